@@ -1,0 +1,63 @@
+"""What interflow raises, and how its messages are built: the argument, what came, what was wanted, what to do."""
+
+from __future__ import annotations
+
+
+class InterflowError(Exception):
+    """Base of every error that interflow raises on purpose."""
+
+
+class ArgumentError(InterflowError, ValueError):
+    """An argument that cannot be used.
+
+    Args:
+        argument: name of the argument, as the caller wrote it.
+        came: what was given.
+        wanted: what is accepted.
+        remedy: what the caller can do about it; may be empty.
+
+    Example:
+        >>> raise ArgumentError("sigma", came=-1.0, wanted="a positive number")
+        Traceback (most recent call last):
+        interflow.errors.ArgumentError: `sigma`: got -1.0, wanted a positive number.
+    """
+
+    def __init__(self, argument: str, *, came: object, wanted: str, remedy: str = "") -> None:
+        message = f"`{argument}`: got {came}, wanted {wanted}."
+        super().__init__(f"{message} {remedy}".rstrip())
+        self.argument = argument
+        self.came = came
+        self.wanted = wanted
+        self.remedy = remedy
+
+
+class KernelError(InterflowError, TypeError):
+    """A kernel whose formula cannot be used where it was asked for; the message gives the reason."""
+
+
+class BackendError(InterflowError, RuntimeError):
+    """A backend that was named but cannot run the request; the message gives the reason."""
+
+
+class NonFiniteError(InterflowError, ArithmeticError):
+    """A simulation that produced NaN or infinity.
+
+    Attributes:
+        step: the first step whose result was found not finite.
+        particles: indices of the particles concerned.
+        term: the term of the energy that became non-finite, in words.
+    """
+
+    def __init__(self, message: str, *, step: int, particles: list[int], term: str) -> None:
+        super().__init__(message)
+        self.step = step
+        self.particles = particles
+        self.term = term
+
+
+class ConfigError(InterflowError, ValueError):
+    """A configuration that cannot be read or built; the message gives the path of the field."""
+
+
+class InterflowWarning(UserWarning):
+    """A use that is allowed but probably not meant."""
