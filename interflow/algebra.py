@@ -1,4 +1,7 @@
-"""Operators of a real vector space, for kernels and energies alike: ``a + b``, ``a - b``, ``2.0 * a``, ``-a``, ``a / 2``."""
+"""Operators of a real vector space, for kernels and energies alike.
+
+``a + b``, ``a - b``, ``2.0 * a``, ``a / 2``, ``-a`` and ``sum([a, b])``.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class InterflowError(Exception):
     """Base of every error that interflow raises on purpose."""
@@ -30,6 +33,10 @@ class ArgumentError(InterflowError, ValueError):
         self.wanted = wanted
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[Any, ...]:  # by default an exception is rebuilt from its message alone
+        rebuild = partial(type(self), came=self.came, wanted=self.wanted, remedy=self.remedy)
+        return rebuild, (self.argument,)
+
 
 class KernelError(InterflowError, TypeError):
     """A kernel whose formula cannot be used where it was asked for; the message gives the reason."""
@@ -53,6 +60,9 @@ class NonFiniteError(InterflowError, ArithmeticError):
         self.step = step
         self.particles = particles
         self.term = term
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), step=self.step, particles=self.particles, term=self.term), self.args
 
 
 class ConfigError(InterflowError, ValueError):

@@ -7,7 +7,9 @@ A fixed hyperparameter ``sigma`` is a buffer of that name. A learnable one is st
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import torch
@@ -18,25 +20,30 @@ from interflow.errors import ArgumentError
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
+@dataclass(frozen=True)
 class _Positive:
     """What `PositiveParameter` hands to `Parametrised.__setattr__`: a value waiting for its name."""
 
-    def __init__(self, value: float | Tensor, learnable: bool) -> None:
-        self.value = value
-        self.learnable = learnable
+    value: float | Tensor
+    learnable: bool = False
+    per_axis: bool = False
 
 
-def PositiveParameter(value: float | Tensor, *, learnable: bool = False) -> Tensor:  # noqa: N802 (reads as a class)
+def PositiveParameter(  # noqa: N802 (reads as a class)
+    value: float | Tensor, *, learnable: bool = False, per_axis: bool = False
+) -> Tensor:
     """Declare a positive hyperparameter by assigning it to an attribute of a `Parametrised` module.
 
     To a type checker the attribute is the tensor that reading it gives, as with `dataclasses.field`.
 
     Args:
-        value: a positive number, or a tensor of positive numbers.
+        value: a positive number; with ``per_axis``, also one for each axis.
         learnable: store its logarithm as an ``nn.Parameter`` instead of the value as a buffer.
+        per_axis: accept a tensor of shape ``(d,)`` as well.
 
     Raises:
-        ArgumentError: at the assignment, where the name is known, if the value is not positive and finite.
+        ArgumentError: at the assignment, where the name is known, if the value is not positive and finite, or if it has
+            another shape.
 
     Example:
         >>> class Scale(Parametrised):
@@ -47,43 +54,67 @@ def PositiveParameter(value: float | Tensor, *, learnable: bool = False) -> Tens
         >>> round(scale.sigma.item(), 12), [name for name, _ in scale.named_parameters()]
         (2.0, ['log_sigma'])
     """
-    return cast(Tensor, _Positive(value, learnable))
+    return cast(Tensor, _Positive(value, learnable, per_axis))
 
 
 class Parametrised(nn.Module):
-    """A module that understands `PositiveParameter`; later assignments of numbers change the value in place."""
+    """A module that understands `PositiveParameter`. Numbers assigned later are checked and change it in place."""
+
+    _positive: frozenset[str] = frozenset()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, _Positive):
             self._register(name, value)
-        elif isinstance(value, int | float) and self._is_hyperparameter(name):
+        elif self._is_value_of(name, value):
             self._assign(name, value)
         else:
             super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
-        logarithm = self.__dict__.get("_parameters", {}).get(f"log_{name}")
-        return logarithm.exp() if logarithm is not None else super().__getattr__(name)
+        if name in self._positive and f"log_{name}" in self._parameters:
+            return cast(Tensor, self._parameters[f"log_{name}"]).exp()
+        return super().__getattr__(name)
 
-    def _is_hyperparameter(self, name: str) -> bool:
-        return name in self.__dict__.get("_buffers", {}) or f"log_{name}" in self.__dict__.get("_parameters", {})
+    def _is_value_of(self, name: str, value: Any) -> bool:
+        if name in self._positive:
+            return isinstance(value, int | float | Tensor)
+        return isinstance(value, int | float) and name in self.__dict__.get("_buffers", {})
+
+    def extra_repr(self) -> str:
+        """The arguments of the constructor that are kept as numbers, as they are now."""
+        kept = {name: getattr(self, name, None) for name in inspect.signature(type(self).__init__).parameters}
+        shown = [f"{name}={_shown(value)}" for name, value in kept.items() if isinstance(value, int | float | Tensor)]
+        return ", ".join(shown + ["learnable=True"] * bool(self._parameters))
 
     def _register(self, name: str, declared: _Positive) -> None:
         value = positive(name, declared.value)
+        if value.ndim > declared.per_axis:
+            wanted = "a number, or one number an axis" if declared.per_axis else "a number"
+            raise ArgumentError(name, came=f"a tensor of shape {tuple(value.shape)}", wanted=wanted)
         self._buffers.pop(name, None)
         self._parameters.pop(f"log_{name}", None)
+        self._positive = self._positive | {name}
         if declared.learnable:
             self.register_parameter(f"log_{name}", nn.Parameter(value.log()))
         else:
             self.register_buffer(name, value)
 
     @torch.no_grad()
-    def _assign(self, name: str, value: float) -> None:
+    def _assign(self, name: str, value: float | Tensor) -> None:
+        present = getattr(self, name)
+        if present is None:
+            return self._register(name, _Positive(value))
+        tensor = positive(name, value) if name in self._positive else finite(name, value)
+        if tensor.ndim > 0 and tensor.shape != present.shape:
+            raise ArgumentError(
+                name, came=f"shape {tuple(tensor.shape)}", wanted=f"shape {tuple(present.shape)}, as now"
+            )
         logarithm = self._parameters.get(f"log_{name}")
-        if logarithm is not None:
-            logarithm.copy_(positive(name, value).log())
+        if logarithm is None:
+            present.copy_(tensor)
         else:
-            self._buffers[name].copy_(torch.as_tensor(value))  # type: ignore[union-attr]
+            logarithm.copy_(tensor.log())
+        return None
 
 
 def positive(name: str, value: float | Tensor) -> Tensor:
@@ -96,6 +127,9 @@ def positive(name: str, value: float | Tensor) -> Tensor:
 
 def finite(name: str, value: float | Tensor) -> Tensor:
     """The value as a float64 tensor of its own; raises `ArgumentError` naming the argument unless finite."""
+    if isinstance(value, Tensor) and value.requires_grad:
+        remedy = "Make the hyperparameter learnable, or hand it over by torch.func.functional_call."
+        raise ArgumentError(name, came="a tensor that requires grad", wanted="a number without a graph", remedy=remedy)
     try:
         tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
     except (TypeError, ValueError, RuntimeError):
@@ -108,39 +142,49 @@ def finite(name: str, value: float | Tensor) -> Tensor:
 def hyperparameters(module: nn.Module) -> dict[str, Tensor]:
     """All tensors of a module tree by the dotted name under which its formula reads them, in registration order.
 
-    Learnable positive ones appear as their positive value (differentiable), under their own name.
+    Learnable positive ones appear as their positive value (differentiable), under their own name. A child that stands
+    in two places appears in both.
     """
-    values: dict[str, Tensor] = {}
-    for name, tensor in _own(module):
-        values[name] = tensor
-    for child_name, child in module.named_children():
-        for name, tensor in hyperparameters(child).items():
-            values[f"{child_name}.{name}"] = tensor
+    values = {name: tensor for name, tensor in _own(module) if tensor is not None}
+    for child_name, child in _children(module):
+        values |= {f"{child_name}.{name}": tensor for name, tensor in hyperparameters(child).items()}
     return values
 
 
 def substitute(module: ModuleT, values: Mapping[str, Tensor]) -> ModuleT:
     """A copy of a module tree that reads the given tensors (of any kind, traced ones too) as its hyperparameters."""
     clone = copy.copy(module)
-    clone.__dict__ = dict(module.__dict__)
-    own = {name: values[name] for name, _ in _own(module)}
-    children = {
-        child_name: substitute(
-            child, {name: values[f"{child_name}.{name}"] for name in hyperparameters(child)}
-        )
-        for child_name, child in module.named_children()
-    }
-    clone.__dict__.update(own, _parameters={}, _buffers={}, _modules=children)
+    own = {name: tensor if tensor is None else values[name] for name, tensor in _own(module)}
+    children = {name: substitute(child, _below(name, values)) for name, child in _children(module)}
+    clone.__dict__ = {**module.__dict__, **own, "_parameters": {}, "_buffers": {}, "_modules": children}
     return clone
 
 
-def _own(module: nn.Module) -> list[tuple[str, Tensor]]:
-    own: list[tuple[str, Tensor]] = []
-    for name, tensor in (*module._buffers.items(), *module._parameters.items()):
-        if tensor is None:
-            continue
-        if isinstance(module, Parametrised) and name.startswith("log_"):
-            own.append((name.removeprefix("log_"), tensor.exp()))
+def _own(module: nn.Module) -> Iterator[tuple[str, Tensor | None]]:
+    declared: frozenset[str] = getattr(module, "_positive", frozenset())
+    yield from module._buffers.items()
+    for name, parameter in module._parameters.items():
+        plain = name.removeprefix("log_")
+        if parameter is not None and plain != name and plain in declared:
+            yield plain, parameter.exp()
         else:
-            own.append((name, tensor))
-    return own
+            yield name, parameter
+
+
+def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Unlike `named_children`, a child as often as it stands there: ``k + k`` has two terms."""
+    return ((name, child) for name, child in module._modules.items() if child is not None)
+
+
+def _below(child_name: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"{child_name}."
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+
+
+def _shown(value: float | Tensor) -> str:
+    if not isinstance(value, Tensor):
+        return str(value)
+    if value.ndim > 1:
+        return f"<shape {tuple(value.shape)}>"
+    numbers = [str(float(f"{number:.6g}")) for number in value.reshape(-1).tolist()]
+    return numbers[0] if value.ndim == 0 else f"[{', '.join(numbers)}]"

@@ -3,5 +3,7 @@
 from interflow.boundaries.base import Boundary
 from interflow.boundaries.open import OpenBoundary
 from interflow.boundaries.periodic import PeriodicBoundary
+from interflow.boundaries.product import ProductBoundary
+from interflow.boundaries.reflecting import ReflectingBoundary
 
-__all__ = ["Boundary", "OpenBoundary", "PeriodicBoundary"]
+__all__ = ["Boundary", "OpenBoundary", "PeriodicBoundary", "ProductBoundary", "ReflectingBoundary"]

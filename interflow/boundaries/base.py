@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Literal
 
@@ -9,13 +10,14 @@ import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError
-from interflow.parameters import Parametrised
+from interflow.parameters import Parametrised, hyperparameters
+from interflow.validation import check_cloud, check_same_space
 
 
 class Boundary(Parametrised, ABC):
     """A domain of ``d`` axes. A subclass writes `displacement` and `wrap`, and `reflect` where velocities change.
 
-    Both work on the last axis of tensors of any leading shape, ``(..., d)``, in plain tensor arithmetic: the engine
+    All work on the last axis of tensors of any leading shape, ``(..., d)``, in plain tensor arithmetic: the engine
     traces `displacement` once and every backend runs the traced formula.
     """
 
@@ -31,26 +33,38 @@ class Boundary(Parametrised, ABC):
         """Positions back inside the domain, and the velocities that they have there; shapes ``(..., d)``."""
         return self.wrap(x), v
 
+    def periods(self, dimension: int) -> Tensor:
+        """The period of each of ``d`` axes, ``(d,)`` in float64; infinite where the domain is not periodic."""
+        return torch.full((dimension,), math.inf, dtype=torch.float64)
+
     def half_period(self) -> Tensor | None:
         """Half of the shortest period, which no cutoff may pass; None where nothing is periodic."""
         return None
 
     def check_dimension(self, dimension: int) -> None:
-        """Raise `ArgumentError` if this domain has no ``dimension`` axes. By default it has any number."""
+        """Raise `ArgumentError` if this domain has not ``dimension`` axes: by default, if a vector says otherwise."""
+        for name, value in hyperparameters(self).items():
+            if value.ndim == 1 and value.numel() != dimension:
+                raise ArgumentError(
+                    "positions",
+                    came=f"{dimension} coordinates a point",
+                    wanted=f"{value.numel()}, as many as `{name}` of the boundary has",
+                )
 
-    def squared_distances(
-        self, x: Tensor, y: Tensor, method: Literal["direct", "expanded"] = "direct"
-    ) -> Tensor:
+    def squared_distances(self, x: Tensor, y: Tensor, method: Literal["direct", "expanded"] = "direct") -> Tensor:
         """The matrix ``|δ(xᵢ, yⱼ)|²``, shape ``(N, M)``, for those who want to look; no pair sum allocates it.
 
         Args:
             x: ``(N, d)``.
             y: ``(M, d)``.
-            method: ``"direct"`` sums squared differences and needs ``(N, M, d)``; ``"expanded"`` is
-                ``|x|² + |y|² − 2⟨x, y⟩`` about the mean of ``y``, clamped at 0, for the open domain only.
+            method: ``"direct"`` sums squared differences; ``"expanded"`` is ``|x|² + |y|² − 2⟨x, y⟩`` about the mean
+                of ``y``, clamped at 0, for the open domain only.
+
+        Raises:
+            ArgumentError: if the points or the method do not fit this domain.
         """
         if method == "direct":
-            return self.displacement(x[:, None, :], y[None, :, :]).square().sum(-1)
+            return sum(component.square() for component in displacement_matrix(self, x, y))  # type: ignore[return-value]
         if method == "expanded":
             return self._expanded_squared_distances(x, y)
         raise ArgumentError("method", came=repr(method), wanted="'direct' or 'expanded'")
@@ -66,4 +80,13 @@ class Boundary(Parametrised, ABC):
 
 def displacement_matrix(boundary: Boundary, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
     """The components of δ(xᵢ, yⱼ), each ``(N, M)``."""
+    check_points(boundary, x, y)
     return torch.unbind(boundary.displacement(x[:, None, :], y[None, :, :]), dim=-1)
+
+
+def check_points(boundary: Boundary, x: Tensor, y: Tensor) -> None:
+    """Raise `ArgumentError` unless two clouds ``(N, d)`` and ``(M, d)`` are of one space, which is the boundary's."""
+    check_cloud(x, names=("x", "x_weights"))
+    check_cloud(y, names=("y", "y_weights"))
+    check_same_space(x, y)
+    boundary.check_dimension(x.shape[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from interflow.boundaries.base import Boundary
+from interflow.boundaries.base import Boundary, check_points
 
 
 class OpenBoundary(Boundary):
@@ -23,6 +23,7 @@ class OpenBoundary(Boundary):
         return x
 
     def _expanded_squared_distances(self, x: Tensor, y: Tensor) -> Tensor:
+        check_points(self, x, y)
         centre = y.mean(0)  # distances do not change, and far fewer digits cancel
         x, y = x - centre, y - centre
         squares = x.square().sum(-1)[:, None] + y.square().sum(-1)[None, :]

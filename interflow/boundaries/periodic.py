@@ -6,18 +6,21 @@ import torch
 from torch import Tensor
 
 from interflow.boundaries.base import Boundary
-from interflow.errors import ArgumentError
-from interflow.parameters import PositiveParameter, finite
+from interflow.boundaries.box import check_same_axes, corner
+from interflow.parameters import PositiveParameter
 
 
 class PeriodicBoundary(Boundary):
     """The torus ``Π [lowerₐ, lowerₐ + Lₐ)`` with nearest images: ``δ = (x − y) − L·round((x − y)/L)``.
 
+    At an exact half period the rounding is to even, an odd function, so that δ(x, y) = −δ(y, x).
+
     Args:
-        lengths: the periods, one number for all axes or one for each.
+        lengths: the periods L, one number for all axes or one for each, in units of the positions.
         lower: the lower corner, one number for all axes or one for each.
 
-    At an exact half period the rounding is to even, an odd function, so that δ(x, y) = −δ(y, x).
+    Raises:
+        ArgumentError: unless the lengths are positive and there are as many as lower corners.
 
     Example:
         >>> torus = PeriodicBoundary(1.0)
@@ -31,11 +34,9 @@ class PeriodicBoundary(Boundary):
 
     def __init__(self, lengths: float | Tensor, lower: float | Tensor = 0.0) -> None:
         super().__init__()
-        self.lengths = PositiveParameter(lengths)
-        self.register_buffer("lower", finite("lower", lower))
-        for name, value in (("lengths", self.lengths), ("lower", self.lower)):
-            if value.ndim > 1:
-                raise ArgumentError(name, came=f"shape {tuple(value.shape)}", wanted="a number, or one number an axis")
+        self.lengths = PositiveParameter(lengths, per_axis=True)
+        self.register_buffer("lower", corner("lower", lower))
+        check_same_axes("lower", self.lower, "lengths", self.lengths)
 
     def displacement(self, x: Tensor, y: Tensor) -> Tensor:
         difference = x - y
@@ -44,17 +45,14 @@ class PeriodicBoundary(Boundary):
 
     def wrap(self, x: Tensor) -> Tensor:
         lengths, lower = self.lengths.to(x.dtype), self.lower.to(x.dtype)
-        wrapped = lower + torch.remainder(x - lower, lengths)
-        return torch.where(wrapped >= lower + lengths, lower, wrapped)  # rounding: remainder(-1e-9, 1) is 1 in float32
+        upper = (self.lower + self.lengths).to(x.dtype)
+        folded = lower + torch.remainder(x - lower, lengths)
+        seam = lower + (x - x.detach())  # where rounding made remainder(−1e-9, 1) a whole period; its slope is 1 too
+        folded = torch.where(folded >= upper, seam, folded)
+        return torch.where((lower <= x) & (x < upper), x, folded)
+
+    def periods(self, dimension: int) -> Tensor:
+        return self.lengths.expand(dimension).to(torch.float64)
 
     def half_period(self) -> Tensor:
         return self.lengths.min() / 2
-
-    def check_dimension(self, dimension: int) -> None:
-        for name, value in (("lengths", self.lengths), ("lower", self.lower)):
-            if value.ndim == 1 and value.numel() != dimension:
-                raise ArgumentError(
-                    "positions",
-                    came=f"{dimension} coordinates a point",
-                    wanted=f"{value.numel()}, as many as `{name}` of the boundary has",
-                )

@@ -2,6 +2,32 @@
 
 from interflow.kernels.algebra import ScaledKernel, SumKernel
 from interflow.kernels.base import Kernel, RadialKernel
+from interflow.kernels.definiteness import torus_definiteness
+from interflow.kernels.distance import DistanceKernel
 from interflow.kernels.gaussian import GaussianKernel
+from interflow.kernels.inverse_multiquadric import InverseMultiquadricKernel
+from interflow.kernels.inverse_power import InversePowerKernel
+from interflow.kernels.laplacian import LaplacianKernel
+from interflow.kernels.lennard_jones import LennardJonesKernel
+from interflow.kernels.logarithmic import LogarithmicKernel
+from interflow.kernels.matern import MaternKernel
+from interflow.kernels.morse import MorseKernel
+from interflow.kernels.soft_sphere import SoftSphereKernel
 
-__all__ = ["GaussianKernel", "Kernel", "RadialKernel", "ScaledKernel", "SumKernel"]
+__all__ = [
+    "DistanceKernel",
+    "GaussianKernel",
+    "InverseMultiquadricKernel",
+    "InversePowerKernel",
+    "Kernel",
+    "LaplacianKernel",
+    "LennardJonesKernel",
+    "LogarithmicKernel",
+    "MaternKernel",
+    "MorseKernel",
+    "RadialKernel",
+    "ScaledKernel",
+    "SoftSphereKernel",
+    "SumKernel",
+    "torus_definiteness",
+]

@@ -21,15 +21,20 @@ class Kernel(Parametrised, LinearSpace, ABC):
     """A kernel k(x, y) of the displacement δ(x, y). A subclass writes `pair`; radial ones derive from `RadialKernel`.
 
     Attributes:
-        cutoff: distance from which the kernel is 0, applied by the engine; None for no cutoff.
+        cutoff: distance from which the kernel is 0, applied by the engine; None for no cutoff. A subclass that has one
+            assigns a `PositiveParameter` to it, or makes it a property that reads another one.
         symmetric: whether ``k(δ) = k(−δ)``.
-        definite: whether ``Σ cᵢcⱼ k(xᵢ, xⱼ) ≥ 0`` in open space for all real ``c`` of sum 0; None where it is not
-            known. An MMD needs it.
+        definite: whether ``Σ cᵢcⱼ k(xᵢ, xⱼ) ≥ 0`` in open space of every dimension for all real ``c`` of sum 0; None
+            where it is not known, or depends on the parameters or the dimension. An MMD needs it.
     """
 
-    cutoff: Tensor | None = None
+    cutoff: Tensor | None
     symmetric: bool = False
     definite: bool | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffers["cutoff"] = None  # not on the class, where it would hide a parameter of this name
 
     @abstractmethod
     def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
@@ -42,14 +47,18 @@ class Kernel(Parametrised, LinearSpace, ABC):
             return value
         return torch.where(squared_norm(displacement) < self.cutoff.square(), value, 0.0)
 
-    def at_zero(self) -> Tensor | None:
-        """k(0) as a 0-d float64 tensor, or None for a kernel that is singular there."""
-        value = self.evaluate((torch.zeros((), dtype=torch.float64),))
+    def at_zero(self, dimension: int = 1) -> Tensor | None:
+        """k(0) as a 0-d float64 tensor, or None for a kernel that is singular there.
+
+        Args:
+            dimension: number of components of the displacement, for kernels that look at them one by one.
+        """
+        value = self.evaluate((torch.zeros((), dtype=torch.float64),) * dimension)
         return value if bool(value.isfinite()) else None
 
     def forward(self, x: Tensor, y: Tensor, boundary: Boundary | None = None) -> Tensor:
         """The ``(N, M)`` matrix ``k(xᵢ, yⱼ)``, for those who want to look; no pair sum allocates it."""
-        return self.evaluate(displacement_matrix(boundary or OpenBoundary(), x, y))
+        return self.evaluate(displacement_matrix(OpenBoundary() if boundary is None else boundary, x, y))
 
     @final
     def _plus(self, other: Any) -> SumKernel:

@@ -11,14 +11,19 @@ from interflow.parameters import PositiveParameter
 class GaussianKernel(RadialKernel):
     """``k(x, y) = exp(−r² / 2σ²)``, positive definite in every dimension (Schoenberg, 1938).
 
+    Its energy repels when it is descended, over distances of about σ.
+
     Args:
         sigma: the bandwidth σ, in units of the positions.
         learnable: make σ an ``nn.Parameter``.
 
+    Raises:
+        ArgumentError: unless σ is a positive number.
+
     Example:
         >>> import torch
-        >>> round(GaussianKernel(sigma=1.0)(torch.zeros(1, 2), torch.ones(1, 2)).item(), 6)
-        0.367879
+        >>> GaussianKernel(sigma=1.0)(torch.zeros(1, 2), torch.ones(1, 2))
+        tensor([[0.3679]])
     """
 
     definite = True
@@ -28,4 +33,4 @@ class GaussianKernel(RadialKernel):
         self.sigma = PositiveParameter(sigma, learnable=learnable)
 
     def profile(self, squared_distance: Tensor) -> Tensor:
-        return (squared_distance / (-2.0 * self.sigma.square())).exp()
+        return (squared_distance * (-0.5 / self.sigma.square())).exp()

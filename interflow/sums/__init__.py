@@ -1,5 +1,18 @@
-"""Pair sums."""
+"""Pair sums: potentials, fields and forms, differentiable to any order, and the backends that carry them out."""
 
-from interflow.sums.reference import bilinear, field, potential, potential_and_field, quadratic
+from interflow.sums.api import field, potential, potential_and_field
+from interflow.sums.backends import Auto, Backend, Compiled, Dense, repeated
+from interflow.sums.forms import bilinear, quadratic
 
-__all__ = ["bilinear", "field", "potential", "potential_and_field", "quadratic"]
+__all__ = [
+    "Auto",
+    "Backend",
+    "Compiled",
+    "Dense",
+    "bilinear",
+    "field",
+    "potential",
+    "potential_and_field",
+    "quadratic",
+    "repeated",
+]

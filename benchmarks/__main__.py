@@ -1,0 +1,105 @@
+"""``python -m benchmarks [QUESTION ...]``: print the tables that answer some questions, as Markdown."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from importlib import import_module, metadata
+from pathlib import Path
+
+QUESTIONS = ("field", "energy_distance", "gradients", "memory", "agreement", "small", "startup", "tour")
+DEFAULT = ("field", "energy_distance")
+HOW = (
+    "Times are medians of six, or of two where a call takes over 20 s; compile seconds are those of the first call; "
+    "peak MB is memory above what was in use before the call."
+)
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+
+
+def main() -> None:
+    """Measure with compile caches of our own, so that compile seconds do not depend on what ran before."""
+    arguments = _arguments()
+    if arguments.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # KeOps would take CPU tensors to a GPU
+    _use_caches_of_our_own()
+    text = _measure(arguments.questions or DEFAULT, arguments.sizes, arguments.device)
+    if arguments.into is not None:
+        replace_between_markers(arguments.into, text)
+
+
+def _use_caches_of_our_own() -> None:
+    caches = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, caches, ignore_errors=True)  # after KeOps, which writes to its cache at exit
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{caches}/inductor"
+    os.environ["KEOPS_CACHE_FOLDER"] = f"{caches}/keops"
+    Path(os.environ["KEOPS_CACHE_FOLDER"]).mkdir()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(QUESTIONS))
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="numbers of points instead of each one's own")
+    parser.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="also write the tables between FILE's markers")
+    arguments = parser.parse_args()
+    for unknown in sorted(set(arguments.questions) - set(QUESTIONS)):
+        parser.error(f"no question {unknown!r}; there are {', '.join(QUESTIONS)}")
+    return arguments
+
+
+def _measure(questions: Sequence[str], sizes: Sequence[int] | None, device_name: str) -> str:
+    """Print each table as soon as it is there; libraries that print meanwhile do so to the standard error."""
+    with redirect_stdout(sys.stderr):
+        import pykeops
+        import torch
+
+        pykeops.set_verbose(False)
+    device = torch.device(device_name)
+    sections = [_machine(device)]
+    print(sections[0], flush=True)
+    for question in questions:
+        module = import_module(f"benchmarks.{question}")
+        print(question, file=sys.stderr, flush=True)
+        with redirect_stdout(sys.stderr):
+            section = module.table(sizes or module.SIZES, device).markdown()
+        print(section, flush=True)
+        sections.append(section)
+    return "\n".join(sections)
+
+
+def _machine(device: object) -> str:
+    import torch
+
+    versions = ", ".join(f"{package} {metadata.version(package)}" for package in ("torch", "pykeops", "geomloss"))
+    where = (
+        torch.cuda.get_device_name() if str(device) != "cpu" else f"{torch.get_num_threads()} threads of {_processor()}"
+    )
+    return f"Measured on {where}; {versions}, Python {platform.python_version()}. {HOW}\n"
+
+
+def _processor() -> str:
+    description = Path("/proc/cpuinfo")
+    if not description.exists():
+        return platform.processor()
+    lines = description.read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def replace_between_markers(path: Path, text: str) -> None:
+    """Put a text in the place that a file keeps for it."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{path} lacks the markers {BEGIN} and {END}")
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

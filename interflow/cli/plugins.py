@@ -1,0 +1,38 @@
+"""Modules of the user's that register kinds."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from interflow.errors import ArgumentError
+
+
+def load_plugin(name: str) -> ModuleType:
+    """Import a module by its name, or from a ``.py`` file by its path.
+
+    Raises:
+        ArgumentError: if there is no such module or file.
+    """
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise  # the plugin is there, and what it imports is not
+        remedy = "A file is given by its path, such as ./ring.py."
+        raise ArgumentError("plugin", came=name, wanted="a module that can be imported", remedy=remedy) from None
+
+
+def _from_file(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise ArgumentError("plugin", came=str(file), wanted="a Python file that exists")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    return module

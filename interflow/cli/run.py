@@ -1,0 +1,97 @@
+"""``interflow run``: a config becomes a folder."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interflow.config.document import read
+
+if TYPE_CHECKING:
+    from interflow.solution import Solution
+    from interflow.storage import RunFolder
+    from interflow.system import ParticleSystem
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to make; runs/NAME-TIME by default.")
+@click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Change a field: run.steps=100.")
+@click.option("--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds.")
+@click.option("--quiet", is_flag=True, help="Print the path of the folder and nothing else.")
+def command(config: Path, out: Path | None, assignments: tuple[str, ...], plugins: tuple[str, ...], quiet: bool) -> None:
+    """Run the YAML file CONFIG and keep config, frames, summary and picture in a new folder."""
+    read(config)  # what cannot be read at all is said before anything that takes time is imported
+    from interflow.cli.plugins import load_plugin
+    from interflow.config.loading import dump, read_config
+    from interflow.storage import RunFolder
+
+    for plugin in plugins:
+        load_plugin(plugin)
+    run_config, document = read_config(config, assignments)
+    with document.located():
+        system = run_config.build()
+    with RunFolder.new(out or _default_folder(config)) as folder:
+        folder.write_config(dump(run_config))
+        run = run_config.run
+        solution = system.simulate(run.steps, save_every=run.save_every, progress=False if quiet else None)
+        summary = _summary(config.stem, system, solution)
+        _keep(folder, solution, summary)
+    click.echo(folder.path)
+    if not quiet:
+        click.echo(_headline(summary))
+
+
+def _default_folder(config: Path) -> Path:
+    """A folder for now, numbered where several runs begin in one second."""
+    base = Path("runs") / f"{config.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    candidates = (base.with_name(f"{base.name}-{number}") for number in range(2, 1000))
+    return base if not base.exists() else next(path for path in candidates if not path.exists())
+
+
+def _keep(folder: RunFolder, solution: Solution, summary: dict[str, Any]) -> None:
+    from interflow.cli.picture import draw
+    from interflow.storage import Frames
+    from interflow.storage.run_folder import NAMES
+
+    frames = Frames(**{name: getattr(solution, name).detach().cpu().numpy() for name in NAMES})
+    folder.write_frames(frames)
+    folder.write_picture(draw(frames, summary).savefig)
+    folder.write_summary(summary)
+
+
+def _summary(name: str, system: ParticleSystem, solution: Solution) -> dict[str, Any]:
+    from interflow.cli.versions import versions
+    from interflow.views.domain import corners
+
+    count, dimension = system.positions.shape
+    lower, upper = corners(system.boundary, dimension)
+    return {
+        "name": name,
+        "particles": count,
+        "dimension": dimension,
+        "dtype": str(system.positions.dtype).removeprefix("torch."),
+        "device": str(system.positions.device),
+        **solution.stats,
+        "energies": solution.energies.tolist(),
+        "lower": _finite(lower.tolist()),
+        "upper": _finite(upper.tolist()),
+        "versions": versions(),
+    }
+
+
+def _finite(corner: list[float]) -> list[float | None]:
+    """A corner without infinities, for which JSON has no number."""
+    return [value if math.isfinite(value) else None for value in corner]
+
+
+def _headline(summary: dict[str, Any]) -> str:
+    energies = summary["energies"]
+    return (
+        f"{summary['particles']:,} particles, {summary['steps']} steps in {summary['seconds']:.3g} s "
+        f"({summary['steps_per_second']:.3g} steps/s), energy {energies[0]:.6g} → {energies[-1]:.6g}"
+    )

@@ -1,0 +1,161 @@
+"""YAML text to plain data: numbers, text, lists and mappings, with the line of every field. Nothing is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+import yaml
+
+from interflow.config.problems import InvalidConfig, Path, Problem, shown
+
+LARGEST_SIZE = 256 * 1024
+"""Bytes of a config."""
+LARGEST_DEPTH = 24
+"""Lists and mappings inside one another."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a YAML file says.
+
+    Args:
+        data: the mapping at the root.
+        name: name of the file, for messages.
+        places: where each field was given, such as ``tour.yaml:5``, by its path.
+    """
+
+    data: dict[str, Any]
+    name: str = ""
+    places: dict[Path, str] = field(default_factory=dict)
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Add where fields were given to the problems of a config that was read from here."""
+        try:
+            yield
+        except InvalidConfig as error:
+            raise error.map(self._locate) from None
+
+    def _locate(self, problem: Problem) -> Problem:
+        ancestors = (problem.path[:end] for end in range(len(problem.path), 0, -1))
+        place = next((self.places[path] for path in ancestors if path in self.places), self.name)
+        return replace(problem, place=problem.place or place)
+
+
+def read(file: FilePath | str) -> Document:
+    """Read a YAML file.
+
+    Raises:
+        InvalidConfig: if the file cannot be read, is too large or too deep, is not YAML, or has an alias, a tag, a
+            repeated key or a key that is not text.
+    """
+    name = str(file)
+    try:
+        with open(file, "rb") as stream:
+            raw = stream.read(LARGEST_SIZE + 1)
+        return parse(raw.decode(), name)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidConfig([Problem((), reason.lower(), "a readable YAML file", place=name)]) from None
+    except UnicodeDecodeError:
+        raise InvalidConfig([Problem((), "bytes that are not UTF-8", "a text file in YAML", place=name)]) from None
+
+
+def parse(text: str, name: str = "") -> Document:
+    """Read YAML text whose root is a mapping; `read` says what is refused.
+
+    Example:
+        >>> parse("run: {steps: 200}").data
+        {'run': {'steps': 200}}
+    """
+    data, places = _parse(text, name)
+    if not isinstance(data, dict):
+        raise InvalidConfig([Problem((), shown(data), "a mapping of sections, such as `run: {steps: 200}`", place=name)])
+    return Document(data, name, places)
+
+
+def parse_value(text: str, name: str = "") -> Any:
+    """Read one YAML value: a number, text, a list or a mapping."""
+    return _parse(text, name)[0]
+
+
+def _parse(text: str, name: str) -> tuple[Any, dict[Path, str]]:
+    if len(text.encode()) > LARGEST_SIZE:
+        raise InvalidConfig([Problem((), "a larger one", f"at most {LARGEST_SIZE} bytes of YAML", place=name)])
+    places: dict[Path, str] = {}
+    loader = yaml.SafeLoader("")
+    try:
+        _check_events(text, name)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        data = None if root is None else _Reader(loader, name, places).value(root, ())
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, InvalidConfig):
+            raise
+        raise InvalidConfig([_syntax_problem(error, name)]) from None
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]
+    return data, places
+
+
+def _check_events(text: str, name: str) -> None:
+    """Refuse, before anything is built, what could make a small file large or run code."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        place = _place(name, event.start_mark)
+        if isinstance(event, yaml.AliasEvent):
+            raise InvalidConfig([Problem((), f"the alias *{event.anchor}", "every value written out", place=place)])
+        if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None):
+            raise InvalidConfig([Problem((), f"the tag {event.tag}", "plain YAML without tags", place=place)])
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > LARGEST_DEPTH:
+            raise InvalidConfig([Problem((), "deeper nesting", f"at most {LARGEST_DEPTH} levels", place=place)])
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Builds plain data from the nodes of one document, and notes the place of each."""
+
+    loader: yaml.SafeLoader
+    name: str
+    places: dict[Path, str]
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        self.places[path] = _place(self.name, node.start_mark)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value
+            if key_node.tag != "tag:yaml.org,2002:str":
+                came = f"the key {shown(key)}" if isinstance(key, str) else "a list or mapping as a key"
+                self._refuse(path, key_node, came, "keys that are text")
+            if key in result:
+                self._refuse((*path, key), key_node, "the key twice", "each key once")
+            result[key] = self.value(value_node, (*path, key))
+        return result
+
+    def _refuse(self, path: Path, node: yaml.Node, came: str, wanted: str) -> None:
+        raise InvalidConfig([Problem(path, came, wanted, place=_place(self.name, node.start_mark))])
+
+
+def _syntax_problem(error: Exception, name: str) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    came = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return Problem((), f"{came}", "valid YAML", place=_place(name, mark) if mark else name)
+
+
+def _place(name: str, mark: yaml.Mark) -> str:
+    return f"{name}:{mark.line + 1}" if name else f"line {mark.line + 1}"

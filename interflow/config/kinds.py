@@ -1,0 +1,66 @@
+"""The kinds that configs know from the start: one line each."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from interflow import boundaries, discrepancies, energies, integrators, kernels
+from interflow.config import distributions
+from interflow.config.families import Family
+from interflow.config.registry import add_family, of, register
+from interflow.config.fields import Number
+from interflow.sums import backends
+
+__all__ = ["BACKENDS", "BOUNDARIES", "DISTRIBUTIONS", "ENERGIES", "INTEGRATORS", "Family", "of", "register"]
+
+_FROM_THE_ROOT = frozenset({"boundary", "backend", "tolerance"})
+
+_TOLERANCE = (Number | None, Field(None, description="the error that sums may have; none for exact ones."))
+
+BACKENDS = add_family(Family("backend", backends.Backend, extras={"tolerance": _TOLERANCE}))
+BOUNDARIES = add_family(Family("boundary", boundaries.Boundary))
+KERNELS = add_family(Family("kernel", kernels.Kernel, scaled=kernels.ScaledKernel))
+DISCREPANCIES = add_family(Family("discrepancy", discrepancies.Discrepancy, handed_down=_FROM_THE_ROOT))
+ENERGIES = add_family(
+    Family("energy", energies.Energy, scaled=energies.ScaledEnergy, handed_down=_FROM_THE_ROOT)
+)
+INTEGRATORS = add_family(Family("integrator", integrators.Integrator))
+DISTRIBUTIONS = add_family(Family("distribution", distributions.Distribution))
+
+for _name, _backend in backends.BACKENDS.items():
+    register(_name)(_backend)
+
+register("open")(boundaries.OpenBoundary)
+register("periodic")(boundaries.PeriodicBoundary)
+register("reflecting")(boundaries.ReflectingBoundary)
+register("product")(boundaries.ProductBoundary)
+
+register("gaussian")(kernels.GaussianKernel)
+register("laplacian")(kernels.LaplacianKernel)
+register("matern")(kernels.MaternKernel)
+register("distance")(kernels.DistanceKernel)
+register("inverse_multiquadric")(kernels.InverseMultiquadricKernel)
+register("logarithmic")(kernels.LogarithmicKernel)
+register("inverse_power")(kernels.InversePowerKernel)
+register("morse")(kernels.MorseKernel)
+register("lennard_jones")(kernels.LennardJonesKernel)
+register("soft_sphere")(kernels.SoftSphereKernel)
+register("sum")(kernels.SumKernel)
+
+register("mmd")(discrepancies.MMD)
+register("energy_distance")(discrepancies.EnergyDistance)
+
+register("interaction")(energies.InteractionEnergy)
+register("discrepancy")(energies.DiscrepancyEnergy)
+register("sum", names={"energies": "terms"})(energies.SumEnergy)
+
+register("euler")(integrators.Euler)
+register("heun")(integrators.Heun)
+register("runge_kutta4")(integrators.RungeKutta4)
+register("adaptive_runge_kutta")(integrators.AdaptiveRungeKutta)
+register("euler_maruyama")(integrators.EulerMaruyama)
+register("momentum")(integrators.Momentum)
+register("optimizer")(integrators.NamedOptimizer)
+
+register("uniform")(distributions.Uniform)
+register("normal")(distributions.Normal)

@@ -1,0 +1,50 @@
+"""Configs from YAML files, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from interflow.config.assignments import assign, parse_assignment
+from interflow.config.document import Document, read
+from interflow.config.model import Model
+from interflow.config.reading import validate
+from interflow.config.run_config import RunConfig
+
+
+def load(file: Path | str, assignments: Iterable[str] = ()) -> RunConfig:
+    """The config in a YAML file.
+
+    Args:
+        file: its path.
+        assignments: changes to it, such as ``"run.steps=100"``.
+
+    Raises:
+        ConfigError: with one line a problem: the field, what came, what is allowed.
+    """
+    return read_config(file, assignments)[0]
+
+
+def read_config(file: Path | str, assignments: Iterable[str] = ()) -> tuple[RunConfig, Document]:
+    """The config in a YAML file, and the document that knows where its fields were given."""
+    document = read(file)
+    for assignment in assignments:
+        document = assign(document, parse_assignment(assignment))
+    with document.located():
+        return validate(RunConfig, document.data), document
+
+
+def dump(config: Model) -> str:
+    """A config as YAML, every field filled in.
+
+    Example:
+        >>> from interflow.config.run_config import Run
+        >>> print(dump(Run(steps=200)))
+        steps: 200
+        save_every: 10
+        <BLANKLINE>
+    """
+    data = config.model_dump(mode="json")
+    return yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)

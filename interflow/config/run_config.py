@@ -1,0 +1,172 @@
+"""The config of a run, and the part of it that describes a system whatever its positions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from interflow.config.context import Context
+from interflow.config.fields import Count, CountFromZero, Seed, Text
+from interflow.config.kinds import BACKENDS, BOUNDARIES, DISTRIBUTIONS, ENERGIES, INTEGRATORS, of
+from interflow.config.model import Model
+from interflow.config.problems import InvalidConfig, Problem
+from interflow.energies import Energy
+from interflow.errors import ConfigError
+from interflow.system import ParticleSystem
+
+
+Dtype = Annotated[Literal["float32", "float64"], Field(description="of positions and weights.")]
+Device = Annotated[Text, Field(description="where the particles live: cpu, cuda, cuda:1, …")]
+AnyBoundary = Annotated[Any, BOUNDARIES, Field(description="the domain of everything in this run.")]
+AnyBackend = Annotated[Any, BACKENDS, Field(description="what sums pairs, for the whole run.")]
+AnyEnergy = Annotated[Any, ENERGIES, Field(description="what the particles descend.")]
+AnyIntegrator = Annotated[Any, INTEGRATORS, Field(description="how they move.")]
+
+_OPEN = BOUNDARIES.parse({"kind": "open"})
+_AUTO = BACKENDS.parse({"kind": "auto"})
+_UNIFORM = DISTRIBUTIONS.parse({"kind": "uniform"})
+
+
+@final
+class SystemConfig(Model):
+    """A system without its positions."""
+
+    dtype: Dtype = "float32"
+    device: Device = "cpu"
+    boundary: AnyBoundary = _OPEN
+    backend: AnyBackend = _AUTO
+    energy: AnyEnergy
+    integrator: AnyIntegrator
+
+    def build(
+        self, positions: Tensor, weights: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> ParticleSystem:
+        """The system on the given positions, ``(N, d)``, which take the config's dtype and device.
+
+        Raises:
+            InvalidConfig: naming the field whose value cannot be used.
+        """
+        context = self._context()
+        positions = positions.to(context.device, context.dtype)
+        energy = self.energy.build(context.at("energy"))
+        integrator = self.integrator.build(context.at("integrator"))
+        with context.reporting({"positions": "particles"}):
+            return ParticleSystem(
+                positions,
+                energy=energy,
+                integrator=integrator,
+                weights=None if weights is None else weights.to(positions),
+                generator=generator,
+            )
+
+    def _context(self) -> Context:
+        """What is handed down to the energy."""
+        root = Context()
+        backend = self.backend.build(root.at("backend"))
+        as_named = backend == type(backend)()  # a bare name leaves the options to the energy
+        return Context(
+            boundary=self.boundary.build(root.at("boundary")),
+            backend=self.backend.kind if as_named else backend,
+            tolerance=self.backend.tolerance,
+            dtype=getattr(torch, self.dtype),
+            device=_device(self.device),
+        )
+
+
+@of.register
+def _of_system(system: ParticleSystem) -> SystemConfig:
+    positions = system.state.positions
+    return SystemConfig(
+        dtype=str(positions.dtype).removeprefix("torch."),
+        device=str(positions.device),
+        boundary=of(system.boundary),
+        backend=_backend_of(system.energy),
+        energy=of(system.energy),
+        integrator=of(system.integrator),
+    )
+
+
+class Particles(Model):
+    """The cloud at the start."""
+
+    count: Count = Field(description="N.")
+    dimension: Count = Field(description="d.")
+    distribution: Annotated[Any, DISTRIBUTIONS, Field(description="of each; uniform in the unit box if not given.")] = (
+        _UNIFORM
+    )
+
+
+class Run(Model):
+    """How long."""
+
+    steps: CountFromZero = Field(description="of the integrator.")
+    save_every: Count = Field(10, description="steps from frame to frame; start and end are always kept.")
+
+
+@final
+class RunConfig(Model):
+    """All of a run. The same config, versions and machine give the same frames.
+
+    Example:
+        >>> config = RunConfig(
+        ...     particles={"count": 100, "dimension": 2},
+        ...     boundary={"kind": "periodic", "lengths": 1.0},
+        ...     energy={"kind": "interaction", "scale": -2.0, "kernel": {"kind": "gaussian", "sigma": 0.1}},
+        ...     integrator={"kind": "euler", "step_size": 0.005},
+        ...     run={"steps": 200},
+        ... )
+        >>> config.build().state.positions.shape
+        torch.Size([100, 2])
+    """
+
+    seed: Seed = Field(0, description="of every random draw.")
+    particles: Particles
+    dtype: Dtype = "float32"
+    device: Device = "cpu"
+    boundary: AnyBoundary = _OPEN
+    backend: AnyBackend = _AUTO
+    energy: AnyEnergy
+    integrator: AnyIntegrator
+    run: Run
+
+    @property
+    def system(self) -> SystemConfig:
+        """The part that does not say where the particles start, nor how long they run."""
+        return SystemConfig(**{name: getattr(self, name) for name in SystemConfig.model_fields})
+
+    def build(self) -> ParticleSystem:
+        """The system at its start.
+
+        Raises:
+            InvalidConfig: naming the field whose value cannot be used.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        where = Context().at("particles", "distribution")
+        distribution = self.particles.distribution.build(where)
+        with where.reporting({name: name for name in vars(distribution)}):
+            shape = (self.particles.count, self.particles.dimension)
+            positions = distribution.sample(shape, generator, getattr(torch, self.dtype))
+        return self.system.build(positions, generator=generator)
+
+
+def _device(name: str) -> torch.device:
+    """The device of a name, if it can hold a tensor here."""
+    try:
+        return torch.zeros(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidConfig([Problem(("device",), repr(name), "a device of this machine, such as cpu", reason)]) from None
+
+
+def _backend_of(energy: Energy) -> dict[str, Any]:
+    """The backend and the tolerance of everything in an energy that sums pairs."""
+    used = {(module.backend, module.tolerance) for module in energy.modules() if hasattr(module, "backend")}
+    if len(used) > 1:
+        came = ", ".join(sorted(str(backend) for backend, _ in used))
+        raise ConfigError(f"The energy sums in several ways, {came}, and a config has one backend for all of it.")
+    backend, tolerance = used.pop() if used else ("auto", None)
+    options = {"kind": backend} if isinstance(backend, str) else dict(of(backend))
+    return {**options, "tolerance": tolerance}

@@ -1,0 +1,82 @@
+"""What a discrepancy is: a scalar between two measures, and the velocity that brings the first to the second."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+from torch import Tensor, nn
+
+from interflow import measures
+from interflow.boundaries import Boundary, OpenBoundary
+from interflow.validation import check_cloud, check_masses, check_not_empty, check_same_space
+
+
+class Discrepancy(nn.Module, ABC):
+    """A discrepancy ``D(Σ aᵢ δ_{xᵢ}, Σ bⱼ δ_{yⱼ})``. A subclass writes `forward`; the velocity is derived from it.
+
+    Args:
+        boundary: the domain; None for open space.
+
+    Example:
+        >>> import torch
+        >>> class BetweenMeans(Discrepancy):
+        ...     def forward(self, x, y, x_weights=None, y_weights=None):
+        ...         return (x.mean(-2) - y.mean(-2)).square().sum(-1)
+        >>> BetweenMeans().velocity(torch.tensor([[0.0]]), torch.tensor([[1.0], [3.0]]))
+        tensor([[4.]])
+    """
+
+    def __init__(self, boundary: Boundary | None = None) -> None:
+        super().__init__()
+        self.boundary = OpenBoundary() if boundary is None else boundary
+
+    @abstractmethod
+    def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
+        """D, a scalar; on batches what the subclass's reduction makes of ``(B,)``.
+
+        Args:
+            x: ``(N, d)``, or a batch ``(B, N, d)``.
+            y: ``(M, d)``, or a batch ``(B, M, d)``.
+            x_weights: ``(N,)`` or ``(B, N)``, not negative, used as given; None for 1/N.
+            y_weights: ``(M,)`` or ``(B, M)``, likewise.
+        """
+
+    def value_and_velocity(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """D and the velocity ``vᵢ = −(1/aᵢ) ∂D/∂xᵢ`` of its descent in x, zero where ``aᵢ = 0``; no batches.
+
+        The velocity can be differentiated wherever D can; under ``torch.no_grad()`` it keeps no graph.
+
+        Returns:
+            The scalar D and ``v``, ``(N, d)``.
+        """
+        check_cloud(x, x_weights, names=("x", "x_weights"))
+        return measures.value_and_velocity(lambda moved: self(moved, y, x_weights, y_weights), x, x_weights)
+
+    def velocity(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> Tensor:
+        """The velocity of `value_and_velocity` alone."""
+        return self.value_and_velocity(x, y, x_weights, y_weights)[1]
+
+    @final
+    def check(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None, *, batched: bool = True
+    ) -> None:
+        """Raise `ArgumentError` unless the two are non-empty clouds of one space with non-negative weights.
+
+        Args:
+            x: the first cloud.
+            y: the second cloud.
+            x_weights: its weights.
+            y_weights: its weights.
+            batched: accept batches.
+        """
+        for points, weights, name in ((x, x_weights, "x"), (y, y_weights, "y")):
+            check_cloud(points, weights, names=(name, f"{name}_weights"), batched=batched)
+            check_not_empty(points, name)
+            check_masses(weights, f"{name}_weights")
+        check_same_space(x, y)
+        self.boundary.check_dimension(x.shape[-1])

@@ -1,0 +1,183 @@
+"""The maximum mean discrepancy."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal, final, get_args
+
+from torch import Tensor
+
+from interflow import sums
+from interflow.boundaries import Boundary
+from interflow.discrepancies.base import Discrepancy
+from interflow.errors import ArgumentError, InterflowWarning
+from interflow.kernels import Kernel, torus_definiteness
+from interflow.measures import integral, rest_without_mass
+from interflow.sums import Backend
+from interflow.validation import can_read, check_choice, check_instance
+
+Estimator = Literal["biased", "unbiased"]
+Reduction = Literal["mean", "sum", "none"]
+
+
+@final
+class MMD(Discrepancy):
+    """``MMD² = Σ aᵢaⱼ k(xᵢ,xⱼ) + Σ bᵢbⱼ k(yᵢ,yⱼ) − 2 Σ aᵢbⱼ k(xᵢ,yⱼ)``, squared and without a factor ½.
+
+    From Gretton et al., A kernel two-sample test (2012). It is 0 for equal clouds, to the bit. Otherwise it is a small
+    difference of large sums, so that round-off can make the value of two close clouds slightly negative; it is not
+    clamped, which would lose the gradient. The unbiased estimate is negative about as often as positive when both
+    clouds are samples of one distribution.
+
+    Args:
+        kernel: the kernel k, symmetric and finite at 0.
+        boundary: the domain; None for open space.
+        estimator: ``"biased"`` for the formula above; ``"unbiased"`` drops ``i = j`` in the first two sums and
+            multiplies each by ``A² / (A² − Σ aᵢ²)`` with ``A = Σ aᵢ``, which makes ``1/N(N−1)`` of uniform weights.
+        reduction: what is made of a batch: its ``"mean"``, its ``"sum"``, or ``"none"`` for all ``(B,)`` values.
+        backend: how pairs are summed, a name or an instance.
+        tolerance: the error that the sums may have; None for exact ones.
+
+    Raises:
+        ArgumentError: at construction for a kernel that is singular or not symmetric; in a call for shapes, dtypes or
+            devices that do not fit, an empty cloud, a negative weight, or too few points for the unbiased estimate.
+
+    Warns:
+        InterflowWarning: for a kernel that is not positive definite, in open space or on the torus at hand.
+
+    Example:
+        >>> import torch
+        >>> from interflow import GaussianKernel
+        >>> loss = MMD(GaussianKernel(sigma=1.0))
+        >>> loss(torch.zeros(1, 2), torch.ones(1, 2))
+        tensor(1.2642)
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        *,
+        boundary: Boundary | None = None,
+        estimator: Estimator = "biased",
+        reduction: Reduction = "mean",
+        backend: str | Backend = "auto",
+        tolerance: float | None = None,
+    ) -> None:
+        super().__init__(boundary)
+        check_choice("estimator", estimator, get_args(Estimator))
+        check_choice("reduction", reduction, get_args(Reduction))
+        _check_kernel(kernel)
+        self.kernel = kernel
+        self.estimator = estimator
+        self.reduction = reduction
+        self.backend = backend
+        self.tolerance = tolerance
+        self._examined: set[int] = set()  # dimensions of which a warning was given, or is not due
+
+    def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
+        self._check(x, y, x_weights, y_weights, batched=True)
+        value = self._combined(x, y, x_weights, y_weights)
+        if self.reduction == "none":
+            return value
+        return value.mean() if self.reduction == "mean" else value.sum()
+
+    def value_and_velocity(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """MMD² and ``vᵢ = −2 ∇(Σ aⱼ k(·,xⱼ) − Σ bⱼ k(·,yⱼ))(xᵢ)``, from the slope of the witness function."""
+        self._check(x, y, x_weights, y_weights, batched=False)
+        potential_x, field_x = sums.potential_and_field(
+            self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **self._options
+        )
+        potential_y, field_y = sums.potential_and_field(self.kernel, x, y, y_weights, **self._options)
+        within_x = self._pair_factor(x, x_weights) * integral(potential_x, x_weights)
+        across = integral(potential_y, x_weights)
+        value = within_x + self._within(y, y_weights) - 2.0 * across
+        return value, self._descent(x, x_weights, field_x, field_y)
+
+    def velocity(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> Tensor:
+        """The velocity of `value_and_velocity` alone, for which no pairs of y are summed."""
+        self._check(x, y, x_weights, y_weights, batched=False)
+        field_x = sums.field(self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **self._options)
+        field_y = sums.field(self.kernel, x, y, y_weights, **self._options)
+        return self._descent(x, x_weights, field_x, field_y)
+
+    def _combined(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> Tensor:
+        """MMD², ``()`` or ``(B,)``. Equal clouds give 0 since the three sums then run in the same order."""
+        across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
+        return self._within(x, x_weights) + self._within(y, y_weights) - 2.0 * across
+
+    def _within(self, points: Tensor, weights: Tensor | None) -> Tensor:
+        total = sums.quadratic(self.kernel, points, weights, self_pairs=self._self_pairs, **self._options)
+        return self._pair_factor(points, weights) * total
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"boundary": self.boundary, "backend": self.backend, "tolerance": self.tolerance}
+
+    @property
+    def _self_pairs(self) -> bool:
+        return self.estimator == "biased"
+
+    def _descent(self, x: Tensor, x_weights: Tensor | None, field_x: Tensor, field_y: Tensor) -> Tensor:
+        return rest_without_mass(2.0 * (field_y - self._pair_factor(x, x_weights) * field_x), x_weights)
+
+    def _pair_factor(self, points: Tensor, weights: Tensor | None) -> Tensor | float:
+        """``A² / (A² − Σ aᵢ²)`` for the unbiased estimate, else 1."""
+        if self._self_pairs:
+            return 1.0
+        if weights is None:
+            return points.shape[-2] / (points.shape[-2] - 1)
+        square = weights.sum(-1).square()
+        return square / (square - weights.square().sum(-1))
+
+    def _check(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None, batched: bool) -> None:
+        self.check(x, y, x_weights, y_weights, batched=batched)
+        if self.estimator == "unbiased":
+            _check_two_points(x, x_weights, "x")
+            _check_two_points(y, y_weights, "y")
+        self._warn_unless_definite(x.shape[-1])
+
+    def _warn_unless_definite(self, dimension: int) -> None:
+        if not can_read() or dimension in self._examined:
+            return
+        self._examined.add(dimension)
+        ratio = torus_definiteness(self.kernel, self.boundary, dimension)
+        if ratio is not None and ratio < -1e-6:
+            warnings.warn(
+                f"`kernel`: {type(self.kernel).__name__} with nearest images is not positive definite on this torus in "
+                f"dimension {dimension}: a Fourier coefficient is {ratio:.1e} of the largest, wanted none below 0. "
+                "The loss can be negative, and descent can move away from the target. "
+                "Take a narrower bandwidth, or an open domain.",
+                InterflowWarning,
+                stacklevel=2,
+            )
+
+
+def _check_kernel(kernel: Kernel) -> None:
+    check_instance("kernel", kernel, Kernel)
+    name = type(kernel).__name__
+    if kernel.at_zero() is None:
+        remedy = "Give it a softening, or take another kernel."
+        raise ArgumentError("kernel", came=f"{name}, singular at 0", wanted="a kernel with a value at 0", remedy=remedy)
+    if not kernel.symmetric:
+        remedy = "A class whose k is symmetric says so with `symmetric = True`."
+        raise ArgumentError("kernel", came=f"{name}, not symmetric", wanted="k(x, y) = k(y, x)", remedy=remedy)
+    if kernel.definite is False:
+        warnings.warn(
+            f"`kernel`: got {name}, wanted a positive definite kernel. The loss can be negative, and descent can move "
+            "away from the target. Take a GaussianKernel or a DistanceKernel.",
+            InterflowWarning,
+            stacklevel=3,
+        )
+
+
+def _check_two_points(points: Tensor, weights: Tensor | None, name: str) -> None:
+    remedy = 'Take estimator="biased".'
+    if points.shape[-2] < 2:
+        raise ArgumentError(name, came="1 point", wanted="at least 2 for an unbiased estimate", remedy=remedy)
+    if weights is not None and can_read(weights) and bool(((weights > 0).sum(-1) < 2).any()):
+        wanted = "at least 2 points of positive weight for an unbiased estimate"
+        raise ArgumentError(f"{name}_weights", came="fewer positive weights", wanted=wanted, remedy=remedy)

@@ -1,0 +1,113 @@
+"""Butcher tableaus of explicit Runge–Kutta methods, checked against the order conditions.
+
+With stages ``kᵢ = v(t + cᵢh, x + h Σⱼ aᵢⱼkⱼ)`` and ``cᵢ = Σⱼ aᵢⱼ`` the step ``x + h Σᵢ bᵢkᵢ`` has order p if and only
+if ``Σᵢ bᵢ Φᵢ(τ) = 1/γ(τ)`` for every rooted tree τ of at most p nodes (Butcher, 1963). For a tree whose root carries
+the subtrees τ₁ … τₘ, ``Φᵢ(τ) = Πₘ Σⱼ aᵢⱼ Φⱼ(τₘ)`` and ``γ(τ) = |τ| Πₘ γ(τₘ)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations_with_replacement
+
+from interflow.errors import ArgumentError
+
+Tree = tuple["Tree", ...]
+Row = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tableau:
+    """The coefficients of an explicit method, with an embedded one for an error estimate where there is one.
+
+    Args:
+        a: the rows of the strictly lower triangular matrix: row i has i entries, the first none.
+        b: the weights of the stages.
+        order: the order of the method, which is checked.
+        embedded: the weights b̂ of a second method on the same stages; none by default.
+        embedded_order: its order, which is checked.
+
+    Raises:
+        ArgumentError: if the shapes do not fit or an order condition does not hold.
+
+    Example:
+        >>> Tableau(a=((), (0.5,)), b=(0.0, 1.0), order=2).c
+        (0, 0.5)
+        >>> Tableau(a=((), (0.5,)), b=(0.5, 0.5), order=2)
+        Traceback (most recent call last):
+        interflow.errors.ArgumentError: `b`: got a method of order 1, wanted order 2.
+    """
+
+    a: tuple[Row, ...]
+    b: Row
+    order: int
+    embedded: Row = ()
+    embedded_order: int = 0
+
+    def __post_init__(self) -> None:
+        if [len(row) for row in self.a] != list(range(len(self.a))):
+            came = f"rows of {[len(row) for row in self.a]} entries"
+            raise ArgumentError("a", came=came, wanted="rows of 0, 1, 2, … entries")
+        self._check("b", self.b, self.order)
+        if self.embedded:
+            self._check("embedded", self.embedded, self.embedded_order)
+
+    @property
+    def c(self) -> Row:
+        """The times of the stages, as fractions of a step."""
+        return tuple(sum(row) for row in self.a)
+
+    @property
+    def error(self) -> Row:
+        """The weights ``b − b̂`` of the difference between the method and the embedded one."""
+        return tuple(b - other for b, other in zip(self.b, self.embedded, strict=True))
+
+    @property
+    def first_same_as_last(self) -> bool:
+        """Whether the last stage is evaluated at the result, and so serves as the first of the next step."""
+        return (*self.a[-1], 0.0) == self.b
+
+    def _check(self, name: str, weights: Row, order: int) -> None:
+        if len(weights) != len(self.a):
+            raise ArgumentError(name, came=f"{len(weights)} weights", wanted=f"{len(self.a)}, one a stage")
+        for nodes in range(1, order + 1):
+            if not all(self._holds(weights, tree) for tree in _trees(nodes)):
+                raise ArgumentError(name, came=f"a method of order {nodes - 1}", wanted=f"order {order}")
+
+    def _holds(self, weights: Row, tree: Tree) -> bool:
+        weighted = sum(b * phi for b, phi in zip(weights, self._elementary(tree), strict=True))
+        return math.isclose(weighted * _density(tree), 1.0, rel_tol=1e-12)
+
+    def _elementary(self, tree: Tree) -> Row:
+        """Φᵢ(τ) for each stage i."""
+        inner = [self._elementary(branch) for branch in tree]
+        return tuple(math.prod(sum(map(float.__mul__, map(float, row), phi)) for phi in inner) for row in self.a)
+
+
+@cache
+def _trees(nodes: int) -> tuple[Tree, ...]:
+    """The rooted trees of a number of nodes, each as the sorted tuple of its root's subtrees."""
+    return tuple(sorted(set(_forests(nodes - 1, nodes - 1))))
+
+
+def _forests(nodes: int, largest: int) -> Iterator[Tree]:
+    """The multisets of trees of at most ``largest`` nodes with a number of nodes in all."""
+    if nodes == 0:
+        yield ()
+    for size in range(1, min(nodes, largest) + 1):
+        for count in range(1, nodes // size + 1):
+            for chosen in combinations_with_replacement(_trees(size), count):
+                for rest in _forests(nodes - size * count, size - 1):
+                    yield (*rest, *chosen)
+
+
+def _nodes(tree: Tree) -> int:
+    return 1 + sum(map(_nodes, tree))
+
+
+def _density(tree: Tree) -> int:
+    """γ(τ)."""
+    return _nodes(tree) * math.prod(map(_density, tree))

@@ -1,0 +1,127 @@
+"""Potentials and fields: ``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)`` and ``∇ₓ uᵢ``."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from interflow.boundaries import Boundary
+from interflow.kernels import Kernel
+from interflow.sums.backends import Backend
+from interflow.sums.formula import derive
+from interflow.sums.preparation import Options, Prepared, components_last, prepare
+from interflow.sums.primitive import pair_sum
+
+
+def potential(
+    kernel: Kernel,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    boundary: Boundary | None = None,
+    self_pairs: bool = True,
+    backend: str | Backend = "auto",
+    tolerance: float | None = None,
+) -> Tensor:
+    """The potential ``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)``.
+
+    Differentiable to any order in both clouds, the weights and the kernel's parameters, at O(N + M) memory.
+
+    Args:
+        kernel: the kernel k.
+        x: where the potential is wanted, ``(N, d)`` or ``(B, N, d)``, float32 or float64; half types are computed and
+            returned in float32, with a warning.
+        y: the points that make it, ``(M, d)`` or ``(B, M, d)``.
+        weights: of the points y, of any sign, ``(M,)`` or ``(B, M)``; 1/M each by default.
+        boundary: the domain; None for open space.
+        self_pairs: False leaves out the pairs i = j, by index.
+        backend: a name or an instance that carries options; ``"auto"`` takes the fastest.
+        tolerance: the error that may be made; None for exact sums.
+
+    Returns:
+        ``(N,)`` or ``(B, N)``.
+
+    Raises:
+        ArgumentError: for arguments that do not fit, naming the argument.
+        BackendError: if the named backend cannot do it, with the reason.
+        KernelError: if the kernel's code is no formula of a pair.
+
+    Example:
+        >>> import torch
+        >>> from interflow import GaussianKernel
+        >>> potential(GaussianKernel(sigma=1.0), torch.zeros(1, 2), torch.ones(3, 2))
+        tensor([0.3679])
+    """
+    data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
+    total = potential_of(data)
+    return total[:, 0] if data.batched else total[0, 0]
+
+
+def field(
+    kernel: Kernel,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    boundary: Boundary | None = None,
+    self_pairs: bool = True,
+    backend: str | Backend = "auto",
+    tolerance: float | None = None,
+) -> Tensor:
+    """The field ``∇ₓ uᵢ = Σⱼ wⱼ ∇ₓ k(xᵢ, yⱼ)``, shape ``(N, d)`` or ``(B, N, d)``; arguments as of `potential`.
+
+    At coincident points it is 0 where the kernel has no gradient.
+
+    Example:
+        >>> import torch
+        >>> from interflow import GaussianKernel
+        >>> field(GaussianKernel(sigma=1.0), torch.zeros(1, 2), torch.ones(3, 2))
+        tensor([[0.3679, 0.3679]])
+    """
+    data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
+    return components_last(gradient_of(data), data.batched)
+
+
+def potential_and_field(
+    kernel: Kernel,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    boundary: Boundary | None = None,
+    self_pairs: bool = True,
+    backend: str | Backend = "auto",
+    tolerance: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The potential and the field in one pass over the pairs; arguments as of `potential`.
+
+    Example:
+        >>> import torch
+        >>> from interflow import GaussianKernel
+        >>> u, f = potential_and_field(GaussianKernel(sigma=1.0), torch.zeros(1, 2), torch.ones(3, 2))
+        >>> u.shape, f.shape
+        (torch.Size([1]), torch.Size([1, 2]))
+    """
+    data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
+    potential, slope = potential_and_gradient_of(data)
+    return potential[:, 0] if data.batched else potential[0, 0], components_last(slope, data.batched)
+
+
+def potential_of(data: Prepared) -> Tensor:
+    """The potential ``(batch, 1, N)``."""
+    return _sum(data, data.formula)
+
+
+def potential_and_gradient_of(data: Prepared) -> tuple[Tensor, Tensor]:
+    """Potential ``(batch, 1, N)`` and field ``(batch, d, N)`` in one pass."""
+    both = _sum(data, derive(data.formula, "with_row_gradient", data.axes))
+    return both.narrow(1, 0, 1), both.narrow(1, 1, len(data.axes))
+
+
+def gradient_of(data: Prepared) -> Tensor:
+    """The field ``(batch, d, N)``."""
+    return _sum(data, derive(data.formula, "row_gradient", data.axes))
+
+
+def _sum(data: Prepared, formula: str) -> Tensor:
+    return pair_sum(formula, data.backend, data.skip_diagonal, [data.x], [data.y, data.weights], [data.parameters])

@@ -1,0 +1,54 @@
+"""The choice of a backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from interflow.sums.backends.base import Backend, Job, Request
+from interflow.sums.backends.compiled import Compiled
+from interflow.sums.backends.dense import Dense
+
+
+@dataclass(frozen=True)
+class Auto(Backend):
+    """The backend with the least predicted time among those that can run a sum.
+
+    The choice depends on the request alone, so that a program chooses alike every time it runs.
+
+    Args:
+        repetitions: how many sums of this kind are expected; a compilation must pay for itself within them.
+    """
+
+    repetitions: int = 1
+    name = "auto"
+
+    def obstacle(self, request: Request) -> str | None:
+        return None
+
+    def cost(self, request: Request) -> float:
+        return self.choose(request).cost(request)
+
+    def choose(self, request: Request) -> Backend:
+        able = [backend for backend in self.candidates() if backend.obstacle(request) is None]
+        return min(able, key=lambda backend: self.time_each(backend, request))
+
+    def candidates(self) -> tuple[Backend, ...]:
+        """The backends to choose from."""
+        return (Dense(), Compiled())
+
+    def time_each(self, backend: Backend, request: Request) -> float:
+        """Predicted seconds a sum, the preparation shared among the repetitions."""
+        return backend.preparation(request) / self.repetitions + backend.cost(request)
+
+    def run(self, job: Job) -> Tensor:
+        return self.choose(job.request()).run(job)
+
+
+def repeated(backend: str | Backend) -> str | Backend:
+    """The backend as an energy or a loss means it, which is evaluated again and again: ``"auto"`` counts on that."""
+    return _REPEATED if backend == "auto" else backend
+
+
+_REPEATED = Auto(repetitions=200)

@@ -1,0 +1,35 @@
+"""The backends by name, and by the key under which a compiled program holds one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+
+from interflow.errors import ArgumentError
+from interflow.sums.backends.auto import Auto
+from interflow.sums.backends.base import Backend
+from interflow.sums.backends.compiled import Compiled
+from interflow.sums.backends.dense import Dense
+
+BACKENDS: Final[dict[str, type[Backend]]] = {"auto": Auto, "dense": Dense, "compiled": Compiled}
+
+_instances: dict[str, Backend] = {}
+
+
+@torch.compiler.assume_constant_result
+def backend_key(backend: str | Backend) -> str:
+    """The key of a backend given by name or as an instance."""
+    if isinstance(backend, str):
+        if backend not in BACKENDS:
+            raise ArgumentError("backend", came=repr(backend), wanted=f"one of {', '.join(BACKENDS)}, or an instance")
+        backend = BACKENDS[backend]()
+    elif not isinstance(backend, Backend):
+        raise ArgumentError("backend", came=repr(backend), wanted=f"one of {', '.join(BACKENDS)}, or an instance")
+    _instances[repr(backend)] = backend
+    return repr(backend)
+
+
+def backend_of(key: str) -> Backend:
+    """The backend of a key."""
+    return _instances[key]

@@ -1,0 +1,202 @@
+"""What a pair sum sums, and the formulas of its derivatives: ``out_c(i) = Σⱼ f_c(Aᵢ, Bⱼ, P)``.
+
+A is the data of a row (the coordinates of xᵢ, and whatever derivatives bring along), B that of a column (the
+coordinates of yⱼ and its weight), P the parameters. The derivative of such a sum by A, B or P is a sum of the same
+kind, so formulas are closed under differentiation.
+
+Formulas have names, which compiled programs hold: the digest of the formula that a user wrote, then the path of
+derivations from it, such as ``"1f0c…/rows:0,1/columns:2"``. A name is enough to make the formula again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from interflow.sums.differentiation import gradient, tangent
+from interflow.sums.expression import ONE, Expression, leaf, node, rebuild, topological
+from interflow.sums.operations import multiply
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A vector of expressions with the numbers of leaves that they may use.
+
+    Attributes:
+        rows: components of A.
+        columns: components of B.
+        parameters: components of P.
+        outputs: f_1, f_2, ….
+    """
+
+    rows: int
+    columns: int
+    parameters: int
+    outputs: tuple[Expression, ...]
+
+    def by_rows(self, components: Sequence[int]) -> Formula:
+        """``Σ_c g_c(i) ∂f_c/∂A_k`` for the given k: A is followed by the cotangents g."""
+        cotangents = [leaf("row", self.rows + index) for index in range(len(self.outputs))]
+        outputs = gradient(self.outputs, cotangents, [leaf("row", component) for component in components])
+        return Formula(self.rows + len(cotangents), self.columns, self.parameters, outputs)
+
+    def by_columns(self, components: Sequence[int]) -> Formula:
+        """``Σ_c g_c(i) ∂f_c/∂B_k`` summed over i: the roles are swapped, and the columns followed by g."""
+        cotangents = [leaf("row", self.rows + index) for index in range(len(self.outputs))]
+        outputs = gradient(self.outputs, cotangents, [leaf("column", component) for component in components])
+        swapped = {"row": "column", "column": "row"}
+        outputs = rebuild(
+            outputs, lambda old, parts: node(swapped.get(old.operation, old.operation), *parts, value=old.value)
+        )
+        return Formula(self.columns, self.rows + len(cotangents), self.parameters, outputs)
+
+    def by_parameters(self, components: Sequence[int]) -> Formula:
+        """``Σ_c g_c(i) ∂f_c/∂P_k`` for the given k, still one number a row: A is followed by g."""
+        cotangents = [leaf("row", self.rows + index) for index in range(len(self.outputs))]
+        outputs = gradient(self.outputs, cotangents, [leaf("parameter", component) for component in components])
+        return Formula(self.rows + len(cotangents), self.columns, self.parameters, outputs)
+
+    def tangent(self, rows: Sequence[int], columns: Sequence[int], parameters: Sequence[int]) -> Formula:
+        """``Σ_z ∂f_c/∂z ż``: A, B and P are followed by the tangents of the given components."""
+        moving = {
+            **{leaf("row", k): leaf("row", self.rows + index) for index, k in enumerate(rows)},
+            **{leaf("column", k): leaf("column", self.columns + index) for index, k in enumerate(columns)},
+            **{leaf("parameter", k): leaf("parameter", self.parameters + i) for i, k in enumerate(parameters)},
+        }
+        return Formula(
+            self.rows + len(rows),
+            self.columns + len(columns),
+            self.parameters + len(parameters),
+            tangent(self.outputs, moving),
+        )
+
+    def row_gradient(self, components: Sequence[int]) -> Formula:
+        """``Σ_c ∂f_c/∂A_k``, the derivative with all cotangents equal to 1."""
+        slopes = gradient(self.outputs, [ONE] * len(self.outputs), [leaf("row", component) for component in components])
+        return Formula(self.rows, self.columns, self.parameters, slopes)
+
+    def with_row_gradient(self, components: Sequence[int]) -> Formula:
+        """f followed by its row gradient: value and gradient in one pass."""
+        slopes = self.row_gradient(components).outputs
+        return Formula(self.rows, self.columns, self.parameters, self.outputs + slopes)
+
+
+_written: dict[str, Formula] = {}
+
+
+def register(formula: Formula) -> str:
+    """The name of a formula that is not derived from another."""
+    name = _digest(formula)
+    _written.setdefault(name, formula)
+    return name
+
+
+def derive(name: str, derivation: str, *components: Sequence[int]) -> str:
+    """The name of a derivation: a method of `Formula` and the components that it is asked for."""
+    asked = ":".join(",".join(map(str, part)) for part in components)
+    return f"{name}/{derivation}:{asked}"
+
+
+@lru_cache(maxsize=4096)
+def lookup(name: str) -> Formula:
+    """The formula of a name."""
+    if name in _written:
+        return _written[name]
+    base, _, last = name.rpartition("/")
+    derivation, *parts = last.split(":")
+    components = [[int(index) for index in part.split(",") if index] for part in parts]
+    return _DERIVATIONS[derivation](lookup(base), *components)
+
+
+_DERIVATIONS = {
+    "rows": Formula.by_rows,
+    "columns": Formula.by_columns,
+    "parameters": Formula.by_parameters,
+    "tangent": Formula.tangent,
+    "row_gradient": Formula.row_gradient,
+    "with_row_gradient": Formula.with_row_gradient,
+}
+
+
+def weighted(kernel_value: Expression, dimension: int, parameters: int) -> Formula:
+    """The formula of a potential, ``f(x, (y, w)) = w·k(x, y)``."""
+    return Formula(dimension, dimension + 1, parameters, (multiply(leaf("column", dimension), kernel_value),))
+
+
+def _digest(formula: Formula) -> str:
+    """A name that is the same in every process: a hash of the nodes in topological order."""
+    numbers: dict[Expression, int] = {}
+    digest = hashlib.sha256(f"{formula.rows} {formula.columns} {formula.parameters}".encode())
+    for current in topological(formula.outputs):
+        numbers[current] = len(numbers)
+        parts = " ".join(str(numbers[argument]) for argument in current.arguments)
+        digest.update(f";{current.operation} {current.value!r} {parts}".encode())
+    digest.update(f";{[numbers[output] for output in formula.outputs]}".encode())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A formula made ready for the inner loop: what does not change from pair to pair is taken out of it.
+
+    ``out_c(i) = after_c(Aᵢ, P) · Σⱼ inner_c(Aᵢ, Bⱼ, before(P))``
+
+    Attributes:
+        before: expressions of the parameters alone; the parameter leaves of `inner` count these.
+        inner: what is summed, one expression for each output.
+        after: factors that do not depend on the column.
+    """
+
+    before: tuple[Expression, ...]
+    inner: tuple[Expression, ...]
+    after: tuple[Expression, ...]
+
+
+@lru_cache(maxsize=4096)
+def plan(name: str) -> Plan:
+    """The plan of a formula."""
+    pulled = [_pull_factors(output) for output in lookup(name).outputs]
+    before: dict[Expression, Expression] = {}
+
+    def hoist(old: Expression, parts: tuple[Expression, ...]) -> Expression:
+        if old.sides == {"parameter"}:
+            return old
+        shared = tuple(
+            before.setdefault(part, leaf("parameter", len(before))) if part.sides == {"parameter"} else part
+            for part in parts
+        )
+        return node(old.operation, *shared, value=old.value)
+
+    inner = rebuild((inner for inner, _ in pulled), hoist)
+    inner = tuple(
+        before.setdefault(part, leaf("parameter", len(before))) if part.sides == {"parameter"} else part
+        for part in inner
+    )
+    return Plan(tuple(before), inner, tuple(after for _, after in pulled))
+
+
+def _pull_factors(output: Expression) -> tuple[Expression, Expression]:
+    """A product taken apart: the factors that depend on the column, and the others."""
+    if not {"column"} <= output.sides:
+        return (ONE, output) if output.sides else (output, ONE)
+    match output.operation, output.arguments:
+        case "neg", (a,):
+            inner, after = _pull_factors(a)
+            return inner, multiply(node("constant", value=-1.0), after)
+        case "multiply", (a, b):
+            inner_a, after_a = _pull_factors(a)
+            inner_b, after_b = _pull_factors(b)
+            return multiply(inner_a, inner_b), multiply(after_a, after_b)
+        case "where", (condition, a, b) if b.constant == 0.0:
+            inner, after = _pull_factors(a)
+            return node("where", condition, inner, b), after
+        case "add" | "subtract", (a, b):
+            inner_a, after_a = _pull_factors(a)
+            inner_b, after_b = _pull_factors(b)
+            if after_a is after_b and after_a is not ONE:
+                return node(output.operation, inner_a, inner_b), after_a
+    return output, ONE
+
+

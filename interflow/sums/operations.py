@@ -1,0 +1,295 @@
+"""The operations that formulas are made of: how each is built and simplified, computed on tensors, and differentiated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from interflow.sums.expression import ONE, TINY, ZERO, Expression, constant, node
+
+Partials = Callable[[Expression], tuple[Expression | None, ...]]
+"""From a node to its partial derivative by each argument; None where that is zero everywhere."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        compute: the elementwise torch function; it accepts ``out=``.
+        partials: its derivatives.
+        boolean: whether its result is a condition.
+    """
+
+    compute: Callable[..., Tensor]
+    partials: Partials
+    boolean: bool = False
+
+
+# --- building, with the simplifications that keep derivatives short ---------------------------------------------------
+
+
+def add(a: Expression, b: Expression) -> Expression:
+    """``a + b``."""
+    if a.constant is not None and b.constant is not None:
+        return constant(a.constant + b.constant)
+    if a is ZERO:
+        return b
+    if b is ZERO:
+        return a
+    if b.operation == "neg":
+        return subtract(a, b.arguments[0])
+    return node("add", a, b)
+
+
+def subtract(a: Expression, b: Expression) -> Expression:
+    """``a − b``."""
+    if a.constant is not None and b.constant is not None:
+        return constant(a.constant - b.constant)
+    if b is ZERO:
+        return a
+    if a is ZERO:
+        return negate(b)
+    if a is b:
+        return ZERO
+    if b.operation == "neg":
+        return add(a, b.arguments[0])
+    return node("subtract", a, b)
+
+
+def negate(a: Expression) -> Expression:
+    """``−a``."""
+    if a.constant is not None:
+        return constant(-a.constant)
+    if a.operation == "neg":
+        return a.arguments[0]
+    if a.operation == "subtract":
+        return subtract(a.arguments[1], a.arguments[0])
+    if a.operation == "multiply" and a.arguments[0].constant is not None:
+        return multiply(constant(-a.arguments[0].constant), a.arguments[1])
+    if _is_guard(a):
+        return where(a.arguments[0], negate(a.arguments[1]), ZERO)
+    return node("neg", a)
+
+
+def multiply(a: Expression, b: Expression) -> Expression:
+    """``a · b``. A constant comes first; a guard that gives 0 is moved outwards, where guards meet and merge."""
+    if b.constant is not None or (_is_guard(b) and not _is_guard(a)):
+        a, b = b, a
+    if a.constant is not None:
+        return _multiply_by_constant(a.constant, b)
+    if a.operation == "multiply" and a.arguments[0].constant is not None:
+        return _multiply_by_constant(a.arguments[0].constant, multiply(a.arguments[1], b))
+    if b.operation == "multiply" and b.arguments[0].constant is not None:
+        return _multiply_by_constant(b.arguments[0].constant, multiply(a, b.arguments[1]))
+    if a.operation == "neg":
+        return negate(multiply(a.arguments[0], b))
+    if b.operation == "neg":
+        return negate(multiply(a, b.arguments[0]))
+    if _is_guard(a):
+        condition, value, _ = a.arguments
+        return where(condition, multiply(value, _within(condition, b)), ZERO)
+    return node("square", a) if a is b else node("multiply", a, b)
+
+
+def _multiply_by_constant(factor: float, b: Expression) -> Expression:
+    if b.constant is not None:
+        return constant(factor * b.constant)
+    if factor == 0.0:
+        return ZERO
+    if factor == 1.0:
+        return b
+    if factor == -1.0:
+        return negate(b)
+    if b.operation == "neg":
+        return _multiply_by_constant(-factor, b.arguments[0])
+    if b.operation == "multiply" and b.arguments[0].constant is not None:
+        return _multiply_by_constant(factor * b.arguments[0].constant, b.arguments[1])
+    if _is_guard(b):
+        return where(b.arguments[0], _multiply_by_constant(factor, b.arguments[1]), ZERO)
+    return node("multiply", constant(factor), b)
+
+
+def divide(a: Expression, b: Expression) -> Expression:
+    """``a / b``; by the reciprocal where ``b`` is the same for many pairs."""
+    if b.constant is not None and b.constant != 0.0:
+        return multiply(a, constant(1.0 / b.constant))
+    if a is ZERO:
+        return ZERO
+    return node("divide", a, b) if b.per_pair and a is not ONE else multiply(a, reciprocal(b))
+
+
+def reciprocal(a: Expression) -> Expression:
+    """``1 / a``."""
+    if a.operation == "reciprocal":
+        return a.arguments[0]
+    return constant(1.0 / a.constant) if a.constant else node("reciprocal", a)
+
+
+def where(condition: Expression, a: Expression, b: Expression) -> Expression:
+    """``a`` where the condition holds, else ``b``."""
+    a = _within(condition, a)
+    return a if a is b else node("where", condition, a, b)
+
+
+def _is_guard(a: Expression) -> bool:
+    return a.operation == "where" and a.arguments[2] is ZERO
+
+
+def _within(condition: Expression, a: Expression) -> Expression:
+    """``a``, known to be used only where the condition holds."""
+    return a.arguments[1] if a.operation == "where" and a.arguments[0] is condition else a
+
+
+def square(a: Expression) -> Expression:
+    """``a²``."""
+    return multiply(a, a)
+
+
+def power(a: Expression, exponent: Expression) -> Expression:
+    """``a ** exponent``; products and roots where the exponent is a multiple of one half."""
+    number = exponent.constant
+    if number is None or not (2 * number).is_integer() or abs(number) > 32:
+        return node("power", a, exponent)
+    whole, half = divmod(abs(number), 1.0)
+    result = _whole_power(a, int(whole))
+    if half:
+        result = multiply(result, sqrt(a))
+    if number >= 0:
+        return result
+    return multiply(reciprocal(_whole_power(a, int(whole))), reciprocal(sqrt(a))) if half else reciprocal(result)
+
+
+def _whole_power(a: Expression, exponent: int) -> Expression:
+    if exponent == 0:
+        return ONE
+    root = square(_whole_power(a, exponent // 2)) if exponent > 1 else ONE
+    return multiply(root, a) if exponent % 2 else root
+
+
+def sqrt(a: Expression) -> Expression:
+    """``√a``."""
+    return unary("sqrt", a)
+
+
+def unary(operation: str, a: Expression) -> Expression:
+    """A function of one argument that has no simplification of its own; computed at once on a constant."""
+    if a.constant is not None:
+        number = OPERATIONS[operation].compute(torch.tensor(a.constant, dtype=torch.float64)).item()
+        return constant(number) if math.isfinite(number) else node(operation, a)
+    return node(operation, a)
+
+
+def binary(operation: str, a: Expression, b: Expression) -> Expression:
+    """A function of two arguments, or a comparison, that has no simplification of its own."""
+    return node(operation, a, b)
+
+
+def guarded(a: Expression, function: Callable[[Expression], Expression], at_zero: Expression) -> Expression:
+    """A function of ``a`` that is not smooth at ``a = 0``, made constant there: its derivatives are 0, to any order.
+
+    The argument is guarded too, so that no branch that is thrown away becomes infinite.
+    """
+    apart = binary("greater", a, TINY)
+    return where(apart, function(where(apart, a, ONE)), at_zero)
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+def _flat(a: Expression) -> tuple[Expression | None, ...]:
+    return (None,) * len(a.arguments)
+
+
+def _power_partials(result: Expression) -> tuple[Expression | None, ...]:
+    base, exponent = result.arguments
+    by_base = multiply(exponent, power(base, subtract(exponent, ONE)))
+    by_exponent = None if exponent.constant is not None else multiply(result, unary("log", base))
+    return by_base, by_exponent
+
+
+def _divide_partials(result: Expression) -> tuple[Expression | None, ...]:
+    inverse = reciprocal(result.arguments[1])
+    return inverse, negate(multiply(result, inverse))
+
+
+def _hypotenuse_squared(a: Expression, b: Expression) -> Expression:
+    return add(square(a), square(b))
+
+
+def _choose(larger: str) -> Partials:
+    """Of minimum and maximum; at a tie each argument takes half, as in torch."""
+
+    def partials(result: Expression) -> tuple[Expression | None, ...]:
+        a, b = result.arguments
+        tie = where(binary("equal", a, b), constant(0.5), ZERO)
+        return (
+            where(binary(larger, a, b), ONE, tie),
+            where(binary(larger, b, a), ONE, tie),
+        )
+
+    return partials
+
+
+def _chain(derivative: Callable[[Expression, Expression], Expression]) -> Partials:
+    """Of a function of one argument, from ``derivative(argument, result)``."""
+    return lambda result: (derivative(result.arguments[0], result),)
+
+
+_TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    "add": Operation(torch.add, lambda _: (ONE, ONE)),
+    "subtract": Operation(torch.sub, lambda _: (ONE, constant(-1.0))),
+    "neg": Operation(torch.neg, lambda _: (constant(-1.0),)),
+    "multiply": Operation(torch.mul, lambda r: (r.arguments[1], r.arguments[0])),
+    "divide": Operation(torch.div, _divide_partials),
+    "reciprocal": Operation(torch.reciprocal, _chain(lambda _, r: negate(square(r)))),
+    "square": Operation(torch.square, _chain(lambda a, _: multiply(constant(2.0), a))),
+    "sqrt": Operation(torch.sqrt, _chain(lambda _, r: multiply(constant(0.5), reciprocal(r)))),
+    "rsqrt": Operation(torch.rsqrt, _chain(lambda _, r: multiply(constant(-0.5), multiply(square(r), r)))),
+    "power": Operation(torch.pow, _power_partials),
+    "abs": Operation(torch.abs, _chain(lambda a, _: unary("sign", a))),
+    "sign": Operation(torch.sign, _flat),
+    "round": Operation(torch.round, _flat),
+    "floor": Operation(torch.floor, _flat),
+    "exp": Operation(torch.exp, _chain(lambda _, r: r)),
+    "expm1": Operation(torch.expm1, _chain(lambda a, _: unary("exp", a))),
+    "log": Operation(torch.log, _chain(lambda a, _: reciprocal(a))),
+    "log1p": Operation(torch.log1p, _chain(lambda a, _: reciprocal(add(ONE, a)))),
+    "sin": Operation(torch.sin, _chain(lambda a, _: unary("cos", a))),
+    "cos": Operation(torch.cos, _chain(lambda a, _: negate(unary("sin", a)))),
+    "atan": Operation(torch.atan, _chain(lambda a, _: reciprocal(add(ONE, square(a))))),
+    "tanh": Operation(torch.tanh, _chain(lambda _, r: subtract(ONE, square(r)))),
+    "sigmoid": Operation(torch.sigmoid, _chain(lambda _, r: multiply(r, subtract(ONE, r)))),
+    "erf": Operation(
+        torch.erf, _chain(lambda a, _: multiply(constant(_TWO_OVER_ROOT_PI), unary("exp", negate(square(a)))))
+    ),
+    "atan2": Operation(
+        torch.atan2,
+        lambda r: (
+            divide(r.arguments[1], _hypotenuse_squared(*r.arguments)),
+            negate(divide(r.arguments[0], _hypotenuse_squared(*r.arguments))),
+        ),
+    ),
+    "maximum": Operation(torch.maximum, _choose("greater")),
+    "minimum": Operation(torch.minimum, _choose("less")),
+    "where": Operation(
+        torch.where,
+        lambda r: (None, where(r.arguments[0], ONE, ZERO), where(r.arguments[0], ZERO, ONE)),
+    ),
+    "greater": Operation(torch.gt, _flat, boolean=True),
+    "greater_equal": Operation(torch.ge, _flat, boolean=True),
+    "less": Operation(torch.lt, _flat, boolean=True),
+    "less_equal": Operation(torch.le, _flat, boolean=True),
+    "equal": Operation(torch.eq, _flat, boolean=True),
+    "not_equal": Operation(torch.ne, _flat, boolean=True),
+    "and": Operation(torch.logical_and, _flat, boolean=True),
+    "or": Operation(torch.logical_or, _flat, boolean=True),
+    "not": Operation(torch.logical_not, _flat, boolean=True),
+}

@@ -1,0 +1,184 @@
+"""From what a user gives (a kernel, clouds, weights, a domain) to what the engine sums."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from interflow.boundaries import Boundary, OpenBoundary
+from interflow.errors import ArgumentError, InterflowWarning
+from interflow.kernels import Kernel
+from interflow.parameters import hyperparameters
+from interflow.sums.backends import Backend, backend_key
+from interflow.sums.formula import register, weighted
+from interflow.sums.tracing import parameter_vector, trace_kernel
+from interflow.validation import can_read, check_cloud, check_instance, check_same_space
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pairs are summed.
+
+    Attributes:
+        boundary: the domain; None for open space.
+        self_pairs: whether the pairs i = j count.
+        backend: a name or an instance.
+        tolerance: the error that may be made; None for exact sums.
+    """
+
+    boundary: Boundary | None = None
+    self_pairs: bool = True
+    backend: str | Backend = "auto"
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of the potential ``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)`` as the engine wants it, components before points.
+
+    Attributes:
+        formula: name of ``w·k(x, y)``.
+        backend: key of the backend.
+        skip_diagonal: leave out i = j.
+        x: ``(batch, d, N)``.
+        y: ``(batch, d, M)``.
+        weights: ``(batch, 1, M)``.
+        parameters: float64, ``(1, k)``.
+        batched: whether the caller's clouds had a batch axis.
+    """
+
+    formula: str
+    backend: str
+    skip_diagonal: bool
+    x: Tensor
+    y: Tensor
+    weights: Tensor
+    parameters: Tensor
+    batched: bool
+
+    @property
+    def axes(self) -> range:
+        """The components of a point."""
+        return range(self.x.shape[1])
+
+
+def prepare(kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor | None, options: Options) -> Prepared:
+    """Check the arguments and lay them out.
+
+    Raises:
+        ArgumentError: for what cannot be summed, naming the argument.
+        KernelError: for a kernel whose code is no formula of a pair.
+    """
+    boundary = OpenBoundary() if options.boundary is None else options.boundary
+    _check(kernel, boundary, x, y, weights, options)
+    dimension = x.shape[-1]
+    x, y, weights = _in_full_precision(x), _in_full_precision(y), _weights(y, weights)
+    return Prepared(
+        formula=formula_name(kernel, boundary, dimension),
+        backend=backend_key(options.backend),
+        skip_diagonal=not options.self_pairs,
+        x=_components_first(x),
+        y=_components_first(y),
+        weights=weights.reshape(-1, 1, weights.shape[-1]),
+        parameters=parameter_vector(kernel, boundary, like=x),
+        batched=x.ndim == 3,
+    )
+
+
+def components_last(tensor: Tensor, batched: bool) -> Tensor:
+    """From ``(batch, d, N)`` to ``(batch, N, d)`` or ``(N, d)``."""
+    return tensor.mT if batched else tensor[0].mT
+
+
+def _components_first(points: Tensor) -> Tensor:
+    return points.mT if points.ndim == 3 else points.mT[None]
+
+
+def _weights(y: Tensor, weights: Tensor | None) -> Tensor:
+    if weights is None:
+        return y.new_full(y.shape[:-1], 1.0 / max(y.shape[-2], 1))
+    return weights.to(y.dtype)
+
+
+def _in_full_precision(points: Tensor) -> Tensor:
+    if points.dtype in (torch.float32, torch.float64):
+        return points
+    if not torch.compiler.is_compiling():
+        warnings.warn(
+            f"Pair sums of {points.dtype} positions are computed and returned in float32.", InterflowWarning, 4
+        )
+    return points.float()
+
+
+def _check(
+    kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Tensor | None, options: Options
+) -> None:
+    check_instance("kernel", kernel, Kernel)
+    check_instance("boundary", boundary, Boundary)
+    check_cloud(x, names=("x", "weights"), batched=True)
+    check_cloud(y, weights, names=("y", "weights"), batched=True)
+    check_same_space(x, y)
+    boundary.check_dimension(x.shape[-1])
+    if not options.self_pairs and x.shape[-2] != y.shape[-2]:
+        raise ArgumentError(
+            "self_pairs", came=f"False with {x.shape[-2]} and {y.shape[-2]} points", wanted="as many x as y"
+        )
+    if options.tolerance is not None:
+        raise ArgumentError("tolerance", came=options.tolerance, wanted="None: every backend here sums exactly")
+    if can_read(x, y):
+        _check_cutoff(kernel, boundary)
+
+
+def _check_cutoff(kernel: Kernel, boundary: Boundary) -> None:
+    half = boundary.half_period()
+    cutoffs = [part.cutoff for part in kernel.modules() if isinstance(part, Kernel) and part.cutoff is not None]
+    if half is None or not cutoffs:
+        return
+    longest = max(float(cutoff) for cutoff in cutoffs)
+    if longest > float(half):
+        raise ArgumentError(
+            "cutoff",
+            came=f"{longest:g}",
+            wanted=f"at most half of the period, {float(half):g}",
+            remedy="Nearest images see each neighbour once only up to there: shorten the cutoff or enlarge the domain.",
+        )
+
+
+# --- names of formulas ------------------------------------------------------------------------------------------------
+
+_names: dict[Hashable, str] = {}
+_naming = threading.Lock()
+
+
+@torch.compiler.assume_constant_result
+def formula_name(kernel: Kernel, boundary: Boundary, dimension: int) -> str:
+    """The name of ``w·k(x, y)``; traced once for all kernels of one structure, whatever their parameters."""
+    key = (structure(kernel), structure(boundary), dimension)
+    with _naming:
+        if key not in _names:
+            expression = trace_kernel(kernel, boundary, dimension)
+            values = (*hyperparameters(kernel).values(), *hyperparameters(boundary).values())
+            _names[key] = register(weighted(expression, dimension, sum(value.numel() for value in values)))
+        return _names[key]
+
+
+def structure(module: nn.Module) -> Hashable:
+    """What a module's formula depends on: its class, its plain attributes, the shapes of its tensors, its children."""
+    plain = tuple(
+        (name, value if isinstance(value, Hashable) else id(value))
+        for name, value in vars(module).items()
+        if name not in _TORCH_ATTRIBUTES
+    )
+    tensors = tuple(
+        (name, tensor.shape) for name, tensor in (*module._parameters.items(), *module._buffers.items()) if tensor is not None
+    )
+    children = tuple((name, structure(child)) for name, child in module.named_children())
+    return type(module), plain, tensors, children
+
+
+_TORCH_ATTRIBUTES = frozenset(vars(nn.Module()))

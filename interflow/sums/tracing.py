@@ -1,0 +1,392 @@
+"""From a kernel and a boundary, written in plain tensor code, to the scalar expression of k(x, y).
+
+The code runs once on two points of d coordinates; the recorded graph is then followed with arrays of expressions in
+the place of tensors. Where an operation that is not smooth at 0 meets an argument that vanishes at coincident points
+(such as ``√r²``), it is replaced by one whose derivatives are 0 there.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from interflow.boundaries import Boundary
+from interflow.errors import KernelError
+from interflow.kernels import Kernel
+from interflow.parameters import hyperparameters, substitute
+from interflow.sums import operations as op
+from interflow.sums.expression import ONE, ZERO, Expression, constant, leaf
+
+Array = Any
+"""A tensor's worth of expressions: a NumPy array of objects."""
+
+_tracing = threading.Lock()  # recording changes the interpreter's global state
+
+_VANISH_WITH_ALL: Final = ("add", "subtract", "maximum", "minimum", "neg", "abs", "square", "sign", "sqrt", "round")
+_VANISH_WITH_ALL_TOO: Final = ("floor", "sin", "tanh", "atan", "expm1", "log1p", "erf")
+
+
+def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int) -> Expression:
+    """The expression of ``k(x, y)``: leaves row 0..d−1 for x, column 0..d−1 for y, parameters in `hyperparameters` order
+    (the kernel's first, then the boundary's, each flattened).
+
+    Raises:
+        KernelError: with the reason, if the code cannot be written as one scalar expression.
+    """
+    kernel_values, boundary_values = hyperparameters(kernel), hyperparameters(boundary)
+    names = _parameter_leaves({"kernel": kernel_values, "boundary": boundary_values})
+    x, y = (_leaves(side, dimension) for side in ("row", "column"))
+    point = torch.rand(dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def displace(x: Tensor, y: Tensor, values: Mapping[str, Tensor]) -> Tensor:
+        return substitute(boundary, values).displacement(x, y)
+
+    def evaluate(components: list[Tensor], values: Mapping[str, Tensor]) -> Tensor:
+        return substitute(kernel, values).evaluate(tuple(components))
+
+    follow = _Follower(boundary, vanishing=frozenset())
+    displaced = follow(displace, (point, point + 0.25, _doubles(boundary_values)), (x, y, names["boundary"]))
+    displacement = list(displaced.flat)
+    follow = _Follower(kernel, vanishing=frozenset(displacement))
+    components = [point.new_tensor(0.5 + 0.125 * axis) for axis in range(dimension)]
+    boxed = [_array(component) for component in displacement]
+    value = follow(evaluate, (components, _doubles(kernel_values)), (boxed, names["kernel"]))
+    if value.size != 1:
+        raise KernelError(f"{type(kernel).__name__} gives an array of shape {value.shape} for one pair, not a number.")
+    return value.item() if isinstance(value.item(), Expression) else constant(value.item())
+
+
+def parameter_vector(kernel: Kernel, boundary: Boundary, like: Tensor) -> Tensor:
+    """All hyperparameters in the order of their leaves, float64, shape ``(1, k)``, on the device of ``like``."""
+    values = [*hyperparameters(kernel).values(), *hyperparameters(boundary).values()]
+    flat = [value.reshape(-1).to(device=like.device, dtype=torch.float64) for value in values]
+    return torch.cat(flat)[None] if flat else torch.zeros(1, 0, dtype=torch.float64, device=like.device)
+
+
+def _doubles(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().to(device="cpu", dtype=torch.float64) for name, value in values.items()}
+
+
+def _array(values: Any, shape: tuple[int, ...] = ()) -> Array:
+    array = np.empty(shape, dtype=object)
+    if shape:
+        array.flat = values
+    else:
+        array[()] = values
+    return array
+
+
+def _leaves(side: str, count: int) -> Array:
+    return _array([leaf(side, index) for index in range(count)], (count,))
+
+
+def _parameter_leaves(groups: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Array]]:
+    index = 0
+    arrays: dict[str, dict[str, Array]] = {}
+    for group, values in groups.items():
+        arrays[group] = {}
+        for name, value in values.items():
+            leaves = [leaf("parameter", index + offset) for offset in range(value.numel())]
+            arrays[group][name] = _array(leaves if value.ndim else leaves[0], tuple(value.shape))
+            index += value.numel()
+    return arrays
+
+
+class _Follower:
+    """Records tensor code and follows the graph with arrays of expressions."""
+
+    def __init__(self, owner: nn.Module, vanishing: frozenset[Expression]) -> None:
+        self.owner = type(owner).__name__
+        self.vanishing = set(vanishing)
+
+    def __call__(self, code: Callable[..., Tensor], examples: tuple[Any, ...], inputs: tuple[Any, ...]) -> Array:
+        graph = self._record(code, examples)
+        flat_inputs = iter(torch.utils._pytree.tree_leaves(inputs, is_leaf=lambda part: isinstance(part, np.ndarray)))
+        values: dict[fx.Node, Any] = {}
+        for node in graph.nodes:
+            if node.op == "placeholder":
+                values[node] = next(flat_inputs)
+            elif node.op == "output":
+                (result,) = torch.utils._pytree.tree_leaves(node.args[0])
+                return values[result]
+            elif node.op == "call_function":
+                arguments, options = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+                values[node] = self._apply(node.target, arguments, dict(options))
+            else:
+                raise KernelError(
+                    f"{self.owner} uses a tensor that is not one of its registered hyperparameters. Assign a "
+                    "PositiveParameter, or register the tensor with register_buffer."
+                )
+        raise AssertionError("a recorded graph has an output")
+
+    def _record(self, code: Callable[..., Tensor], examples: tuple[Any, ...]) -> fx.Graph:
+        from torch._decomp import core_aten_decompositions
+
+        def record() -> fx.Graph:
+            table = {key: value for key, value in core_aten_decompositions().items() if key not in _RULES}
+            return make_fx(code, decomposition_table=table)(*examples).graph  # type: ignore[no-any-return]
+
+        try:
+            with _tracing, ThreadPoolExecutor(1) as fresh:  # a fresh thread has none of the caller's dispatch modes
+                graph = fresh.submit(record).result()
+        except (RuntimeError, TypeError, AttributeError, ValueError) as error:
+            raise KernelError(f"{self.owner} cannot be written as one expression of a pair: {error}") from error
+        graph.eliminate_dead_code()
+        return graph
+
+    def _apply(self, target: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
+        rule = _RULES.get(target)
+        if rule is None:
+            raise KernelError(
+                f"{self.owner} uses {target}, which is no elementwise operation of a pair that a formula can hold. "
+                "Use arithmetic, exp, log, sqrt, rsqrt, abs, sin, cos, atan, relu, clamp, sign, round and where."
+            )
+        return rule(self, *arguments, **options)
+
+    # --- operations that are not smooth where their argument vanishes -------------------------------------------------
+
+    def root(self, a: Expression) -> Expression:
+        return self._safe("sqrt", a, ZERO) if self._vanishes(a) else op.sqrt(a)
+
+    def inverse_root(self, a: Expression) -> Expression:
+        return self._safe("rsqrt", a, constant(math.inf)) if self._vanishes(a) else op.unary("rsqrt", a)
+
+    def logarithm(self, a: Expression) -> Expression:
+        return self._safe("log", a, constant(-math.inf)) if self._vanishes(a) else op.unary("log", a)
+
+    def power(self, a: Expression, exponent: Expression) -> Expression:
+        number = exponent.constant
+        if not self._vanishes(a) or (number is not None and number.is_integer() and number >= 0):
+            return op.power(a, exponent)
+        if number is not None:
+            at_zero = ZERO if number > 0 else constant(math.inf)
+        else:
+            at_zero = op.where(op.binary("greater", exponent, ZERO), ZERO, constant(math.inf))
+        return self._guarded(a, lambda apart: op.power(apart, exponent), at_zero)
+
+    def quotient(self, a: Expression, b: Expression) -> Expression:
+        if not self._vanishes(b):
+            return op.divide(a, b)
+        at_zero = op.multiply(constant(math.inf), op.unary("sign", a))  # flat: no derivative comes from it
+        return self._guarded(b, lambda apart: op.divide(a, apart), at_zero)
+
+    def _safe(self, operation: str, a: Expression, at_zero: Expression) -> Expression:
+        return self._guarded(a, lambda apart: op.unary(operation, apart), at_zero)
+
+    def _guarded(
+        self, a: Expression, function: Callable[[Expression], Expression], at_zero: Expression
+    ) -> Expression:
+        result = op.guarded(a, function, at_zero)
+        if at_zero is ZERO:
+            self.vanishing.add(result)
+        return result
+
+    def _vanishes(self, a: Expression) -> bool:
+        """Whether ``a`` is 0 at coincident points, as its form shows."""
+        if a in self.vanishing or a is ZERO:
+            return True
+        if a.operation in ("multiply", "divide"):
+            concerned = a.arguments[:1] if a.operation == "divide" else a.arguments
+            return any(self._vanishes(argument) for argument in concerned)
+        known = a.operation in _VANISH_WITH_ALL or a.operation in _VANISH_WITH_ALL_TOO
+        return known and all(self._vanishes(argument) for argument in a.arguments)
+
+
+# --- what each recorded operation becomes -----------------------------------------------------------------------------
+
+Rule = Callable[..., Any]
+
+
+def _expression(value: Any) -> Expression:
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, bool | int | float):
+        return constant(float(value))
+    raise KernelError(f"A formula cannot hold the value {value!r}.")
+
+
+def _elementwise(build: Callable[..., Expression]) -> Rule:
+    """A rule that applies ``build(follower, *expressions)`` to every element."""
+
+    def rule(follower: _Follower, *arguments: Any, **_: Any) -> Array:
+        boxed = [part if isinstance(part, np.ndarray) else _array(part) for part in arguments]
+        broadcast = np.broadcast_arrays(*boxed)
+        values = [build(follower, *map(_expression, parts)) for parts in zip(*(part.flat for part in broadcast))]
+        shape = broadcast[0].shape
+        return _array(values if shape else values[0], shape)
+
+    return rule
+
+
+def _plain(build: Callable[..., Expression]) -> Rule:
+    return _elementwise(lambda _, *parts: build(*parts))
+
+
+def _unary(operation: str) -> Rule:
+    return _plain(lambda a: op.unary(operation, a))
+
+
+def _binary(operation: str) -> Rule:
+    return _plain(lambda a, b: op.binary(operation, a, b))
+
+
+def _with_alpha(build: Callable[[Expression, Expression], Expression]) -> Rule:
+    def rule(follower: _Follower, a: Any, b: Any, alpha: float = 1) -> Array:
+        scaled = b if alpha == 1 else _plain(op.multiply)(follower, b, alpha)
+        return _plain(build)(follower, a, scaled)
+
+    return rule
+
+
+def _clamp(follower: _Follower, a: Any, low: Any = None, high: Any = None, **options: Any) -> Array:
+    low, high = options.get("min", low), options.get("max", high)
+    if low is not None:
+        a = _binary("maximum")(follower, a, low)
+    return a if high is None else _binary("minimum")(follower, a, high)
+
+
+def _remainder(a: Expression, b: Expression) -> Expression:
+    return op.subtract(a, op.multiply(b, op.unary("floor", op.divide(a, b))))
+
+
+def _sum(follower: _Follower, a: Array, axes: Any = None, keepdim: bool = False, **_: Any) -> Array:
+    axes = tuple(range(a.ndim)) if axes in (None, []) else tuple(axes)
+    add = _plain(op.add)
+    for axis in sorted((axis % max(a.ndim, 1) for axis in axes), reverse=True):
+        parts = [np.take(a, [index], axis=axis) for index in range(a.shape[axis])]
+        a = reduce(lambda total, part: add(follower, total, part), parts)
+        a = a if keepdim else np.squeeze(a, axis=axis)
+    return _as_array(a)
+
+
+def _as_array(a: Any) -> Array:
+    return a if isinstance(a, np.ndarray) else _array(a)
+
+
+def _shaping(reshape: Callable[..., Any]) -> Rule:
+    return lambda _, *arguments, **options: _as_array(reshape(*arguments, **options))
+
+
+def _slice(a: Array, axis: int = 0, start: int | None = None, stop: int | None = None, step: int = 1) -> Array:
+    index: list[Any] = [slice(None)] * a.ndim
+    index[axis] = slice(start, stop, step)
+    return a[tuple(index)]
+
+
+def _expand(a: Array, shape: Sequence[int], **_: Any) -> Array:
+    full = [a.shape[axis - len(shape) + a.ndim] if size == -1 else size for axis, size in enumerate(shape)]
+    return np.broadcast_to(a, full)
+
+
+def _filled(shape: Sequence[int], value: Any, **_: Any) -> Array:
+    count = math.prod(shape)
+    return _array([constant(float(value))] * count if shape else constant(float(value)), tuple(shape))
+
+
+def _copied(_: _Follower, a: Array, **options: Any) -> Array:
+    dtype = options.get("dtype")
+    if dtype is not None and not dtype.is_floating_point:
+        raise KernelError(f"A formula cannot convert to {dtype}.")
+    return a
+
+
+_aten = torch.ops.aten
+_RULES: Final[dict[Any, Rule]] = {
+    _aten.add.Tensor: _with_alpha(op.add),
+    _aten.add.Scalar: _with_alpha(op.add),
+    _aten.sub.Tensor: _with_alpha(op.subtract),
+    _aten.sub.Scalar: _with_alpha(op.subtract),
+    _aten.rsub.Scalar: _with_alpha(lambda a, b: op.subtract(b, a)),
+    _aten.rsub.Tensor: _with_alpha(lambda a, b: op.subtract(b, a)),
+    _aten.mul.Tensor: _plain(op.multiply),
+    _aten.mul.Scalar: _plain(op.multiply),
+    _aten.div.Tensor: _elementwise(_Follower.quotient),
+    _aten.div.Scalar: _elementwise(_Follower.quotient),
+    _aten.reciprocal.default: _elementwise(lambda follower, a: follower.quotient(ONE, a)),
+    _aten.neg.default: _plain(op.negate),
+    _aten.square.default: _plain(op.square),
+    _aten.sqrt.default: _elementwise(_Follower.root),
+    _aten.rsqrt.default: _elementwise(_Follower.inverse_root),
+    _aten.log.default: _elementwise(_Follower.logarithm),
+    _aten.pow.Tensor_Scalar: _elementwise(_Follower.power),
+    _aten.pow.Tensor_Tensor: _elementwise(_Follower.power),
+    _aten.pow.Scalar: _elementwise(_Follower.power),
+    _aten.abs.default: _unary("abs"),
+    _aten.sign.default: _unary("sign"),
+    _aten.sgn.default: _unary("sign"),
+    _aten.round.default: _unary("round"),
+    _aten.floor.default: _unary("floor"),
+    _aten.exp.default: _unary("exp"),
+    _aten.expm1.default: _unary("expm1"),
+    _aten.log1p.default: _unary("log1p"),
+    _aten.sin.default: _unary("sin"),
+    _aten.cos.default: _unary("cos"),
+    _aten.atan.default: _unary("atan"),
+    _aten.tanh.default: _unary("tanh"),
+    _aten.sigmoid.default: _unary("sigmoid"),
+    _aten.erf.default: _unary("erf"),
+    _aten.atan2.default: _binary("atan2"),
+    _aten.remainder.Tensor: _plain(_remainder),
+    _aten.remainder.Scalar: _plain(_remainder),
+    _aten.maximum.default: _binary("maximum"),
+    _aten.minimum.default: _binary("minimum"),
+    _aten.relu.default: _plain(lambda a: op.where(op.binary("greater", a, ZERO), a, ZERO)),
+    _aten.clamp.default: _clamp,
+    _aten.clamp_min.default: _clamp,
+    _aten.clamp_max.default: lambda follower, a, high: _clamp(follower, a, None, high),
+    _aten.where.self: _plain(op.where),
+    _aten.gt.Tensor: _binary("greater"),
+    _aten.gt.Scalar: _binary("greater"),
+    _aten.ge.Tensor: _binary("greater_equal"),
+    _aten.ge.Scalar: _binary("greater_equal"),
+    _aten.lt.Tensor: _binary("less"),
+    _aten.lt.Scalar: _binary("less"),
+    _aten.le.Tensor: _binary("less_equal"),
+    _aten.le.Scalar: _binary("less_equal"),
+    _aten.eq.Tensor: _binary("equal"),
+    _aten.eq.Scalar: _binary("equal"),
+    _aten.ne.Tensor: _binary("not_equal"),
+    _aten.ne.Scalar: _binary("not_equal"),
+    _aten.logical_and.default: _binary("and"),
+    _aten.logical_or.default: _binary("or"),
+    _aten.logical_not.default: _unary("not"),
+    _aten.bitwise_and.Tensor: _binary("and"),
+    _aten.bitwise_or.Tensor: _binary("or"),
+    _aten.bitwise_not.default: _unary("not"),
+    _aten.sum.dim_IntList: _sum,
+    _aten.sum.default: _sum,
+    _aten.view.default: _shaping(np.reshape),
+    _aten._unsafe_view.default: _shaping(np.reshape),
+    _aten.reshape.default: _shaping(np.reshape),
+    _aten.unsqueeze.default: _shaping(np.expand_dims),
+    _aten.squeeze.dim: _shaping(np.squeeze),
+    _aten.squeeze.dims: _shaping(lambda a, axes: np.squeeze(a, tuple(axes))),
+    _aten.select.int: _shaping(lambda a, axis, index: np.take(a, index, axis)),
+    _aten.slice.Tensor: _shaping(_slice),
+    _aten.expand.default: _shaping(_expand),
+    _aten.permute.default: _shaping(np.transpose),
+    _aten.cat.default: _shaping(lambda parts, axis=0: np.concatenate(parts, axis)),
+    _aten.stack.default: _shaping(lambda parts, axis=0: np.stack(parts, axis)),
+    _aten.unbind.int: lambda _, a, axis=0: [_as_array(np.take(a, index, axis)) for index in range(a.shape[axis])],
+    _aten.full.default: _shaping(_filled),
+    _aten.full_like.default: _shaping(lambda a, value, **_: _filled(a.shape, value)),
+    _aten.scalar_tensor.default: _shaping(lambda value, **_: _filled((), value)),
+    _aten.zeros_like.default: _shaping(lambda a, **_: _filled(a.shape, 0.0)),
+    _aten.ones_like.default: _shaping(lambda a, **_: _filled(a.shape, 1.0)),
+    _aten._to_copy.default: _copied,
+    _aten.clone.default: _copied,
+    _aten.detach.default: _copied,
+    _aten.alias.default: _copied,
+    _aten.lift_fresh_copy.default: _copied,
+    operator.getitem: lambda _, parts, index: parts[index],
+}

@@ -1,0 +1,274 @@
+"""A system of particles: a state, the energy that moves it, and the integrator that makes the steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast, final, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from interflow.boundaries import Boundary
+from interflow.energies import Energy
+from interflow.errors import ArgumentError
+from interflow.guard import Guard
+from interflow.integrators import Dynamics, Integrator
+from interflow.reporters import progress_bar
+from interflow.solution import FramePlan, Recorder, Solution
+from interflow.state import CARRY, State
+from interflow.validation import check_choice, check_instance, check_masses
+
+Callback = Callable[[State], object]
+"""What a run calls with the state after each step."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """An energy that can say how its sums run."""
+
+    def explain(self, positions: Tensor, weights: Tensor) -> Mapping[str, Any]:
+        """What to add to the statistics of a run, such as the backend and why it was chosen."""
+
+
+@final
+class ParticleSystem(nn.Module):
+    """Particles that follow the Wasserstein gradient flow of an energy.
+
+    The state's tensors are buffers: they move with ``.to()``, and ``state_dict`` holds all that a run needs to go on
+    bit for bit, with the integrator's carry and the generator's state.
+
+    Args:
+        positions: ``(N, d)``, floating; copied, and wrapped into the domain.
+        energy: what moves the particles; it owns the domain.
+        integrator: what makes the steps.
+        weights: ``(N,)``, not negative; None for 1/N.
+        velocities: ``(N, d)``, at the start of a motion of second order; None for rest.
+        generator: where noise is drawn from, for integrators that need it.
+
+    Raises:
+        ArgumentError: if an argument has the wrong shape, dtype, device or type, a position is not finite, a weight is
+            negative, or the domain has another number of axes.
+
+    Example:
+        >>> from interflow import Euler, GaussianKernel, InteractionEnergy
+        >>> repulsion = InteractionEnergy(GaussianKernel(sigma=1.0))
+        >>> system = ParticleSystem(torch.tensor([[0.0], [1.0]]), energy=repulsion, integrator=Euler(step_size=0.1))
+        >>> solution = system.simulate(steps=10, save_every=5)
+        >>> solution.positions.shape, bool(solution.energies[-1] < solution.energies[0])
+        (torch.Size([3, 2, 1]), True)
+    """
+
+    positions: Tensor
+    weights: Tensor
+    velocities: Tensor | None
+    time: Tensor
+
+    def __init__(
+        self,
+        positions: Tensor,
+        *,
+        energy: Energy,
+        integrator: Integrator,
+        weights: Tensor | None = None,
+        velocities: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        check_instance("energy", energy, Energy)
+        check_instance("integrator", integrator, Integrator)
+        energy.check(positions, weights)
+        check_masses(weights, "weights")
+        _check_finite(positions)
+        self.energy = energy
+        self.integrator = integrator
+        self.generator = generator
+        self.carry = nn.Module()
+        self._step = 0
+        for name in ("positions", "weights", "velocities", "time"):
+            self.register_buffer(name, None)
+        self.register_load_state_dict_pre_hook(_prepare_to_load)  # type: ignore[no-untyped-call]
+        uniform = positions.new_full(positions.shape[:1], 1.0 / max(len(positions), 1))
+        masses = uniform if weights is None else weights
+        self.state = self._prepared(_inside(State(positions, masses, velocities), self.boundary))
+
+    @property
+    def boundary(self) -> Boundary:
+        """The domain, which is the energy's."""
+        return self.energy.boundary
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "boundary":  # a module of that name would be registered and then ignored
+            raise AttributeError("the boundary of a system is its energy's")
+        super().__setattr__(name, value)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """What the integrator sees of the system."""
+        return _EnergyDynamics(self.energy, self.boundary)
+
+    @property
+    def state(self) -> State:
+        """The state now; assign another to go on from there."""
+        carry = dict(self.carry.named_buffers(remove_duplicate=False))
+        return State(self.positions, self.weights, self.velocities, self.time, self._step, carry)
+
+    @state.setter
+    def state(self, state: State) -> None:
+        state = state.detach()
+        self.positions, self.weights, self.velocities = state.positions, state.weights, state.velocities
+        self.time, self._step = state.time, state.step
+        self.carry = nn.Module()
+        for name, tensor in state.carry.items():
+            self.carry.register_buffer(name, tensor)
+
+    def step(self, state: State) -> State:
+        """The state that follows another: pure, and differentiable in the state and in all parameters.
+
+        The system itself stays as it is, apart from its generator, from which noise is drawn.
+        """
+        return self.integrator.step(self._prepared(state), self.dynamics, self.generator)
+
+    @torch.no_grad()
+    def simulate(
+        self,
+        steps: int,
+        save_every: int | None = None,
+        callbacks: Iterable[Callback] = (),
+        progress: bool | None = None,
+    ) -> Solution:
+        """Advance the system in place, without a graph; ``simulate(a)``, then ``simulate(b)`` is ``simulate(a + b)``.
+
+        However it ends, by an error or a keyboard interrupt too, the system holds the last good state.
+
+        Args:
+            steps: how many steps to make.
+            save_every: steps between two frames; the start and the end are frames always, and alone with None. Each
+                frame costs an evaluation of the energy.
+            callbacks: functions called with the state after each step, in order.
+            progress: show a progress bar; None shows it in notebooks and in terminals.
+
+        Returns:
+            The ``1 + ⌈steps / save_every⌉`` frames.
+
+        Raises:
+            NonFiniteError: if a position becomes infinite or NaN; it names the step, the particles and the term of the
+                energy.
+        """
+        plan, recorder, callbacks = FramePlan(steps, save_every), Recorder(), tuple(callbacks)
+        start = time.perf_counter()
+        self._record(recorder, self.state)
+        with progress_bar(steps, progress) as report, Guard(self) as guard:
+            for count in range(1, steps + 1):
+                state = guard.advance(check=plan.saves(count))
+                if plan.saves(count):
+                    self._record(recorder, state)
+                for callback in (*callbacks, report):
+                    callback(state)
+        return recorder.solution(self._stats(steps, time.perf_counter() - start))
+
+    def rollout(
+        self,
+        steps: int,
+        *,
+        state: State | None = None,
+        gradient: Literal["full"] = "full",
+        save_every: int | None = None,
+    ) -> Solution:
+        """The same steps with their graph kept, to differentiate what they lead to. The system stays where it is.
+
+        Args:
+            steps: how many steps to make.
+            state: where to start; None for the system's state. Gradients flow into its tensors.
+            gradient: ``"full"`` keeps the graph of all steps, which takes memory in proportion to them.
+            save_every: as in `simulate`.
+
+        Returns:
+            The frames and their energies, all differentiable.
+        """
+        check_choice("gradient", gradient, ["full"])
+        plan, recorder = FramePlan(steps, save_every), Recorder()
+        start = time.perf_counter()
+        state = self._prepared(self.state if state is None else state)
+        self._record(recorder, state)
+        for count in range(1, steps + 1):
+            state = self.step(state)
+            if plan.saves(count):
+                self._record(recorder, state)
+        return recorder.solution(self._stats(steps, time.perf_counter() - start))
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What a state_dict holds beside tensors: the number of steps, and the generator's state."""
+        return {"step": self._step, "generator": None if self.generator is None else self.generator.get_state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take back what `get_extra_state` gave."""
+        self._step = state["step"]
+        noise = state["generator"]
+        if noise is None:
+            return
+        if self.generator is None:
+            remedy = "Give one: ParticleSystem(..., generator=torch.Generator())."
+            raise ArgumentError("generator", came=None, wanted="a generator, as the state_dict has", remedy=remedy)
+        self.generator.set_state(noise.cpu())
+
+    def _prepared(self, state: State) -> State:
+        """The state with what the integrator's `init` adds, and with all that it had before."""
+        fresh = self.integrator.init(state)
+        velocities = fresh.velocities if state.velocities is None else state.velocities
+        return fresh.replace(velocities=velocities, carry={**fresh.carry, **state.carry})
+
+    def _record(self, recorder: Recorder, state: State) -> None:
+        recorder.add(state, self.energy(state.positions, state.weights))
+
+    def _stats(self, steps: int, seconds: float) -> dict[str, Any]:
+        run = {"steps": steps, "seconds": seconds, "steps_per_second": steps / seconds if steps else 0.0}
+        explained = self.energy.explain(self.positions, self.weights) if isinstance(self.energy, Explains) else {}
+        return {**run, **explained}
+
+
+@dataclass(frozen=True)
+class _EnergyDynamics:
+    """The gradient flow of an energy in its domain."""
+
+    energy: Energy
+    boundary: Boundary
+
+    def velocity(self, state: State) -> Tensor:
+        return self.energy.velocity(state.positions, state.weights)
+
+    def wrap(self, positions: Tensor) -> Tensor:
+        return self.boundary.wrap(positions)
+
+    def reflect(self, positions: Tensor, velocities: Tensor) -> tuple[Tensor, Tensor]:
+        return self.boundary.reflect(positions, velocities)
+
+
+def _prepare_to_load(module: nn.Module, tensors: Mapping[str, Any], prefix: str, *_: object) -> None:
+    """Make room for a state_dict: its carry has names of its own, and states handed out earlier must not change."""
+    system = cast(ParticleSystem, module)
+    within = prefix + CARRY
+    carry = {
+        name.removeprefix(within): tensor.to(system.positions.device if tensor.ndim else tensor.device, copy=True)
+        for name, tensor in tensors.items()
+        if name.startswith(within)
+    }
+    own = {name: tensor.clone() for name, tensor in system.state.to_dict().items() if not name.startswith(CARRY)}
+    system.state = State.from_dict({**own, **{CARRY + name: tensor for name, tensor in carry.items()}})
+
+
+def _inside(state: State, boundary: Boundary) -> State:
+    """A copy of a state, brought inside the domain."""
+    positions, weights = state.positions.clone(), state.weights.clone()
+    if state.velocities is None:
+        return state.replace(positions=boundary.wrap(positions), weights=weights)
+    positions, velocities = boundary.reflect(positions, state.velocities.clone())
+    return state.replace(positions=positions, weights=weights, velocities=velocities)
+
+
+def _check_finite(positions: Tensor) -> None:
+    broken = (~positions.isfinite().all(-1)).nonzero().flatten().tolist()
+    if broken:
+        came = f"{len(broken)} points that are not finite, the first at index {broken[0]}"
+        raise ArgumentError("positions", came=came, wanted="finite coordinates")

@@ -1,0 +1,113 @@
+"""What clouds and their weights must look like. Shapes are checked always, values where they can be read.
+
+Values cannot be read while `torch.compile` traces or inside a `torch.func` transform: there, checks of values are left
+out, so that a loss that passes them outside compiles to one graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from interflow.errors import ArgumentError
+
+
+def check_choice(argument: str, came: str, choices: Sequence[str]) -> None:
+    """Raise `ArgumentError` unless ``came`` is one of the choices."""
+    if came not in choices:
+        raise ArgumentError(argument, came=repr(came), wanted=" or ".join(repr(choice) for choice in choices))
+
+
+def check_instance(argument: str, came: object, wanted: type) -> None:
+    """Raise `ArgumentError` unless ``came`` is an instance of a class."""
+    if not isinstance(came, wanted):
+        raise ArgumentError(argument, came=f"a {type(came).__name__}", wanted=f"a {wanted.__name__}")
+
+
+def check_cloud(
+    positions: Tensor,
+    weights: Tensor | None = None,
+    *,
+    names: tuple[str, str] = ("positions", "weights"),
+    batched: bool = False,
+) -> None:
+    """Raise `ArgumentError` unless the positions are ``(N, d)`` floating numbers and the weights ``(N,)`` alike.
+
+    Args:
+        positions: the points.
+        weights: their weights, of the same dtype and device; None for uniform ones.
+        names: what the caller calls the two.
+        batched: accept ``(B, N, d)`` with ``(B, N)`` as well.
+    """
+    name, weights_name = names
+    wanted = "a floating tensor of shape (N, d) or (B, N, d)" if batched else "a floating tensor of shape (N, d)"
+    if not isinstance(positions, Tensor):
+        raise ArgumentError(name, came=type(positions).__name__, wanted=wanted)
+    if not positions.is_floating_point():
+        raise ArgumentError(name, came=positions.dtype, wanted=wanted, remedy=f"Convert it with {name}.float().")
+    if positions.ndim not in ((2, 3) if batched else (2,)):
+        remedy = f"Points on a line are {name}[:, None]." if positions.ndim == 1 else ""
+        raise ArgumentError(name, came=_shape(positions), wanted=wanted, remedy=remedy)
+    if positions.shape[-1] == 0:
+        raise ArgumentError(name, came=_shape(positions), wanted="at least one coordinate a point")
+    if weights is not None:
+        _check_weights(weights, positions, weights_name, name)
+
+
+def _check_weights(weights: Tensor, positions: Tensor, name: str, positions_name: str) -> None:
+    if not isinstance(weights, Tensor):
+        raise ArgumentError(
+            name, came=type(weights).__name__, wanted=f"a tensor, one weight a point of `{positions_name}`"
+        )
+    if weights.shape != positions.shape[:-1]:
+        wanted = f"shape {tuple(positions.shape[:-1])}, one weight a point of `{positions_name}`"
+        raise ArgumentError(name, came=_shape(weights), wanted=wanted)
+    _check_alike(weights, positions, name, positions_name)
+
+
+def check_same_space(x: Tensor, y: Tensor, names: tuple[str, str] = ("x", "y")) -> None:
+    """Raise `ArgumentError` unless two clouds share dimension, batch, dtype and device."""
+    x_name, y_name = names
+    if y.shape[-1] != x.shape[-1]:
+        wanted = f"{x.shape[-1]} coordinates a point, as in `{x_name}`"
+        raise ArgumentError(y_name, came=_shape(y), wanted=wanted)
+    if y.shape[:-2] != x.shape[:-2]:
+        wanted = f"the same batch as `{x_name}`, which has {_shape(x)}"
+        raise ArgumentError(y_name, came=_shape(y), wanted=wanted, remedy="A cloud shared by a batch can be expanded.")
+    _check_alike(y, x, y_name, x_name)
+
+
+def check_not_empty(positions: Tensor, name: str) -> None:
+    """Raise `ArgumentError` if there is no point, or no cloud in the batch."""
+    if positions.numel() == 0:
+        raise ArgumentError(name, came=_shape(positions), wanted="at least one point")
+
+
+def check_masses(weights: Tensor | None, name: str) -> None:
+    """Raise `ArgumentError` for a negative or undefined weight, where values can be read."""
+    if weights is not None and can_read(weights) and not bool((weights >= 0).all()):
+        lowest = weights.detach().min().item()
+        remedy = "A discrepancy compares measures; sums with signed weights are `potential` and `field`."
+        raise ArgumentError(name, came=f"a weight of {lowest:g}", wanted="weights ≥ 0", remedy=remedy)
+
+
+def can_read(*tensors: Tensor) -> bool:
+    """Whether values may be looked at: no tracing, no `torch.func` transform, no tensor without data."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return not any(tensor.is_meta for tensor in tensors)
+
+
+def _check_alike(tensor: Tensor, model: Tensor, name: str, model_name: str) -> None:
+    if tensor.dtype != model.dtype:
+        wanted = f"{model.dtype}, as `{model_name}`"
+        raise ArgumentError(name, came=tensor.dtype, wanted=wanted, remedy=f"Convert one with .to({model.dtype}).")
+    if tensor.device != model.device:
+        wanted = f"{model.device}, as `{model_name}`"
+        raise ArgumentError(name, came=f"device {tensor.device}", wanted=wanted, remedy="Move both to one device.")
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"shape {tuple(tensor.shape)}"

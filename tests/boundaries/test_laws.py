@@ -1,0 +1,159 @@
+"""Laws that hold for every boundary."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.autograd import gradcheck
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ProductBoundary, ReflectingBoundary
+from interflow.parameters import hyperparameters, substitute
+from tests.boundaries.cases import BOUNDARIES, BOUNDED, corners, scattered
+
+every_boundary = pytest.mark.parametrize("boundary", BOUNDARIES.values(), ids=BOUNDARIES)
+every_bounded = pytest.mark.parametrize("boundary", BOUNDED.values(), ids=BOUNDED)
+every_dtype = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+
+
+@every_boundary
+def test_displacement_is_antisymmetric_to_the_bit(boundary: Boundary) -> None:
+    x, y = scattered(50, seed=0), scattered(50, seed=1)
+    assert torch.equal(boundary.displacement(x, y), -boundary.displacement(y, x))
+
+
+@every_boundary
+def test_displacement_of_a_point_from_itself_is_0(boundary: Boundary) -> None:
+    x = scattered(50, seed=0)
+    assert torch.equal(boundary.displacement(x, x), torch.zeros_like(x))
+
+
+@every_boundary
+def test_displacement_leads_from_y_to_x(boundary: Boundary) -> None:
+    x, y = (boundary.wrap(scattered(50, seed=seed)) for seed in (0, 1))
+    arrived = boundary.wrap(y + boundary.displacement(x, y))
+    assert boundary.displacement(arrived, x).abs().max() < 1e-12
+
+
+@every_boundary
+def test_wrap_leaves_points_inside_as_they_are(boundary: Boundary) -> None:
+    wrapped = boundary.wrap(scattered(500, seed=0))
+    assert torch.equal(boundary.wrap(wrapped), wrapped)
+
+
+@every_bounded
+@every_dtype
+def test_wrap_lands_inside_in_every_dtype(boundary: Boundary, dtype: torch.dtype) -> None:
+    lower, upper = corners(boundary, dtype)
+    seams = torch.stack([lower.expand(2), upper.expand(2)])
+    near = torch.cat([torch.nextafter(seams.float(), torch.full((), end)).to(dtype) for end in (-1e9, 1e9)])
+    tiny = torch.tensor([[-1e-9, 1e-9], [-1e-30, 1e-30]], dtype=dtype)
+    points = torch.cat([scattered(2000, seed=0).to(dtype), seams, near, tiny, lower - tiny, upper + tiny])
+    wrapped = boundary.wrap(points)
+    assert wrapped.dtype == dtype
+    assert bool((wrapped >= lower).all())
+    assert bool((wrapped <= upper).all())
+    periodic = boundary.periods(2).isfinite()
+    assert bool((wrapped < upper)[:, periodic].all())
+
+
+@pytest.mark.parametrize("boundary", [b for b in BOUNDED.values() if bool(b.periods(2).isfinite().all())], ids=repr)
+def test_wrap_keeps_displacements_on_a_torus(boundary: Boundary) -> None:
+    x, y = scattered(200, seed=0), scattered(200, seed=1)
+    before, after = boundary.displacement(x, y), boundary.displacement(boundary.wrap(x), boundary.wrap(y))
+    away = (before.abs() - boundary.periods(2) / 2).abs() > 1e-9
+    assert bool(away.float().mean() > 0.9)
+    torch.testing.assert_close(after[away], before[away], rtol=0, atol=1e-12)
+
+
+@every_boundary
+@every_dtype
+def test_displacement_keeps_the_dtype(boundary: Boundary, dtype: torch.dtype) -> None:
+    x = scattered(5, seed=0).to(dtype)
+    assert boundary.displacement(x, x).dtype == dtype
+    assert all(tensor.dtype == dtype for tensor in boundary.reflect(x, x))
+
+
+@every_boundary
+def test_reflect_wraps_positions_and_keeps_speeds(boundary: Boundary) -> None:
+    x, v = scattered(200, seed=0), scattered(200, seed=1)
+    inside, after = boundary.reflect(x, v)
+    assert torch.equal(inside, boundary.wrap(x))
+    assert torch.equal(after.abs(), v.abs())
+
+
+@every_boundary
+def test_not_a_number_stays_one(boundary: Boundary) -> None:
+    x = torch.full((1, 2), torch.nan)
+    assert bool(boundary.wrap(x).isnan().all())
+    assert bool(boundary.displacement(x, torch.zeros(1, 2)).isnan().all())
+
+
+@every_boundary
+def test_gradients_of_wrap_and_displacement(boundary: Boundary) -> None:
+    x, y = scattered(6, seed=2).requires_grad_(), scattered(6, seed=3).requires_grad_()
+    assert gradcheck(boundary.displacement, (x, y))
+    assert gradcheck(boundary.wrap, x)
+
+
+@every_boundary
+@settings(deadline=None, max_examples=25)
+@given(leading=st.lists(st.integers(0, 3), max_size=3), seed=st.integers(0, 99))
+def test_any_leading_shape_is_worked_on_point_by_point(boundary: Boundary, leading: list[int], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x, y = (torch.randn(*leading, 2, dtype=torch.float64, generator=generator) for _ in range(2))
+    flat_x, flat_y = x.reshape(-1, 2), y.reshape(-1, 2)
+    assert torch.equal(boundary.displacement(x, y).reshape(-1, 2), boundary.displacement(flat_x, flat_y))
+    assert torch.equal(boundary.wrap(x).reshape(-1, 2), boundary.wrap(flat_x))
+    strided = torch.stack([x, x], dim=-1)[..., 0]
+    assert torch.equal(boundary.wrap(strided), boundary.wrap(x))
+
+
+@every_boundary
+def test_displacement_broadcasts_to_a_matrix(boundary: Boundary) -> None:
+    x, y = scattered(4, seed=0), scattered(3, seed=1)
+    matrix = boundary.displacement(x[:, None], y[None])
+    assert matrix.shape == (4, 3, 2)
+    assert torch.equal(matrix[2, 1], boundary.displacement(x[2], y[1]))
+
+
+@every_boundary
+def test_displacement_is_traced_without_looking_at_values(boundary: Boundary) -> None:
+    values = hyperparameters(boundary)
+    x, y = scattered(1, seed=0)[0], scattered(1, seed=1)[0]
+
+    def displacement(values: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return substitute(boundary, values).displacement(x, y)
+
+    graph = make_fx(displacement)({name: value.clone() for name, value in values.items()}, x, y)
+    assert not [node for node in graph.graph.nodes if node.op == "get_attr"]
+    changed = {name: 1.25 * value for name, value in values.items()}
+    torch.testing.assert_close(graph(changed, 3 * x, y), displacement(changed, 3 * x, y), rtol=0, atol=1e-14)
+
+
+@every_boundary
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda boundary: pickle.loads(pickle.dumps(boundary))])
+def test_copies_are_the_same_domain(boundary: Boundary, duplicate) -> None:
+    x, twin = scattered(20, seed=0), duplicate(boundary)
+    assert torch.equal(twin.wrap(x), boundary.wrap(x))
+    assert repr(twin) == repr(boundary)
+    twin.load_state_dict(boundary.state_dict())
+
+
+@every_boundary
+def test_squared_distances_are_the_squares_of_displacements(boundary: Boundary) -> None:
+    x, y = scattered(7, seed=0), scattered(5, seed=1)
+    expected = boundary.displacement(x[:, None], y[None]).square().sum(-1)
+    torch.testing.assert_close(boundary.squared_distances(x, y), expected, rtol=1e-14, atol=0)
+
+
+def test_repr_reads_like_the_constructor() -> None:
+    assert repr(OpenBoundary()) == "OpenBoundary()"
+    assert repr(PeriodicBoundary(torch.tensor([1.0, 0.1]))) == "PeriodicBoundary(lengths=[1.0, 0.1], lower=0.0)"
+    channel = ProductBoundary([ReflectingBoundary(0, 1), OpenBoundary()])
+    assert repr(channel) == "ProductBoundary([ReflectingBoundary(lower=0.0, upper=1.0), OpenBoundary()])"

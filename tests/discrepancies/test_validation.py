@@ -1,0 +1,172 @@
+"""What discrepancies refuse, and what they warn of."""
+
+import warnings
+
+import pytest
+import torch
+
+from interflow import GaussianKernel, Kernel, PeriodicBoundary, RadialKernel
+from interflow.discrepancies import MMD, Discrepancy, EnergyDistance
+from interflow.errors import ArgumentError, InterflowWarning
+from tests.discrepancies.clouds import cloud, masses
+
+LOSS = MMD(GaussianKernel(0.4))
+
+
+class Coulomb(RadialKernel):
+    """Singular at 0."""
+
+    def profile(self, squared_distance):
+        return squared_distance.rsqrt()
+
+
+class Skewed(Kernel):
+    """Not symmetric."""
+
+    def pair(self, displacement):
+        return (-displacement[0].square() - displacement[0]).exp()
+
+
+class Ring(RadialKernel):
+    """A user's kernel, of which nothing is known."""
+
+    def profile(self, squared_distance):
+        return (squared_distance - 1.0).square()
+
+
+class Parabola(RadialKernel):
+    """Known not to be positive definite."""
+
+    definite = False
+
+    def profile(self, squared_distance):
+        return squared_distance
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((cloud()[0], cloud()), "`x`"),
+        ((cloud(), cloud(dimension=3)), "`y`"),
+        ((cloud(batch=(2,)), cloud()), "`y`"),
+        ((cloud(batch=(2,)), cloud(batch=(3,))), "`y`"),
+        ((cloud(batch=(2, 2)), cloud(batch=(2, 2))), "`x`"),
+        ((cloud(), cloud(dtype=torch.float32)), "`y`"),
+        ((cloud().long(), cloud()), "`x`"),
+        (([[0.0]], cloud()), "`x`"),
+        ((cloud(0), cloud()), "`x`"),
+        ((cloud(), cloud(0)), "`y`"),
+        ((cloud(dimension=0), cloud(dimension=0)), "`x`"),
+        ((cloud(batch=(0,)), cloud(batch=(0,))), "`x`"),
+        ((cloud(), cloud(), masses(11)), "`x_weights`"),
+        ((cloud(), cloud(), None, masses(11)), "`y_weights`"),
+        ((cloud(), cloud(), masses()[:, None]), "`x_weights`"),
+        ((cloud(), cloud(), masses(dtype=torch.float32)), "`x_weights`"),
+        ((cloud(), cloud(), -masses()), "`x_weights`"),
+        ((cloud(), cloud(), None, masses() * float("nan")), "`y_weights`"),
+        ((cloud(), cloud(), 1.0), "`x_weights`"),
+        ((cloud(), cloud().to("meta")), "`y`"),
+    ],
+)
+def test_clouds_that_do_not_fit_are_refused_by_name(arguments, name):
+    with pytest.raises(ArgumentError, match=name):
+        LOSS(*arguments)
+
+
+def test_a_velocity_is_of_one_cloud():
+    for loss in (LOSS, EnergyDistance()):
+        for method in (loss.velocity, loss.value_and_velocity):
+            with pytest.raises(ArgumentError, match="`x`"):
+                method(cloud(batch=(2,)), cloud(batch=(2,)))
+
+
+def test_a_negative_weight_is_told():
+    with pytest.raises(ArgumentError, match=r"a weight of -0\.5, wanted weights ≥ 0"):
+        LOSS(cloud(2), cloud(2), torch.tensor([1.5, -0.5], dtype=torch.float64))
+
+
+def test_zero_weights_are_accepted():
+    assert LOSS(cloud(2), cloud(2), torch.tensor([1.0, 0.0], dtype=torch.float64)).isfinite()
+
+
+@pytest.mark.parametrize("estimator", ["biased", "unbiased"])
+def test_a_singular_kernel_is_refused(estimator):
+    with pytest.raises(ArgumentError, match="singular at 0"):
+        MMD(Coulomb(), estimator=estimator)
+
+
+def test_a_kernel_that_is_not_symmetric_is_refused():
+    with pytest.raises(ArgumentError, match="not symmetric"):
+        MMD(Skewed())
+
+
+@pytest.mark.parametrize("option", ["estimator", "reduction"])
+def test_an_unknown_option_is_refused(option):
+    for make in (EnergyDistance, lambda **options: MMD(GaussianKernel(1.0), **options)):
+        with pytest.raises(ArgumentError, match=f"`{option}`: got 'median'"):
+            make(**{option: "median"})
+
+
+def test_what_is_not_a_kernel_is_refused():
+    with pytest.raises(ArgumentError, match="`kernel`"):
+        MMD(torch.exp)
+
+
+def test_a_boundary_of_another_dimension_is_refused():
+    with pytest.raises(ArgumentError, match="3"):
+        MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(torch.ones(3)))(cloud(), cloud())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (cloud(1), cloud()),
+        (cloud(), cloud(1)),
+        (cloud(2), cloud(), torch.tensor([1.0, 0.0], dtype=torch.float64)),
+    ],
+)
+def test_an_unbiased_estimate_needs_two_points(arguments):
+    with pytest.raises(ArgumentError, match="at least 2"):
+        MMD(GaussianKernel(0.4), estimator="unbiased")(*arguments)
+
+
+def test_a_kernel_known_not_to_be_definite_warns():
+    with pytest.warns(InterflowWarning, match="Parabola, wanted a positive definite kernel"):
+        MMD(Parabola())
+
+
+def test_a_kernel_of_ones_own_does_not_warn_in_open_space():
+    assert MMD(Ring())(cloud(), cloud(9, seed=1)).isfinite()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda torus: EnergyDistance(boundary=torus),
+        lambda torus: MMD(GaussianKernel(0.3), boundary=torus),
+    ],
+    ids=["distance", "wide gaussian"],
+)
+def test_nearest_images_that_are_not_definite_warn_once_a_dimension(make):
+    loss = make(PeriodicBoundary(1.0))
+    with pytest.warns(InterflowWarning, match=r"not positive definite on this torus in dimension 2.*bandwidth"):
+        loss(cloud(), cloud(9, seed=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loss(cloud(), cloud(9, seed=1))
+    with pytest.warns(InterflowWarning, match="dimension 3"):
+        loss.velocity(cloud(dimension=3), cloud(9, dimension=3, seed=1))
+
+
+def test_a_narrow_gaussian_on_the_torus_does_not_warn():
+    assert MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(1.0))(cloud(), cloud(9, seed=1)).isfinite()
+
+
+def test_a_subclass_must_write_forward():
+    with pytest.raises(TypeError, match="abstract"):
+        Discrepancy()
+
+
+def test_options_are_read_back():
+    loss = EnergyDistance(estimator="unbiased", reduction="sum")
+    assert (loss.estimator, loss.reduction) == ("unbiased", "sum")

@@ -1,0 +1,78 @@
+"""Figures of nearest-image kernels on the torus, and that a proof is a proof."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import interflow as fl
+from interflow.kernels import torus_definiteness
+
+TORUS = fl.PeriodicBoundary(1.0)
+
+
+@pytest.mark.parametrize(("dimension", "least"), [(2, -0.118), (3, -0.170)])
+def test_distance_is_not_definite_on_the_torus(dimension: int, least: float) -> None:
+    assert torus_definiteness(fl.DistanceKernel(), TORUS, dimension) == pytest.approx(least, abs=5e-4)
+
+
+def test_distance_is_definite_on_the_circle_with_even_modes_that_vanish() -> None:
+    assert torus_definiteness(fl.DistanceKernel(), TORUS, 1) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("sigma", "low", "high"), [(0.05, -1e-12, 1e-12), (0.1, -1e-6, -1e-7), (0.2, -7e-3, -6e-3), (0.3, -0.1, -0.09)]
+)
+def test_gaussians_lose_definiteness_with_their_width(dimension: int, sigma: float, low: float, high: float) -> None:
+    found = torus_definiteness(fl.GaussianKernel(sigma), TORUS, dimension)
+    assert found is not None
+    assert low <= found <= high
+
+
+@pytest.mark.parametrize("length", [1e-3, 7.0])
+def test_units_of_length_do_not_matter(length: float) -> None:
+    scaled = torus_definiteness(fl.GaussianKernel(0.3 * length), fl.PeriodicBoundary(length), 2)
+    assert scaled == pytest.approx(torus_definiteness(fl.GaussianKernel(0.3), TORUS, 2), rel=1e-9)
+
+
+def test_a_factor_does_not_matter_and_its_sign_does() -> None:
+    kernel = fl.GaussianKernel(0.1)
+    assert torus_definiteness(5.0 * kernel, TORUS, 2) == pytest.approx(torus_definiteness(kernel, TORUS, 2))
+    assert torus_definiteness(-kernel, TORUS, 2) == -1.0
+
+
+def test_a_negative_mode_is_a_negative_energy_of_points_on_the_torus() -> None:
+    grid = torch.arange(12, dtype=torch.float64) / 12
+    points = torch.cartesian_prod(grid, grid)
+    eigenvalues = torch.linalg.eigvalsh(fl.DistanceKernel()(points, points, TORUS))
+    # the lowest eigenvalue belongs to the constant mode, which charges of sum 0 do not see
+    assert eigenvalues[1] / eigenvalues[-1] < -0.1
+
+
+def test_mixed_and_high_dimensional_domains_are_judged_by_three_periodic_axes() -> None:
+    channel = fl.ProductBoundary([fl.PeriodicBoundary(1.0), fl.OpenBoundary(), fl.PeriodicBoundary(1.0)])
+    plane = torus_definiteness(fl.DistanceKernel(), TORUS, 2)
+    assert torus_definiteness(fl.DistanceKernel(), channel, 3) == pytest.approx(plane)
+    space = torus_definiteness(fl.DistanceKernel(), TORUS, 3)
+    assert torus_definiteness(fl.DistanceKernel(), TORUS, 5) == pytest.approx(space)
+
+
+def test_nothing_is_said_without_a_period_a_value_at_0_or_a_mode() -> None:
+    assert torus_definiteness(fl.GaussianKernel(1.0), fl.OpenBoundary(), 2) is None
+    assert torus_definiteness(fl.GaussianKernel(1.0), fl.ReflectingBoundary(0.0, 1.0), 2) is None
+    assert torus_definiteness(fl.LogarithmicKernel(), TORUS, 2) is None
+    assert torus_definiteness(0.0 * fl.GaussianKernel(1.0), TORUS, 2) is None
+
+
+def test_cosine_of_one_mode_is_definite_and_its_negative_is_not() -> None:
+    class Cosine(fl.Kernel):
+        symmetric = True
+
+        def pair(self, displacement: tuple[torch.Tensor, ...]) -> torch.Tensor:
+            return (2.0 * math.pi * displacement[1]).cos()
+
+    assert torus_definiteness(Cosine(), TORUS, 2) == pytest.approx(0.0, abs=1e-12)
+    assert torus_definiteness(-Cosine(), TORUS, 2) == pytest.approx(-1.0)
