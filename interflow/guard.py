@@ -64,7 +64,7 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            pass
+            self._restore(self._latest if self._latest.state.is_finite() else self._good)
 
     def advance(self, *, check: bool) -> State:
         """Make a step of the system, and check the result if it is time to or ``check`` says so.

@@ -145,7 +145,9 @@ def hyperparameters(module: nn.Module) -> dict[str, Tensor]:
     Learnable positive ones appear as their positive value (differentiable), under their own name. A child that stands
     in two places appears in both.
     """
-    values = {name: tensor for name, tensor in _own(module) if tensor is not None}
+    values = {
+        name: tensor.exp() if logarithm else tensor for name, tensor, logarithm in _own(module) if tensor is not None
+    }
     for child_name, child in _children(module):
         values |= {f"{child_name}.{name}": tensor for name, tensor in hyperparameters(child).items()}
     return values
@@ -154,21 +156,21 @@ def hyperparameters(module: nn.Module) -> dict[str, Tensor]:
 def substitute(module: ModuleT, values: Mapping[str, Tensor]) -> ModuleT:
     """A copy of a module tree that reads the given tensors (of any kind, traced ones too) as its hyperparameters."""
     clone = copy.copy(module)
-    own = {name: tensor if tensor is None else values[name] for name, tensor in _own(module)}
+    own = {name: tensor if tensor is None else values[name] for name, tensor, _ in _own(module)}
     children = {name: substitute(child, _below(name, values)) for name, child in _children(module)}
     clone.__dict__ = {**module.__dict__, **own, "_parameters": {}, "_buffers": {}, "_modules": children}
     return clone
 
 
-def _own(module: nn.Module) -> Iterator[tuple[str, Tensor | None]]:
+def _own(module: nn.Module) -> Iterator[tuple[str, Tensor | None, bool]]:
+    """The name under which each tensor is read, the tensor that is stored, and whether that is the logarithm."""
     declared: frozenset[str] = getattr(module, "_positive", frozenset())
-    yield from module._buffers.items()
+    for name, tensor in module._buffers.items():
+        yield name, tensor, False
     for name, parameter in module._parameters.items():
         plain = name.removeprefix("log_")
-        if parameter is not None and plain != name and plain in declared:
-            yield plain, parameter.exp()
-        else:
-            yield name, parameter
+        logarithm = parameter is not None and plain != name and plain in declared
+        yield (plain if logarithm else name), parameter, logarithm
 
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

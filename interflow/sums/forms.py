@@ -11,7 +11,7 @@ from interflow.sums.api import potential_and_gradient_of, potential_of
 from interflow.sums.backends import Backend
 from interflow.sums.formula import derive
 from interflow.sums.known import requiring_gradient, with_known_gradient
-from interflow.sums.preparation import Options, Prepared, prepare
+from interflow.sums.preparation import Options, Prepared, one_component, prepare
 from interflow.sums.primitive import pair_sum
 from interflow.validation import check_cloud
 
@@ -86,7 +86,7 @@ def _row_weights(data: Prepared, x: Tensor, weights: Tensor | None) -> Tensor:
     if weights is None:
         return data.x.new_full((data.x.shape[0], 1, data.x.shape[2]), 1.0 / max(data.x.shape[2], 1))
     check_cloud(x, weights, names=("x", "x_weights"), batched=True)
-    return weights.to(data.x.dtype).reshape(-1, 1, weights.shape[-1])
+    return one_component(weights.to(data.x.dtype))
 
 
 def _known(

@@ -76,7 +76,7 @@ def prepare(kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor | None, option
     """
     boundary = OpenBoundary() if options.boundary is None else options.boundary
     _check(kernel, boundary, x, y, weights, options)
-    dimension = x.shape[-1]
+    dimension = int(x.shape[-1])  # a number of its own for each formula, also where shapes are symbols
     x, y, weights = _in_full_precision(x), _in_full_precision(y), _weights(y, weights)
     return Prepared(
         formula=formula_name(kernel, boundary, dimension),
@@ -84,7 +84,7 @@ def prepare(kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor | None, option
         skip_diagonal=not options.self_pairs,
         x=_components_first(x),
         y=_components_first(y),
-        weights=weights.reshape(-1, 1, weights.shape[-1]),
+        weights=one_component(weights),
         parameters=parameter_vector(kernel, boundary, like=x),
         batched=x.ndim == 3,
     )
@@ -97,6 +97,11 @@ def components_last(tensor: Tensor, batched: bool) -> Tensor:
 
 def _components_first(points: Tensor) -> Tensor:
     return points.mT if points.ndim == 3 else points.mT[None]
+
+
+def one_component(values: Tensor) -> Tensor:
+    """From ``(N,)`` or ``(B, N)`` to ``(batch, 1, N)``."""
+    return values[:, None] if values.ndim == 2 else values[None, None]
 
 
 def _weights(y: Tensor, weights: Tensor | None) -> Tensor:

@@ -30,6 +30,9 @@ from interflow.sums.expression import ONE, ZERO, Expression, constant, leaf
 Array = Any
 """A tensor's worth of expressions: a NumPy array of objects."""
 
+Shapes = Mapping[str, Mapping[str, Sequence[int]]]
+"""The shapes of the hyperparameters of the kernel and of the boundary, by name."""
+
 _tracing = threading.Lock()  # recording changes the interpreter's global state
 
 _VANISH_WITH_ALL: Final = ("add", "subtract", "maximum", "minimum", "neg", "abs", "square", "sign", "sqrt", "round")
@@ -43,10 +46,16 @@ def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int) -> Expressi
     Raises:
         KernelError: with the reason, if the code cannot be written as one scalar expression.
     """
-    kernel_values, boundary_values = hyperparameters(kernel), hyperparameters(boundary)
-    names = _parameter_leaves({"kernel": kernel_values, "boundary": boundary_values})
+    values = {"kernel": hyperparameters(kernel), "boundary": hyperparameters(boundary)}
+    shapes = {part: {name: value.shape for name, value in own.items()} for part, own in values.items()}
+    with _tracing, ThreadPoolExecutor(1) as fresh:  # a fresh thread has none of the caller's modes and transforms
+        return fresh.submit(_trace, kernel, boundary, dimension, shapes).result()
+
+
+def _trace(kernel: Kernel, boundary: Boundary, dimension: int, shapes: Shapes) -> Expression:
+    names = _parameter_leaves(shapes)
     x, y = (_leaves(side, dimension) for side in ("row", "column"))
-    point = torch.rand(dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    point = _example((dimension,))
 
     def displace(x: Tensor, y: Tensor, values: Mapping[str, Tensor]) -> Tensor:
         return substitute(boundary, values).displacement(x, y)
@@ -55,15 +64,15 @@ def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int) -> Expressi
         return substitute(kernel, values).evaluate(tuple(components))
 
     follow = _Follower(boundary, vanishing=frozenset())
-    displaced = follow(displace, (point, point + 0.25, _doubles(boundary_values)), (x, y, names["boundary"]))
+    displaced = follow(displace, (point, 0.75 * point, _examples(shapes["boundary"])), (x, y, names["boundary"]))
     displacement = list(displaced.flat)
     follow = _Follower(kernel, vanishing=frozenset(displacement))
-    components = [point.new_tensor(0.5 + 0.125 * axis) for axis in range(dimension)]
+    components = [_example(()) + axis for axis in range(dimension)]
     boxed = [_array(component) for component in displacement]
-    value = follow(evaluate, (components, _doubles(kernel_values)), (boxed, names["kernel"]))
+    value = follow(evaluate, (components, _examples(shapes["kernel"])), (boxed, names["kernel"]))
     if value.size != 1:
         raise KernelError(f"{type(kernel).__name__} gives an array of shape {value.shape} for one pair, not a number.")
-    return value.item() if isinstance(value.item(), Expression) else constant(value.item())
+    return _expression(value.item())
 
 
 def parameter_vector(kernel: Kernel, boundary: Boundary, like: Tensor) -> Tensor:
@@ -73,8 +82,13 @@ def parameter_vector(kernel: Kernel, boundary: Boundary, like: Tensor) -> Tensor
     return torch.cat(flat)[None] if flat else torch.zeros(1, 0, dtype=torch.float64, device=like.device)
 
 
-def _doubles(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().to(device="cpu", dtype=torch.float64) for name, value in values.items()}
+def _example(shape: Sequence[int]) -> Tensor:
+    """Some positive numbers to record with; their values leave no trace."""
+    return torch.linspace(0.5, 0.75, math.prod(shape), dtype=torch.float64).reshape(tuple(shape))
+
+
+def _examples(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+    return {name: _example(shape) for name, shape in shapes.items()}
 
 
 def _array(values: Any, shape: tuple[int, ...] = ()) -> Array:
@@ -90,15 +104,15 @@ def _leaves(side: str, count: int) -> Array:
     return _array([leaf(side, index) for index in range(count)], (count,))
 
 
-def _parameter_leaves(groups: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Array]]:
+def _parameter_leaves(shapes: Shapes) -> dict[str, dict[str, Array]]:
     index = 0
     arrays: dict[str, dict[str, Array]] = {}
-    for group, values in groups.items():
-        arrays[group] = {}
-        for name, value in values.items():
-            leaves = [leaf("parameter", index + offset) for offset in range(value.numel())]
-            arrays[group][name] = _array(leaves if value.ndim else leaves[0], tuple(value.shape))
-            index += value.numel()
+    for part, own in shapes.items():
+        arrays[part] = {}
+        for name, shape in own.items():
+            leaves = [leaf("parameter", index + offset) for offset in range(math.prod(shape))]
+            arrays[part][name] = _array(leaves if shape else leaves[0], tuple(shape))
+            index += len(leaves)
     return arrays
 
 
@@ -132,17 +146,13 @@ class _Follower:
     def _record(self, code: Callable[..., Tensor], examples: tuple[Any, ...]) -> fx.Graph:
         from torch._decomp import core_aten_decompositions
 
-        def record() -> fx.Graph:
-            table = {key: value for key, value in core_aten_decompositions().items() if key not in _RULES}
-            return make_fx(code, decomposition_table=table)(*examples).graph  # type: ignore[no-any-return]
-
+        table = {key: value for key, value in core_aten_decompositions().items() if key not in _RULES}
         try:
-            with _tracing, ThreadPoolExecutor(1) as fresh:  # a fresh thread has none of the caller's dispatch modes
-                graph = fresh.submit(record).result()
+            graph = make_fx(code, decomposition_table=table)(*examples).graph
         except (RuntimeError, TypeError, AttributeError, ValueError) as error:
             raise KernelError(f"{self.owner} cannot be written as one expression of a pair: {error}") from error
         graph.eliminate_dead_code()
-        return graph
+        return graph  # type: ignore[no-any-return]
 
     def _apply(self, target: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         rule = _RULES.get(target)
