@@ -1,7 +1,7 @@
 """Pair sums: potentials, fields and forms, differentiable to any order, and the backends that carry them out."""
 
 from interflow.sums.api import field, potential, potential_and_field
-from interflow.sums.backends import Auto, Backend, Compiled, Dense, repeated
+from interflow.sums.backends import Auto, Backend, Compiled, Dense, Keops, repeated
 from interflow.sums.forms import bilinear, quadratic
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Backend",
     "Compiled",
     "Dense",
+    "Keops",
     "bilinear",
     "field",
     "potential",

@@ -71,6 +71,13 @@ def test_walls_belong_to_the_box() -> None:
     assert torch.equal(velocity, torch.ones(2))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64], ids=str)
+def test_wrap_leaves_points_of_the_box_to_the_bit(dtype: torch.dtype) -> None:
+    inside = torch.linspace(0.3, 1.0, 1000, dtype=torch.float64)[5:-5].to(dtype)
+    box = ReflectingBoundary(0.3, 1.0)
+    assert torch.equal(box.wrap(inside), inside)
+
+
 def test_displacement_is_straight() -> None:
     assert BOX.displacement(torch.tensor([0.4]), torch.tensor([-0.9])).item() == pytest.approx(1.3)
     assert BOX.half_period() is None

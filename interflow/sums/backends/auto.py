@@ -9,6 +9,7 @@ from torch import Tensor
 from interflow.sums.backends.base import Backend, Job, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
+from interflow.sums.backends.keops import Keops
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Auto(Backend):
 
     def candidates(self) -> tuple[Backend, ...]:
         """The backends to choose from."""
-        return (Dense(), Compiled())
+        return (Dense(), Compiled(), Keops())
 
     def time_each(self, backend: Backend, request: Request) -> float:
         """Predicted seconds a sum, the preparation shared among the repetitions."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
-import math
+import operator
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ from torch import Tensor
 from interflow.errors import BackendError
 from interflow.sums.backends.base import Backend, Job, Request, operations_per_pair
 from interflow.sums.evaluation import number
-from interflow.sums.expression import Expression, topological
+from interflow.sums.expression import Expression, leaf, topological
 from interflow.sums.formula import plan
 
 _logger = logging.getLogger("interflow")
@@ -59,27 +61,140 @@ class Keops(Backend):
         return 1e-3 + request.pairs * weight / rate
 
     def run(self, job: Job) -> Tensor:
+        _announce(job.formula, job.rows.dtype)
         lazy = _keops().LazyTensor
+        batch = slice(None) if job.batch > 1 else 0  # KeOps is faster without a batch axis
 
-        def leaf(expression: Expression) -> Any:
+        def data(expression: Expression) -> Any:
             index = int(expression.value)
             if expression.operation == "row":
-                return lazy(job.rows[:, index, :, None, None])
+                return lazy(job.rows[batch, index, :, None, None].contiguous())
             if expression.operation == "column":
-                return lazy(job.columns[:, index, None, :, None])
-            return lazy(job.parameters[:, index, None, None, None])
+                return lazy(job.columns[batch, index, None, :, None].contiguous())
+            return lazy(job.parameters[batch, index, None, None, None].contiguous())
 
-        values = _evaluate(job, leaf)
+        values = _evaluate(job, data)
+        everywhere = data(leaf("row", 0)) - data(leaf("column", 0))  # gives every summand a row and a column
+        nothing = everywhere * lazy(job.rows.new_zeros(1, 1, 1))
+        values = [
+            value if output.per_pair else value + nothing for value, output in zip(values, job.inner, strict=True)
+        ]
         if job.skip_diagonal:
-            same = lazy(_index(job)[None, :, None, None]) - lazy(_index(job)[None, None, :, None])
-            values = [(same.abs() - 0.5).ifelse(value, 0.0 * same) for value in values]
-        sums = [self._reduce(value, job) for value in values]
-        return torch.stack(sums, dim=1)
+            index = torch.arange(job.row_count, dtype=job.rows.dtype, device=job.rows.device)
+            apart = lazy(index[:, None, None]) - lazy(index[None, :, None])
+            values = [(apart.abs() - 0.5).ifelse(value, nothing) for value in values]
+        summand = functools.reduce(lambda left, right: left.concat(right), values)
+        return self._reduce(summand, job)
 
-    def _reduce(self, value: Any, job: Job) -> Tensor:
+    def _reduce(self, summand: Any, job: Job) -> Tensor:
         kind = "CPU" if job.rows.device.type == "cpu" else "GPU"
         try:
-            total: Tensor = value.sum(dim=2, backend=kind)
+            total: Tensor = summand.sum(dim=summand.dim() - 2, backend=kind)
         except (RuntimeError, ValueError, OSError) as error:
             raise BackendError(f"The backend keops could not run this sum: {error}") from error
-        return total.reshape(-1, job.row_count).expand(job.batch, job.row_count)
+        return total.reshape(job.batch, job.row_count, len(job.inner)).mT.contiguous()
+
+
+@functools.cache
+def _keops() -> ModuleType:
+    """pykeops.torch, imported without its printing."""
+    with _first_use, _environment(KEOPS_VERBOSE="0", PYKEOPS_VERBOSE="0"):
+        try:
+            import pykeops.torch
+        except (ImportError, OSError, RuntimeError) as error:
+            raise BackendError(f"The backend keops could not start: {error}") from error
+        module: ModuleType = pykeops.torch
+        return module
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Environment variables that hold inside the block alone."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@functools.cache
+def _announce(formula: str, dtype: torch.dtype) -> None:
+    _logger.info("KeOps takes the formula %s in %s; it compiles it the first time (some seconds).", formula, dtype)
+
+
+def _tree_sizes(outputs: tuple[Expression, ...]) -> list[int]:
+    """The operations of each output written out as a tree."""
+    sizes: dict[Expression, int] = {}
+    for current in topological(outputs):
+        sizes[current] = 1 + sum(sizes[argument] for argument in current.arguments)
+    return [sizes[output] for output in outputs]
+
+
+def _evaluate(job: Job, data: Callable[[Expression], Any]) -> list[Any]:
+    """The summands as lazy tensors; conditions are kept as a `_Condition`."""
+    values: dict[Expression, Any] = {}
+    for current in topological(job.inner):
+        if current.arguments:
+            values[current] = _OPERATIONS[current.operation](*(values[argument] for argument in current.arguments))
+        elif current.operation in ("constant", "tiny"):
+            values[current] = number(current, job.rows.dtype)
+        else:
+            values[current] = data(current)
+    return [values[output] for output in job.inner]
+
+
+class _Condition(NamedTuple):
+    """Holds where ``(margin ≥ 0)`` is ``sense``."""
+
+    margin: Any
+    sense: bool
+
+    def choose(self, a: Any, b: Any) -> Any:
+        """``a`` where it holds, else ``b``."""
+        return self.margin.ifelse(a, b) if self.sense else self.margin.ifelse(b, a)
+
+
+def _round_half_to_even(a: Any) -> Any:
+    """As torch rounds; KeOps's own rounding takes halves away from 0."""
+    away = a.round()
+    return away - ((a - away).abs() - 0.5).ifelse(away.abs().mod(2.0) * a.sign(), 0.0)
+
+
+_OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "neg": operator.neg,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "reciprocal": lambda a: 1.0 / a,
+    "square": lambda a: a.square(),
+    "sqrt": lambda a: a.sqrt(),
+    "rsqrt": lambda a: a.rsqrt(),
+    "power": operator.pow,
+    "abs": lambda a: a.abs(),
+    "sign": lambda a: a.sign(),
+    "round": _round_half_to_even,
+    "floor": lambda a: a - a.mod(1.0),
+    "exp": lambda a: a.exp(),
+    "log": lambda a: a.log(),
+    "sin": lambda a: a.sin(),
+    "cos": lambda a: a.cos(),
+    "atan": lambda a: a.atan(),
+    "atan2": lambda a, b: a.atan2(b),
+    "sigmoid": lambda a: 1.0 / (1.0 + (-a).exp()),
+    "maximum": lambda a, b: (a - b).ifelse(a, b),
+    "minimum": lambda a, b: (a - b).ifelse(b, a),
+    "where": lambda condition, a, b: condition.choose(a, b),
+    "greater": lambda a, b: _Condition(b - a, False),
+    "greater_equal": lambda a, b: _Condition(a - b, True),
+    "less": lambda a, b: _Condition(a - b, False),
+    "less_equal": lambda a, b: _Condition(b - a, True),
+    "equal": lambda a, b: _Condition(-(a - b).abs(), True),
+    "not_equal": lambda a, b: _Condition(-(a - b).abs(), False),
+    "not": lambda condition: _Condition(condition.margin, not condition.sense),
+}

@@ -11,8 +11,9 @@ from interflow.sums.backends.auto import Auto
 from interflow.sums.backends.base import Backend
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
+from interflow.sums.backends.keops import Keops
 
-BACKENDS: Final[dict[str, type[Backend]]] = {"auto": Auto, "dense": Dense, "compiled": Compiled}
+BACKENDS: Final[dict[str, type[Backend]]] = {"auto": Auto, "dense": Dense, "compiled": Compiled, "keops": Keops}
 
 _instances: dict[str, Backend] = {}
 
