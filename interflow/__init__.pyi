@@ -47,4 +47,14 @@ from .kernels import SoftSphereKernel as SoftSphereKernel
 from .parameters import PositiveParameter as PositiveParameter
 from .solution import Solution as Solution
 from .state import State as State
+from .sums import Auto as Auto
+from .sums import Backend as Backend
+from .sums import Compiled as Compiled
+from .sums import Dense as Dense
+from .sums import Explanation as Explanation
+from .sums import Keops as Keops
+from .sums import explain as explain
+from .sums import field as field
+from .sums import potential as potential
+from .sums import potential_and_field as potential_and_field
 from .system import ParticleSystem as ParticleSystem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast, final, runtime_checkable
+from typing import Any, Literal, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +22,6 @@ from interflow.validation import check_choice, check_instance, check_masses
 
 Callback = Callable[[State], object]
 """What a run calls with the state after each step."""
-
-
-@runtime_checkable
-class Explains(Protocol):
-    """An energy that can say how its sums run."""
-
-    def explain(self, positions: Tensor, weights: Tensor) -> Mapping[str, Any]:
-        """What to add to the statistics of a run, such as the backend and why it was chosen."""
 
 
 @final
@@ -224,8 +216,8 @@ class ParticleSystem(nn.Module):
 
     def _stats(self, steps: int, seconds: float) -> dict[str, Any]:
         run = {"steps": steps, "seconds": seconds, "steps_per_second": steps / seconds if steps else 0.0}
-        explained = self.energy.explain(self.positions, self.weights) if isinstance(self.energy, Explains) else {}
-        return {**run, **explained}
+        said = self.energy.explain(self.positions, self.weights)
+        return {**run, "sums": [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in said]}
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to make; runs/NAME-TIME by default.")
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Change a field: run.steps=100.")
-@click.option("--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds.")
+@click.option(
+    "--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds."
+)
 @click.option("--quiet", is_flag=True, help="Print the path of the folder and nothing else.")
-def command(config: Path, out: Path | None, assignments: tuple[str, ...], plugins: tuple[str, ...], quiet: bool) -> None:
+def command(
+    config: Path, out: Path | None, assignments: tuple[str, ...], plugins: tuple[str, ...], quiet: bool
+) -> None:
     """Run the YAML file CONFIG and keep config, frames, summary and picture in a new folder."""
     read(config)  # what cannot be read at all is said before anything that takes time is imported
     from interflow.cli.plugins import load_plugin

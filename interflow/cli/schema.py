@@ -9,7 +9,9 @@ import click
 
 @click.command()
 @click.option("--kind", help="Print what this kind is and which fields it has, such as gaussian.")
-@click.option("--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds.")
+@click.option(
+    "--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds."
+)
 def command(kind: str | None, plugins: tuple[str, ...]) -> None:
     """Print the JSON schema of configs, for editors to complete and check them."""
     from interflow.cli.plugins import load_plugin

@@ -9,7 +9,9 @@ import click
 
 @click.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="PNG file; in the run's folder by default.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="PNG file; in the run's folder by default."
+)
 def command(run: Path, out: Path | None) -> None:
     """Draw the picture of the run in folder RUN: the cloud at a few times, and its energy."""
     from interflow.cli.picture import draw

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from interflow.config.document import Document, parse_value
 from interflow.config.problems import InvalidConfig, Path, Problem, shown
 
-
 PLACE = "--set"
 
 

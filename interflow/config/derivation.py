@@ -92,7 +92,9 @@ def _annotations(cls: type, names: list[str]) -> dict[str, Any]:
     constructor: Any = cls.__init__
     written = {name: constructor.__annotations__[name] for name in names if name in constructor.__annotations__}
     if missing := [name for name in names if name not in written]:
-        raise ArgumentError("cls", came=f"{cls.__name__} with `{missing[0]}` not annotated", wanted="annotated arguments")
+        raise ArgumentError(
+            "cls", came=f"{cls.__name__} with `{missing[0]}` not annotated", wanted="annotated arguments"
+        )
     return get_type_hints(SimpleNamespace(__annotations__=written), getattr(constructor, "__globals__", {}))
 
 

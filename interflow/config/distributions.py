@@ -57,5 +57,7 @@ class Normal(Distribution):
 
 def _corner(name: str, value: Tensor, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
     if value.ndim == 1 and len(value) != shape[1]:
-        raise ArgumentError(name, came=f"{len(value)} numbers", wanted=f"{shape[1]}, one for each axis of the particles")
+        raise ArgumentError(
+            name, came=f"{len(value)} numbers", wanted=f"{shape[1]}, one for each axis of the particles"
+        )
     return value.to(dtype)

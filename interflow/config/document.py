@@ -74,7 +74,9 @@ def parse(text: str, name: str = "") -> Document:
     """
     data, places = _parse(text, name)
     if not isinstance(data, dict):
-        raise InvalidConfig([Problem((), shown(data), "a mapping of sections, such as `run: {steps: 200}`", place=name)])
+        raise InvalidConfig(
+            [Problem((), shown(data), "a mapping of sections, such as `run: {steps: 200}`", place=name)]
+        )
     return Document(data, name, places)
 
 

@@ -76,4 +76,3 @@ class Family:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"family": self.name}  # `interflow.config.schema` puts a reference here
-

@@ -7,8 +7,8 @@ from pydantic import Field
 from interflow import boundaries, discrepancies, energies, integrators, kernels
 from interflow.config import distributions
 from interflow.config.families import Family
-from interflow.config.registry import add_family, of, register
 from interflow.config.fields import Number
+from interflow.config.registry import add_family, of, register
 from interflow.sums import backends
 
 __all__ = ["BACKENDS", "BOUNDARIES", "DISTRIBUTIONS", "ENERGIES", "INTEGRATORS", "Family", "of", "register"]
@@ -21,9 +21,7 @@ BACKENDS = add_family(Family("backend", backends.Backend, extras={"tolerance": _
 BOUNDARIES = add_family(Family("boundary", boundaries.Boundary))
 KERNELS = add_family(Family("kernel", kernels.Kernel, scaled=kernels.ScaledKernel))
 DISCREPANCIES = add_family(Family("discrepancy", discrepancies.Discrepancy, handed_down=_FROM_THE_ROOT))
-ENERGIES = add_family(
-    Family("energy", energies.Energy, scaled=energies.ScaledEnergy, handed_down=_FROM_THE_ROOT)
-)
+ENERGIES = add_family(Family("energy", energies.Energy, scaled=energies.ScaledEnergy, handed_down=_FROM_THE_ROOT))
 INTEGRATORS = add_family(Family("integrator", integrators.Integrator))
 DISTRIBUTIONS = add_family(Family("distribution", distributions.Distribution))
 

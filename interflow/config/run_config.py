@@ -17,7 +17,6 @@ from interflow.energies import Energy
 from interflow.errors import ConfigError
 from interflow.system import ParticleSystem
 
-
 Dtype = Annotated[Literal["float32", "float64"], Field(description="of positions and weights.")]
 Device = Annotated[Text, Field(description="where the particles live: cpu, cuda, cuda:1, …")]
 AnyBoundary = Annotated[Any, BOUNDARIES, Field(description="the domain of everything in this run.")]
@@ -158,7 +157,9 @@ def _device(name: str) -> torch.device:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise InvalidConfig([Problem(("device",), repr(name), "a device of this machine, such as cpu", reason)]) from None
+        raise InvalidConfig(
+            [Problem(("device",), repr(name), "a device of this machine, such as cpu", reason)]
+        ) from None
 
 
 def _backend_of(energy: Energy) -> dict[str, Any]:

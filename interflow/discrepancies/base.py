@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from interflow import measures
 from interflow.boundaries import Boundary, OpenBoundary
+from interflow.sums import Explanation
 from interflow.validation import check_cloud, check_masses, check_not_empty, check_same_space
 
 
@@ -60,6 +61,12 @@ class Discrepancy(nn.Module, ABC):
     ) -> Tensor:
         """The velocity of `value_and_velocity` alone."""
         return self.value_and_velocity(x, y, x_weights, y_weights)[1]
+
+    def explain(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> list[tuple[str, Explanation]]:
+        """Which backends its sums take and why, each with a name; none for discrepancies of another kind."""
+        return []
 
     @final
     def check(

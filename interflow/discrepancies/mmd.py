@@ -104,6 +104,13 @@ class MMD(Discrepancy):
         field_y = sums.field(self.kernel, x, y, y_weights, **self._options)
         return self._descent(x, x_weights, field_x, field_y)
 
+    def explain(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> list[tuple[str, sums.Explanation]]:
+        within = sums.explain(self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **self._options)
+        across = sums.explain(self.kernel, x, y, y_weights, **self._options)
+        return [("MMD, x with x", within), ("MMD, x with y", across)]
+
     def _combined(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> Tensor:
         """MMD², ``()`` or ``(B,)``. Equal clouds give 0 since the three sums then run in the same order."""
         across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
@@ -115,7 +122,7 @@ class MMD(Discrepancy):
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"boundary": self.boundary, "backend": self.backend, "tolerance": self.tolerance}
+        return {"boundary": self.boundary, "backend": sums.repeated(self.backend), "tolerance": self.tolerance}
 
     @property
     def _self_pairs(self) -> bool:

@@ -12,6 +12,7 @@ from interflow.boundaries import Boundary
 from interflow.energies.base import Energy
 from interflow.errors import ArgumentError
 from interflow.parameters import finite
+from interflow.sums import Explanation
 
 
 @final
@@ -41,6 +42,9 @@ class SumEnergy(Energy):
 
     def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
         return _total(energy.velocity(positions, weights) for energy in _parts(self))
+
+    def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
+        return [said for energy in _parts(self) for said in energy.explain(positions, weights)]
 
     def terms(self) -> list[tuple[str, Energy]]:
         return [term for energy in _parts(self) for term in energy.terms()]
@@ -74,6 +78,9 @@ class ScaledEnergy(Energy):
 
     def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
         return self._scaled(self.energy.velocity(positions, weights))
+
+    def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
+        return self.energy.explain(positions, weights)
 
     def terms(self) -> list[tuple[str, Energy]]:
         scale = self.scale.item()

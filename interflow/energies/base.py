@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from interflow import measures
 from interflow.algebra import LinearSpace
 from interflow.boundaries import Boundary, OpenBoundary
+from interflow.sums import Explanation
 from interflow.validation import check_cloud
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ class Energy(nn.Module, LinearSpace, ABC):
             ``(N, d)``.
         """
         return self.value_and_velocity(positions, weights)[1]
+
+    def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
+        """Which backends its sums take and why, each with the name of the term that sums; none for other energies."""
+        return []
 
     def terms(self) -> list[tuple[str, Energy]]:
         """The energies that this one adds up, each with a name to call it by; scales are part of them."""

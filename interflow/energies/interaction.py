@@ -73,12 +73,16 @@ class InteractionEnergy(Energy):
         field = sums.field(self.kernel, positions, positions, weights, **self._options)
         return rest_without_mass(-field, weights)
 
+    def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, sums.Explanation]]:
+        said = sums.explain(self.kernel, positions, positions, weights, **self._options)
+        return [(self.describe(), said)]
+
     @property
     def _options(self) -> dict[str, Any]:
         return {
             "boundary": self.boundary,
             "self_pairs": self._self_pairs,
-            "backend": self.backend,
+            "backend": sums.repeated(self.backend),
             "tolerance": self.tolerance,
         }
 

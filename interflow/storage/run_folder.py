@@ -1,9 +1,9 @@
 """The folder of one run: its config, its frames, a summary and a picture.
 
-    ``config.yaml``     the config with every field filled in, itself runnable
-    ``frames.npz``      positions (frames, N, d), times, steps and energies (frames,), weights (N,)
-    ``summary.json``    how it went; written last, so that a folder with a summary is complete
-    ``evolution.png``   what it looks like
+``config.yaml``     the config with every field filled in, itself runnable
+``frames.npz``      positions (frames, N, d), times, steps and energies (frames,), weights (N,)
+``summary.json``    how it went; written last, so that a folder with a summary is complete
+``evolution.png``   what it looks like
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from interflow.sums.api import field, potential, potential_and_field
 from interflow.sums.backends import Auto, Backend, Compiled, Dense, Keops, repeated
+from interflow.sums.explanation import Explanation, explain
 from interflow.sums.forms import bilinear, quadratic
 
 __all__ = [
@@ -9,8 +10,10 @@ __all__ = [
     "Backend",
     "Compiled",
     "Dense",
+    "Explanation",
     "Keops",
     "bilinear",
+    "explain",
     "field",
     "potential",
     "potential_and_field",

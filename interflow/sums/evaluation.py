@@ -15,9 +15,7 @@ TINY_VALUE: Final = {torch.float32: 1e-24, torch.float64: 1e-200}
 """The squared distance under which two points count as one: its inverse to the power 3/2 is still finite."""
 
 
-def evaluate(
-    outputs: Iterable[Expression], leaves: Callable[[Expression], Tensor], like: Tensor
-) -> tuple[Tensor, ...]:
+def evaluate(outputs: Iterable[Expression], leaves: Callable[[Expression], Tensor], like: Tensor) -> tuple[Tensor, ...]:
     """The outputs, given the tensors of the row, column and parameter leaves.
 
     Args:

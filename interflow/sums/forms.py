@@ -89,9 +89,7 @@ def _row_weights(data: Prepared, x: Tensor, weights: Tensor | None) -> Tensor:
     return one_component(weights.to(data.x.dtype))
 
 
-def _known(
-    value: Tensor, inputs: list[Tensor], gradients: list[Tensor], needed: list[bool], data: Prepared
-) -> Tensor:
+def _known(value: Tensor, inputs: list[Tensor], gradients: list[Tensor], needed: list[bool], data: Prepared) -> Tensor:
     chosen = [index for index, need in enumerate(needed) if need]
     tied = with_known_gradient(value, [inputs[index] for index in chosen], [gradients[index] for index in chosen])
     return _scalar(tied, data)

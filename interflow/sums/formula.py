@@ -198,5 +198,3 @@ def _pull_factors(output: Expression) -> tuple[Expression, Expression]:
             if after_a is after_b and after_a is not ONE:
                 return node(output.operation, inner_a, inner_b), after_a
     return output, ONE
-
-

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
+from operator import index
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +77,7 @@ def prepare(kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor | None, option
     """
     boundary = OpenBoundary() if options.boundary is None else options.boundary
     _check(kernel, boundary, x, y, weights, options)
-    dimension = int(x.shape[-1])  # a number of its own for each formula, also where shapes are symbols
+    dimension = index(x.shape[-1])  # a number also where a compiler takes shapes for symbols: it names the formula
     x, y, weights = _in_full_precision(x), _in_full_precision(y), _weights(y, weights)
     return Prepared(
         formula=formula_name(kernel, boundary, dimension),
@@ -120,9 +121,7 @@ def _in_full_precision(points: Tensor) -> Tensor:
     return points.float()
 
 
-def _check(
-    kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Tensor | None, options: Options
-) -> None:
+def _check(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Tensor | None, options: Options) -> None:
     check_instance("kernel", kernel, Kernel)
     check_instance("boundary", boundary, Boundary)
     check_cloud(x, names=("x", "weights"), batched=True)
@@ -144,7 +143,7 @@ def _check_cutoff(kernel: Kernel, boundary: Boundary) -> None:
     cutoffs = [part.cutoff for part in kernel.modules() if isinstance(part, Kernel) and part.cutoff is not None]
     if half is None or not cutoffs:
         return
-    longest = max(float(cutoff) for cutoff in cutoffs)
+    longest = max(float(cutoff.detach()) for cutoff in cutoffs)
     if longest > float(half):
         raise ArgumentError(
             "cutoff",
@@ -180,7 +179,9 @@ def structure(module: nn.Module) -> Hashable:
         if name not in _TORCH_ATTRIBUTES
     )
     tensors = tuple(
-        (name, tensor.shape) for name, tensor in (*module._parameters.items(), *module._buffers.items()) if tensor is not None
+        (name, tensor.shape)
+        for name, tensor in (*module._parameters.items(), *module._buffers.items())
+        if tensor is not None
     )
     children = tuple((name, structure(child)) for name, child in module.named_children())
     return type(module), plain, tensors, children

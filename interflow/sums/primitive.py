@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from interflow.sums.backends.base import Job
+from interflow.errors import BackendError
+from interflow.sums.backends.base import Backend, Job
 from interflow.sums.backends.registry import backend_of
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
@@ -170,9 +171,7 @@ def _fold(
 
 
 @torch.library.impl(_library, "pair_sum", "CompositeExplicitAutograd")
-def _run(
-    a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool
-) -> Tensor:
+def _run(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool) -> Tensor:
     made = plan(formula)
     batch = max(a.shape[0], b.shape[0], p.shape[0])
     if batch == 0 or a.shape[2] == 0 or b.shape[2] == 0:
@@ -187,12 +186,22 @@ def _run(
     before = evaluate(made.before, parameter, like=p)
     prepared = torch.cat(torch.broadcast_tensors(*before), 1).to(a.dtype) if before else a.new_zeros(1, 0)
     job = Job(formula, made.inner, a.contiguous(), b.contiguous(), prepared, skip)
-    total = backend_of(backend).choose(job.request()).run(job)
+    total = _able(backend_of(backend), job).run(job)
     after = evaluate(made.after, row_or_parameter, like=a)
     for output, factor in enumerate(after):
         if made.after[output].constant != 1.0:
             total[:, output] *= factor
     return total
+
+
+def _able(backend: Backend, job: Job) -> Backend:
+    """The backend that does the work; raises `BackendError` with the reason if it cannot."""
+    request = job.request()
+    chosen = backend.choose(request)
+    obstacle = chosen.obstacle(request)
+    if obstacle is not None:
+        raise BackendError(f"The backend {chosen.name} cannot run this sum: {obstacle}.")
+    return chosen
 
 
 def _joined(pieces: Sequence[Tensor]) -> Tensor:

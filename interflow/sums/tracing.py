@@ -193,9 +193,7 @@ class _Follower:
     def _safe(self, operation: str, a: Expression, at_zero: Expression) -> Expression:
         return self._guarded(a, lambda apart: op.unary(operation, apart), at_zero)
 
-    def _guarded(
-        self, a: Expression, function: Callable[[Expression], Expression], at_zero: Expression
-    ) -> Expression:
+    def _guarded(self, a: Expression, function: Callable[[Expression], Expression], at_zero: Expression) -> Expression:
         result = op.guarded(a, function, at_zero)
         if at_zero is ZERO:
             self.vanishing.add(result)

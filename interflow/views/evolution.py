@@ -116,7 +116,9 @@ def _draw_line(panel: Axes, positions: Array, moments: Array, limits: tuple[floa
     size, alpha = _marker(points.shape[1])
     for index, (time, cloud) in enumerate(zip(moments, points, strict=True)):
         tint = colour(index / max(len(moments) - 1, 1))
-        panel.scatter(np.full_like(cloud, time), cloud, s=size, alpha=alpha, color=[tint], linewidths=0, rasterized=True)
+        panel.scatter(
+            np.full_like(cloud, time), cloud, s=size, alpha=alpha, color=[tint], linewidths=0, rasterized=True
+        )
     panel.set(ylim=limits, ylabel="position", xlabel="time t")
     panel.tick_params(labelsize=8, colors=_GREY)
     panel.spines[:].set_color("0.75")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from torch import Tensor
 
@@ -10,6 +12,9 @@ from interflow.sums.backends.base import Backend, Job, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.keops import Keops
+
+CANDIDATES: Final[tuple[Backend, ...]] = (Dense(), Compiled(), Keops())
+"""The backends to choose from."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,7 @@ class Auto(Backend):
         return self.choose(request).cost(request)
 
     def choose(self, request: Request) -> Backend:
-        able = [backend for backend in self.candidates() if backend.obstacle(request) is None]
-        return min(able, key=lambda backend: self.time_each(backend, request))
-
-    def candidates(self) -> tuple[Backend, ...]:
-        """The backends to choose from."""
-        return (Dense(), Compiled(), Keops())
+        return _cheapest(self, request)
 
     def time_each(self, backend: Backend, request: Request) -> float:
         """Predicted seconds a sum, the preparation shared among the repetitions."""
@@ -45,6 +45,12 @@ class Auto(Backend):
 
     def run(self, job: Job) -> Tensor:
         return self.choose(job.request()).run(job)
+
+
+@lru_cache(maxsize=4096)
+def _cheapest(choice: Auto, request: Request) -> Backend:
+    able = [backend for backend in CANDIDATES if backend.obstacle(request) is None]
+    return min(able, key=lambda backend: choice.time_each(backend, request))
 
 
 def repeated(backend: str | Backend) -> str | Backend:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -40,10 +41,9 @@ class Compiled(Backend):
 
     def obstacle(self, request: Request) -> str | None:
         if request.device == "cpu":
-            compiler = os.environ.get("CXX", "g++")
-            return None if shutil.which(compiler) else f"there is no C++ compiler ({compiler}) on the path"
+            return None if _has_compiler() else "there is no C++ compiler (g++, or what CXX names) on the path"
         if request.device == "cuda":
-            return None if importlib.util.find_spec("triton") else "the package triton is not installed"
+            return None if _has_triton() else "the package triton is not installed"
         return f"it runs on the CPU and on CUDA, not on {request.device}"
 
     def preparation(self, request: Request) -> float:
@@ -67,6 +67,16 @@ class Compiled(Backend):
             total = part if count == 1 else part.double() if total is None else total.add_(part)
         assert total is not None
         return total.to(job.rows.dtype)
+
+
+@cache
+def _has_compiler() -> bool:
+    return shutil.which(os.environ.get("CXX", "g++")) is not None
+
+
+@cache
+def _has_triton() -> bool:
+    return importlib.util.find_spec("triton") is not None
 
 
 class _Signature(NamedTuple):

@@ -26,7 +26,7 @@ from interflow.sums.formula import plan
 _logger = logging.getLogger("interflow")
 _first_use = threading.Lock()  # KeOps builds its own library when it is first imported
 
-LARGEST: Final = 600
+LARGEST: Final = 2000
 """Operations after which a formula is refused: KeOps writes trees without common parts and compiles them for minutes."""
 
 
@@ -37,17 +37,13 @@ class Keops(Backend):
     name = "keops"
 
     def obstacle(self, request: Request) -> str | None:
-        if importlib.util.find_spec("pykeops") is None:
+        if not _is_installed():
             return "the package pykeops is not installed"
         if request.device not in ("cpu", "cuda"):
             return f"it runs on the CPU and on CUDA, not on {request.device}"
-        inner = plan(request.formula).inner
-        foreign = {node.operation for node in topological(inner) if node.arguments} - _OPERATIONS.keys()
-        if foreign:
-            return f"KeOps has no operation {', '.join(sorted(foreign))}"
-        size = sum(_tree_sizes(inner))
-        if size > LARGEST:
-            return f"as a tree the formula has {size} operations, more than the {LARGEST} that KeOps compiles in time"
+        unwritable = _unwritable(request.formula)
+        if unwritable is not None:
+            return unwritable
         if request.dtype == torch.float32 and max(request.rows, request.columns) > 2**24:
             return "indices above 2²⁴ are not exact in float32"
         return None
@@ -93,6 +89,24 @@ class Keops(Backend):
         except (RuntimeError, ValueError, OSError) as error:
             raise BackendError(f"The backend keops could not run this sum: {error}") from error
         return total.reshape(job.batch, job.row_count, len(job.inner)).mT.contiguous()
+
+
+@functools.cache
+def _is_installed() -> bool:
+    return importlib.util.find_spec("pykeops") is not None
+
+
+@functools.cache
+def _unwritable(formula: str) -> str | None:
+    """Why a formula cannot be given to KeOps; None if it can."""
+    inner = plan(formula).inner
+    foreign = {node.operation for node in topological(inner) if node.arguments} - _OPERATIONS.keys()
+    if foreign:
+        return f"KeOps has no operation {', '.join(sorted(foreign))}"
+    size = sum(_tree_sizes(inner))
+    if size > LARGEST:
+        return f"as a tree the formula has {size} operations, more than the {LARGEST} that KeOps compiles in time"
+    return None
 
 
 @functools.cache

@@ -1,0 +1,98 @@
+"""Which backend a sum takes, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from interflow.boundaries import Boundary
+from interflow.kernels import Kernel
+from interflow.sums.backends import CANDIDATES, Backend, Request, backend_key, backend_of
+from interflow.sums.formula import derive
+from interflow.sums.preparation import Options, prepare
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one backend has to say to a request.
+
+    Attributes:
+        name: of the backend.
+        obstacle: why it cannot run it; None if it can.
+        promise: the relative error that it guarantees; 0 for round-off only.
+        seconds: predicted for one sum.
+        preparation: predicted seconds before the first one.
+    """
+
+    name: str
+    obstacle: str | None
+    promise: float
+    seconds: float
+    preparation: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The choice of a backend for the potential and the field of a cloud. It prints as a table.
+
+    Attributes:
+        backend: the name of the backend that runs.
+        why: the reason, in words.
+        candidates: all backends, with their predictions or the reasons why they cannot run.
+    """
+
+    backend: str
+    why: str
+    candidates: tuple[Candidate, ...]
+
+    def __str__(self) -> str:
+        rows = [("backend", "promise", "seconds a sum", "seconds before"), *map(self._row, self.candidates)]
+        widths = [max(len(row[column]) for row in rows if len(row) > 2) for column in range(4)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=False)).rstrip()
+            for row in rows
+        ]
+        return "\n".join([*lines, f"{self.backend}: {self.why}"])
+
+    @staticmethod
+    def _row(candidate: Candidate) -> tuple[str, ...]:
+        if candidate.obstacle is not None:
+            return candidate.name, f"cannot: {candidate.obstacle}"
+        promise = "exact" if candidate.promise == 0 else f"{candidate.promise:.0e}"
+        return candidate.name, promise, f"{candidate.seconds:.2g}", f"{candidate.preparation:.2g}"
+
+
+def explain(
+    kernel: Kernel,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    boundary: Boundary | None = None,
+    self_pairs: bool = True,
+    backend: str | Backend = "auto",
+    tolerance: float | None = None,
+) -> Explanation:
+    """Which backend `potential_and_field` would take for these arguments, and what all of them predict.
+
+    Example:
+        >>> import torch
+        >>> from interflow import GaussianKernel
+        >>> explain(GaussianKernel(sigma=1.0), torch.rand(100, 2), torch.rand(100, 2)).backend
+        'dense'
+    """
+    data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
+    formula = derive(data.formula, "with_row_gradient", data.axes)
+    request = Request(formula, data.x.shape[2], data.y.shape[2], data.x.shape[0], data.x.dtype, data.x.device.type)
+    asked = backend_of(backend_key(backend))
+    chosen = asked.choose(request)
+    why = "it was asked for" if chosen is asked else "the least predicted time"
+    return Explanation(chosen.name, why, tuple(_candidate(other, request) for other in CANDIDATES))
+
+
+def _candidate(backend: Backend, request: Request) -> Candidate:
+    obstacle = backend.obstacle(request)
+    return Candidate(
+        backend.name, obstacle, backend.promise(request), backend.cost(request), backend.preparation(request)
+    )
