@@ -45,9 +45,9 @@ def _velocities(x: Tensor) -> dict[str, Tensor]:
 
 
 def _energy(backend: str) -> fl.Energy:
-    return -2.0 * fl.InteractionEnergy(
-        fl.GaussianKernel(sigma=SIGMA), boundary=fl.PeriodicBoundary(1.0), backend=backend
-    )
+    torus = fl.PeriodicBoundary(1.0)
+    attraction: fl.Energy = -2.0 * fl.InteractionEnergy(fl.GaussianKernel(sigma=SIGMA), boundary=torus, backend=backend)
+    return attraction
 
 
 def _by_autograd(energy: fl.Energy, x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The tour: compare two clouds, take a gradient in several ways, run the flow, draw it.
 
-    python examples/tour.py [--particles 10000] [--steps 200] [--backends dense compiled keops] [--picture tour.png]
+``python examples/tour.py`` does it all; ``--help`` lists what can be changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SIGMA, STEP_SIZE = 0.1, 1 / 200
 def closed_form(x: Tensor, torus: fl.Boundary, rows: int = 500) -> Tensor:
     """The velocity ``vᵢ = −(2/nσ²) Σⱼ exp(−|δᵢⱼ|²/2σ²) δᵢⱼ``, worked out by hand, some rows at a time."""
     blocks = []
-    for block in x.split(rows):
+    for block in torch.split(x, rows):
         displacements = torus.displacement(block[:, None, :], x[None, :, :])
         attraction = torch.exp(-displacements.square().sum(-1) / (2 * SIGMA**2))
         blocks.append(-2 / len(x) / SIGMA**2 * (attraction[:, :, None] * displacements).sum(1))
@@ -39,11 +39,11 @@ def difference(velocity: Tensor, reference: Tensor) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--particles", type=int, default=10_000)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--backends", nargs="*", default=["dense", "compiled", "keops"])
-    parser.add_argument("--picture", default="tour.png")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--particles", type=int, default=10_000, help="points of the first cloud")
+    parser.add_argument("--steps", type=int, default=200, help="steps of the flow")
+    parser.add_argument("--backends", nargs="*", default=["dense", "compiled", "keops"], help="to take gradients with")
+    parser.add_argument("--picture", default="tour.png", help="file to draw")
     options = parser.parse_args(arguments)
 
     generator = torch.Generator().manual_seed(0)

@@ -22,7 +22,9 @@ from interflow import (
 FIXED_STEP = {"euler": Euler, "heun": Heun, "runge_kutta4": RungeKutta4}
 
 DETERMINISTIC = {
-    **{name: lambda step_size=0.01, method=method: method(step_size) for name, method in FIXED_STEP.items()},
+    "euler": lambda step_size=0.01: Euler(step_size),
+    "heun": lambda step_size=0.01: Heun(step_size),
+    "runge_kutta4": lambda step_size=0.01: RungeKutta4(step_size),
     "adaptive": lambda step_size=0.01: AdaptiveRungeKutta(step_size),
     "bogacki_shampine": lambda step_size=0.01: AdaptiveRungeKutta(step_size, method="bogacki_shampine"),
     "momentum": lambda step_size=0.01: Momentum(step_size, friction=1.0),

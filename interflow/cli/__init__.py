@@ -51,12 +51,15 @@ def main(debug: bool) -> None:
     """
 
 
+class _BadInput(click.ClickException):
+    exit_code = 2
+
+
 def _failure(error: Exception) -> click.ClickException:
     """An error as one message and an exit code."""
     from interflow.errors import ArgumentError, ConfigError, InterflowError, KernelError
 
     if isinstance(error, InterflowError):
-        failure = click.ClickException(str(error))
-        failure.exit_code = 2 if isinstance(error, ArgumentError | ConfigError | KernelError) else 1
-        return failure
+        bad_input = isinstance(error, ArgumentError | ConfigError | KernelError)
+        return _BadInput(str(error)) if bad_input else click.ClickException(str(error))
     return click.ClickException(f"{type(error).__name__}: {error}\nRun `interflow --debug …` for the traceback.")

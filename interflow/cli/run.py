@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from interflow.config.assignments import parse_assignment
 from interflow.config.document import read
 
 if TYPE_CHECKING:
@@ -29,17 +31,19 @@ def command(
     config: Path, out: Path | None, assignments: tuple[str, ...], plugins: tuple[str, ...], quiet: bool
 ) -> None:
     """Run the YAML file CONFIG and keep config, frames, summary and picture in a new folder."""
-    read(config)  # what cannot be read at all is said before anything that takes time is imported
+    document = read(config)  # what cannot be read at all is said before anything that takes time is imported
+    changes = [parse_assignment(text) for text in assignments]
+    from interflow.cli.announcements import announced
     from interflow.cli.plugins import load_plugin
-    from interflow.config.loading import dump, read_config
+    from interflow.config.loading import configure, dump
     from interflow.storage import RunFolder
 
     for plugin in plugins:
         load_plugin(plugin)
-    run_config, document = read_config(config, assignments)
+    run_config, document = configure(document, changes)
     with document.located():
         system = run_config.build()
-    with RunFolder.new(out or _default_folder(config)) as folder:
+    with RunFolder.new(out or _default_folder(config)) as folder, nullcontext() if quiet else announced():
         folder.write_config(dump(run_config))
         run = run_config.run
         solution = system.simulate(run.steps, save_every=run.save_every, progress=False if quiet else None)
@@ -48,6 +52,8 @@ def command(
     click.echo(folder.path)
     if not quiet:
         click.echo(_headline(summary))
+        for line in _backends(summary):
+            click.echo(line)
 
 
 def _default_folder(config: Path) -> Path:
@@ -99,3 +105,8 @@ def _headline(summary: dict[str, Any]) -> str:
         f"{summary['particles']:,} particles, {summary['steps']} steps in {summary['seconds']:.3g} s "
         f"({summary['steps_per_second']:.3g} steps/s), energy {energies[0]:.6g} → {energies[-1]:.6g}"
     )
+
+
+def _backends(summary: dict[str, Any]) -> list[str]:
+    """What summed the pairs of each term of the energy, and why."""
+    return [f"{said['term']} on the backend {said['backend']}: {said['why']}" for said in summary["sums"]]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @click.command()
@@ -22,5 +26,15 @@ def command(run: Path, out: Path | None) -> None:
     if out is None:
         folder.write_picture(figure.savefig)
     else:
-        figure.savefig(out, format="png")
+        _save(figure, out)
     click.echo(out or run / "evolution.png")
+
+
+def _save(figure: Figure, file: Path) -> None:
+    from interflow.errors import ArgumentError
+
+    try:
+        figure.savefig(file, format="png")
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ArgumentError("out", came=f"{file}, {reason}", wanted="a file that can be written") from None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from interflow.config.document import Document, parse_value
-from interflow.config.problems import InvalidConfig, Path, Problem, shown
+from interflow.config.problems import InvalidConfigError, Path, Problem, shown
 
 PLACE = "--set"
 
@@ -29,7 +29,7 @@ def parse_assignment(text: str) -> Assignment:
     field, equals, value = text.partition("=")
     names = field.strip().split(".")
     if not equals or not all(names):
-        raise InvalidConfig([Problem((), shown(text), "an assignment such as run.steps=100", place=PLACE)])
+        raise InvalidConfigError([Problem((), shown(text), "an assignment such as run.steps=100", place=PLACE)])
     path = tuple(int(name) if name.isdecimal() else name for name in names)
     return Assignment(path, parse_value(value, f"{PLACE} {field}"))
 
@@ -40,7 +40,7 @@ def assign(document: Document, assignment: Assignment) -> Document:
     A new ``kind`` drops the fields of the old one that the new one does not have.
 
     Raises:
-        InvalidConfig: if the path goes through a value that is no mapping or past the end of a list.
+        InvalidConfigError: if the path goes through a value that is no mapping or past the end of a list.
     """
     data = copy.deepcopy(document.data)
     section = _section(data, assignment)
@@ -69,7 +69,7 @@ def _check(section: Any, name: str | int, assignment: Assignment) -> None:
         return
     entries = f"a list of {len(section)}" if isinstance(section, list) else shown(section)
     wanted = f"something that has an entry `{name}`"
-    raise InvalidConfig([Problem(assignment.path, f"{entries} on the way", wanted, place=PLACE)])
+    raise InvalidConfigError([Problem(assignment.path, f"{entries} on the way", wanted, place=PLACE)])
 
 
 def _drop_fields(section: dict[str, Any], kind: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import torch
@@ -52,7 +54,7 @@ def codec(annotation: Any, of: OfObject) -> Codec:
     if origin is Literal:
         return Codec(annotation, _keep, _plain)
     if origin in (Union, types.UnionType) and type(None) in parameters:
-        return _optional(codec(Union[tuple(p for p in parameters if p is not type(None))], of))
+        return _optional(codec(reduce(operator.or_, (p for p in parameters if p is not type(None))), of))
     if origin in (list, tuple, Sequence) and set(parameters[1:]) <= {...}:
         return _sequence(codec(parameters[0], of))
     raise ArgumentError(

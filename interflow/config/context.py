@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from interflow.boundaries import Boundary, OpenBoundary
-from interflow.config.problems import InvalidConfig, Path, Problem
+from interflow.config.problems import InvalidConfigError, Path, Problem
 from interflow.errors import ArgumentError
 from interflow.sums.backends import Backend
 
@@ -40,7 +40,7 @@ class Context:
 
     @contextmanager
     def reporting(self, fields: Mapping[str, str]) -> Iterator[None]:
-        """Turn an `ArgumentError` into an `InvalidConfig` with the path of the field.
+        """Turn an `ArgumentError` into an `InvalidConfigError` with the path of the field.
 
         Args:
             fields: the field of each argument.
@@ -50,4 +50,4 @@ class Context:
         except ArgumentError as error:
             own = (fields[error.argument],) if error.argument in fields else ()
             came = str(error.came) if own else f"{error.came} as its `{error.argument}`"
-            raise InvalidConfig([Problem((*self.path, *own), came, error.wanted, error.remedy)]) from error
+            raise InvalidConfigError([Problem((*self.path, *own), came, error.wanted, error.remedy)]) from error

@@ -89,7 +89,7 @@ def _parameters(cls: type, family: Family, names: Mapping[str, str]) -> dict[str
 
 def _annotations(cls: type, names: list[str]) -> dict[str, Any]:
     """Annotations of the named arguments, evaluated where the constructor was written."""
-    constructor: Any = cls.__init__
+    constructor: Any = inspect.getattr_static(cls, "__init__")
     written = {name: constructor.__annotations__[name] for name in names if name in constructor.__annotations__}
     if missing := [name for name in names if name not in written]:
         raise ArgumentError(

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from interflow.config.problems import InvalidConfig, Path, Problem, shown
+from interflow.config.problems import InvalidConfigError, Path, Problem, shown
 
 LARGEST_SIZE = 256 * 1024
 """Bytes of a config."""
@@ -37,7 +37,7 @@ class Document:
         """Add where fields were given to the problems of a config that was read from here."""
         try:
             yield
-        except InvalidConfig as error:
+        except InvalidConfigError as error:
             raise error.map(self._locate) from None
 
     def _locate(self, problem: Problem) -> Problem:
@@ -50,7 +50,7 @@ def read(file: FilePath | str) -> Document:
     """Read a YAML file.
 
     Raises:
-        InvalidConfig: if the file cannot be read, is too large or too deep, is not YAML, or has an alias, a tag, a
+        InvalidConfigError: if the file cannot be read, is too large or too deep, is not YAML, or has an alias, a tag, a
             repeated key or a key that is not text.
     """
     name = str(file)
@@ -60,9 +60,9 @@ def read(file: FilePath | str) -> Document:
         return parse(raw.decode(), name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise InvalidConfig([Problem((), reason.lower(), "a readable YAML file", place=name)]) from None
+        raise InvalidConfigError([Problem((), reason.lower(), "a readable YAML file", place=name)]) from None
     except UnicodeDecodeError:
-        raise InvalidConfig([Problem((), "bytes that are not UTF-8", "a text file in YAML", place=name)]) from None
+        raise InvalidConfigError([Problem((), "bytes that are not UTF-8", "a text file in YAML", place=name)]) from None
 
 
 def parse(text: str, name: str = "") -> Document:
@@ -74,7 +74,7 @@ def parse(text: str, name: str = "") -> Document:
     """
     data, places = _parse(text, name)
     if not isinstance(data, dict):
-        raise InvalidConfig(
+        raise InvalidConfigError(
             [Problem((), shown(data), "a mapping of sections, such as `run: {steps: 200}`", place=name)]
         )
     return Document(data, name, places)
@@ -87,7 +87,7 @@ def parse_value(text: str, name: str = "") -> Any:
 
 def _parse(text: str, name: str) -> tuple[Any, dict[Path, str]]:
     if len(text.encode()) > LARGEST_SIZE:
-        raise InvalidConfig([Problem((), "a larger one", f"at most {LARGEST_SIZE} bytes of YAML", place=name)])
+        raise InvalidConfigError([Problem((), "a larger one", f"at most {LARGEST_SIZE} bytes of YAML", place=name)])
     places: dict[Path, str] = {}
     loader = yaml.SafeLoader("")
     try:
@@ -96,11 +96,11 @@ def _parse(text: str, name: str) -> tuple[Any, dict[Path, str]]:
         root = loader.get_single_node()
         data = None if root is None else _Reader(loader, name, places).value(root, ())
     except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, InvalidConfig):
+        if isinstance(error, InvalidConfigError):
             raise
-        raise InvalidConfig([_syntax_problem(error, name)]) from None
+        raise InvalidConfigError([_syntax_problem(error, name)]) from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     return data, places
 
 
@@ -108,17 +108,19 @@ def _check_events(text: str, name: str) -> None:
     """Refuse, before anything is built, what could make a small file large or run code."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        place = _place(name, event.start_mark)
+        place = _place(name, event.start_mark.line) if event.start_mark else name
         if isinstance(event, yaml.AliasEvent):
-            raise InvalidConfig([Problem((), f"the alias *{event.anchor}", "every value written out", place=place)])
-        if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None):
-            raise InvalidConfig([Problem((), f"the tag {event.tag}", "plain YAML without tags", place=place)])
+            raise InvalidConfigError(
+                [Problem((), f"the alias *{event.anchor}", "every value written out", place=place)]
+            )
+        if tag := getattr(event, "tag", None):
+            raise InvalidConfigError([Problem((), f"the tag {tag}", "plain YAML without tags", place=place)])
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > LARGEST_DEPTH:
-            raise InvalidConfig([Problem((), "deeper nesting", f"at most {LARGEST_DEPTH} levels", place=place)])
+            raise InvalidConfigError([Problem((), "deeper nesting", f"at most {LARGEST_DEPTH} levels", place=place)])
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,12 @@ class _Reader:
     places: dict[Path, str]
 
     def value(self, node: yaml.Node, path: Path) -> Any:
-        self.places[path] = _place(self.name, node.start_mark)
+        self.places[path] = _place(self.name, node.start_mark.line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return self.loader.construct_object(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -150,14 +152,14 @@ class _Reader:
         return result
 
     def _refuse(self, path: Path, node: yaml.Node, came: str, wanted: str) -> None:
-        raise InvalidConfig([Problem(path, came, wanted, place=_place(self.name, node.start_mark))])
+        raise InvalidConfigError([Problem(path, came, wanted, place=_place(self.name, node.start_mark.line))])
 
 
 def _syntax_problem(error: Exception, name: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     came = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return Problem((), f"{came}", "valid YAML", place=_place(name, mark) if mark else name)
+    return Problem((), f"{came}", "valid YAML", place=_place(name, mark.line) if mark else name)
 
 
-def _place(name: str, mark: yaml.Mark) -> str:
-    return f"{name}:{mark.line + 1}" if name else f"line {mark.line + 1}"
+def _place(name: str, line: int) -> str:
+    return f"{name}:{line + 1}" if name else f"line {line + 1}"

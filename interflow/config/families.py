@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 SCALE = "scale"
+"""Field of every kernel and every energy: the number that multiplies it."""
 
 
 class Family:
@@ -67,12 +68,24 @@ class Family:
     def unscaled(self, member: Any) -> tuple[float, Any]:
         """The factor and the object of a scaled one: ``(s, a)`` for ``s * a``."""
         factor = 1.0
-        while self.scaled is not None and isinstance(member, self.scaled):
-            factor, member = factor * float(member.scale), getattr(member, self.name)
-        return factor, member
+        inner: Any = member
+        while self.scaled is not None and isinstance(inner, self.scaled):
+            factor, inner = factor * float(getattr(inner, SCALE)), getattr(inner, self.name)
+        return factor, inner
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.parse)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"family": self.name}  # `interflow.config.schema` puts a reference here
+
+
+def add_family(family: Family) -> Family:
+    """Let arguments that are annotated with the family's base be chosen by ``kind``."""
+    Family.by_base[family.base] = family
+    return family
+
+
+def family_of(cls: type) -> Family | None:
+    """The family of a class, if it derives from the base of one."""
+    return next((Family.by_base[base] for base in cls.__mro__ if base in Family.by_base), None)

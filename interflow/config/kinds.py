@@ -6,9 +6,9 @@ from pydantic import Field
 
 from interflow import boundaries, discrepancies, energies, integrators, kernels
 from interflow.config import distributions
-from interflow.config.families import Family
+from interflow.config.families import Family, add_family
 from interflow.config.fields import Number
-from interflow.config.registry import add_family, of, register
+from interflow.config.registry import of, register
 from interflow.sums import backends
 
 __all__ = ["BACKENDS", "BOUNDARIES", "DISTRIBUTIONS", "ENERGIES", "INTEGRATORS", "Family", "of", "register"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from interflow.config.assignments import assign, parse_assignment
+from interflow.config.assignments import Assignment, assign, parse_assignment
 from interflow.config.document import Document, read
 from interflow.config.model import Model
 from interflow.config.reading import validate
@@ -24,14 +24,13 @@ def load(file: Path | str, assignments: Iterable[str] = ()) -> RunConfig:
     Raises:
         ConfigError: with one line a problem: the field, what came, what is allowed.
     """
-    return read_config(file, assignments)[0]
+    return configure(read(file), map(parse_assignment, assignments))[0]
 
 
-def read_config(file: Path | str, assignments: Iterable[str] = ()) -> tuple[RunConfig, Document]:
-    """The config in a YAML file, and the document that knows where its fields were given."""
-    document = read(file)
+def configure(document: Document, assignments: Iterable[Assignment]) -> tuple[RunConfig, Document]:
+    """The config in a document after some changes, and the document that knows where its fields were given."""
     for assignment in assignments:
-        document = assign(document, parse_assignment(assignment))
+        document = assign(document, assignment)
     with document.located():
         return validate(RunConfig, document.data), document
 
@@ -42,8 +41,7 @@ def dump(config: Model) -> str:
     Example:
         >>> from interflow.config.run_config import Run
         >>> print(dump(Run(steps=200)))
-        steps: 200
-        save_every: 10
+        {steps: 200, save_every: 10}
         <BLANKLINE>
     """
     data = config.model_dump(mode="json")

@@ -65,7 +65,7 @@ class ObjectConfig(Model):
             context: boundary and backend to hand down; the open space and ``"auto"`` if not given.
 
         Raises:
-            InvalidConfig: if the constructor refuses an argument; it names the path of the field.
+            InvalidConfigError: if the constructor refuses an argument; it names the path of the field.
         """
         context, made = context or Context(), self.derivation
         arguments = {

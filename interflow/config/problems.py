@@ -36,22 +36,22 @@ class Problem:
         return f"{where}{field}: got {self.came}, wanted {self.wanted}. {self.remedy}".rstrip()
 
 
-class InvalidConfig(ConfigError):
+class InvalidConfigError(ConfigError):
     """A config that cannot be read or built. The message has a line for each of its `problems`.
 
     Example:
-        >>> raise InvalidConfig([Problem(("run", "steps"), came="-1", wanted="a whole number, at least 0")])
+        >>> raise InvalidConfigError([Problem(("run", "steps"), came="-1", wanted="a whole number, at least 0")])
         Traceback (most recent call last):
-        interflow.config.problems.InvalidConfig: run.steps: got -1, wanted a whole number, at least 0.
+        interflow.config.problems.InvalidConfigError: run.steps: got -1, wanted a whole number, at least 0.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
-    def map(self, change: Callable[[Problem], Problem]) -> InvalidConfig:
+    def map(self, change: Callable[[Problem], Problem]) -> InvalidConfigError:
         """The same error with every problem changed."""
-        return InvalidConfig(change(problem) for problem in self.problems)
+        return InvalidConfigError(change(problem) for problem in self.problems)
 
 
 def shown(value: object) -> str:

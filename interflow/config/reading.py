@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from interflow.config.model import Model
-from interflow.config.problems import InvalidConfig, Problem, did_you_mean, shown
+from interflow.config.problems import InvalidConfigError, Problem, did_you_mean, shown
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -18,12 +18,12 @@ def validate(model: type[ModelT], data: Any) -> ModelT:
     """The model of some data.
 
     Raises:
-        InvalidConfig: naming every field that is wrong.
+        InvalidConfigError: naming every field that is wrong.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise InvalidConfig(map(_problem, error.errors(include_url=False))) from None
+        raise InvalidConfigError(map(_problem, error.errors(include_url=False))) from None
 
 
 def _problem(error: ErrorDetails) -> Problem:

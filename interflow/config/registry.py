@@ -9,20 +9,10 @@ from typing import Any, TypeVar
 from torch import nn
 
 from interflow.config.derivation import derive
-from interflow.config.families import SCALE, Family
-from interflow.config.model import ObjectConfig
+from interflow.config.families import SCALE, family_of
 from interflow.errors import ArgumentError, ConfigError
 
 ClassT = TypeVar("ClassT", bound=type)
-
-_models: dict[type, type[ObjectConfig]] = {}
-
-
-def add_family(family: Family) -> Family:
-    """Let arguments that are annotated with the family's base be chosen by ``kind``."""
-    Family.by_base[family.base] = family
-    return family
-
 
 def register(kind: str, *, names: Mapping[str, str] | None = None) -> Callable[[ClassT], ClassT]:
     """Make a class available to configs under a ``kind``. Its model is derived from its annotated constructor.
@@ -49,7 +39,7 @@ def register(kind: str, *, names: Mapping[str, str] | None = None) -> Callable[[
     """
 
     def add(cls: ClassT) -> ClassT:
-        family = next((Family.by_base[base] for base in cls.__mro__ if base in Family.by_base), None)
+        family = family_of(cls)
         if family is None:
             bases = ", ".join(base.__name__ for base in Family.by_base)
             raise ArgumentError("cls", came=cls.__name__, wanted=f"a class derived from one of {bases}")
@@ -57,7 +47,7 @@ def register(kind: str, *, names: Mapping[str, str] | None = None) -> Callable[[
         if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):  # a cell may run twice
             came = f"{kind!r}, which is {taken.__name__}"
             raise ArgumentError("kind", came=came, wanted=f"a new name for a {family.name}")
-        family.models[kind] = _models[cls] = derive(kind, cls, family, of, names)
+        family.models[kind] = derive(kind, cls, family, of, names)
         return cls
 
     return add
@@ -70,9 +60,10 @@ def of(member: Any) -> Any:
     Raises:
         ConfigError: if its class is not registered, or does not keep an argument as an attribute of that name.
     """
-    family = next((Family.by_base[base] for base in type(member).__mro__ if base in Family.by_base), None)
+    family = family_of(type(member))
     scale, member = family.unscaled(member) if family else (1.0, member)
-    model = _models.get(type(member))
+    models = family.models.values() if family else ()
+    model = next((model for model in models if model.derivation.cls is type(member)), None)
     if model is None:
         raise ConfigError(f"{type(member).__name__} has no `kind`. Register it with `fl.config.register`.")
     made = model.derivation

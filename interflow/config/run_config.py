@@ -10,9 +10,10 @@ from torch import Tensor
 
 from interflow.config.context import Context
 from interflow.config.fields import Count, CountFromZero, Seed, Text
-from interflow.config.kinds import BACKENDS, BOUNDARIES, DISTRIBUTIONS, ENERGIES, INTEGRATORS, of
+from interflow.config.kinds import BACKENDS, BOUNDARIES, DISTRIBUTIONS, ENERGIES, INTEGRATORS
+from interflow.config.kinds import of as of
 from interflow.config.model import Model
-from interflow.config.problems import InvalidConfig, Problem
+from interflow.config.problems import InvalidConfigError, Problem
 from interflow.energies import Energy
 from interflow.errors import ConfigError
 from interflow.system import ParticleSystem
@@ -46,7 +47,7 @@ class SystemConfig(Model):
         """The system on the given positions, ``(N, d)``, which take the config's dtype and device.
 
         Raises:
-            InvalidConfig: naming the field whose value cannot be used.
+            InvalidConfigError: naming the field whose value cannot be used.
         """
         context = self._context()
         positions = positions.to(context.device, context.dtype)
@@ -78,13 +79,15 @@ class SystemConfig(Model):
 @of.register
 def _of_system(system: ParticleSystem) -> SystemConfig:
     positions = system.state.positions
-    return SystemConfig(
-        dtype=str(positions.dtype).removeprefix("torch."),
-        device=str(positions.device),
-        boundary=of(system.boundary),
-        backend=_backend_of(system.energy),
-        energy=of(system.energy),
-        integrator=of(system.integrator),
+    return SystemConfig.model_validate(
+        {
+            "dtype": str(positions.dtype).removeprefix("torch."),
+            "device": str(positions.device),
+            "boundary": of(system.boundary),
+            "backend": _backend_of(system.energy),
+            "energy": of(system.energy),
+            "integrator": of(system.integrator),
+        }
     )
 
 
@@ -140,7 +143,7 @@ class RunConfig(Model):
         """The system at its start.
 
         Raises:
-            InvalidConfig: naming the field whose value cannot be used.
+            InvalidConfigError: naming the field whose value cannot be used.
         """
         generator = torch.Generator().manual_seed(self.seed)
         where = Context().at("particles", "distribution")
@@ -157,7 +160,7 @@ def _device(name: str) -> torch.device:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise InvalidConfig(
+        raise InvalidConfigError(
             [Problem(("device",), repr(name), "a device of this machine, such as cpu", reason)]
         ) from None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from interflow.config.families import Family
 from interflow.config.model import ObjectConfig
-from interflow.config.problems import InvalidConfig, Problem, did_you_mean
+from interflow.config.problems import InvalidConfigError, Problem, did_you_mean
 from interflow.config.run_config import RunConfig
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -28,12 +28,14 @@ def help_of(kind: str) -> str:
     """What a kind is and which fields it has, for reading.
 
     Raises:
-        InvalidConfig: if there is no such kind.
+        InvalidConfigError: if there is no such kind.
     """
     models = [family.models[kind] for family in Family.by_base.values() if kind in family.models]
     if not models:
         known = sorted({name for family in Family.by_base.values() for name in family.models})
-        raise InvalidConfig([Problem(("kind",), repr(kind), f"one of {', '.join(known)}", did_you_mean(kind, known))])
+        raise InvalidConfigError(
+            [Problem(("kind",), repr(kind), f"one of {', '.join(known)}", did_you_mean(kind, known))]
+        )
     return "\n\n".join(map(_help, models))
 
 

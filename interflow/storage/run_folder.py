@@ -102,8 +102,9 @@ class RunFolder:
         Raises:
             ArgumentError: if this is no complete run folder.
         """
+        file = self._existing(FRAMES)
         try:
-            with np.load(self._existing(FRAMES), allow_pickle=False) as arrays:
+            with np.load(file, allow_pickle=False) as arrays:
                 return Frames(**{name: arrays[name] for name in NAMES})
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise self._unreadable(FRAMES, str(error)) from None
@@ -114,8 +115,9 @@ class RunFolder:
         Raises:
             ArgumentError: if this is no complete run folder.
         """
+        file = self._existing(SUMMARY)
         try:
-            summary = json.loads(self._existing(SUMMARY).read_text(encoding="utf-8"))
+            summary = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise self._unreadable(SUMMARY, str(error)) from None
         return summary if isinstance(summary, dict) else {}
@@ -132,9 +134,12 @@ class RunFolder:
 
     def _write(self, name: str, save: Callable[[IO[bytes]], object]) -> None:
         temporary = self.path / f".{name}.{os.getpid()}"
-        with open(temporary, "wb") as stream:
-            save(stream)
-        temporary.replace(self.path / name)
+        try:
+            with open(temporary, "wb") as stream:
+                save(stream)
+            temporary.replace(self.path / name)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _remove(self) -> None:
         for file in self.path.iterdir():

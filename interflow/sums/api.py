@@ -124,4 +124,6 @@ def gradient_of(data: Prepared) -> Tensor:
 
 
 def _sum(data: Prepared, formula: str) -> Tensor:
-    return pair_sum(formula, data.backend, data.skip_diagonal, [data.x], [data.y, data.weights], [data.parameters])
+    columns = [data.y, data.weights]
+    total: Tensor = pair_sum(formula, data.backend, data.skip_diagonal, [data.x], columns, [data.parameters])
+    return total

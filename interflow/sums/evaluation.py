@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from interflow.sums.expression import Expression, topological
+from interflow.sums.expression import Expression, ordered
 from interflow.sums.operations import OPERATIONS
 
 TINY_VALUE: Final = {torch.float32: 1e-24, torch.float64: 1e-200}
 """The squared distance under which two points count as one: its inverse to the power 3/2 is still finite."""
 
 
-def evaluate(outputs: Iterable[Expression], leaves: Callable[[Expression], Tensor], like: Tensor) -> tuple[Tensor, ...]:
+def evaluate(
+    outputs: tuple[Expression, ...], leaves: Callable[[Expression], Tensor], like: Tensor
+) -> tuple[Tensor, ...]:
     """The outputs, given the tensors of the row, column and parameter leaves.
 
     Args:
@@ -23,9 +25,8 @@ def evaluate(outputs: Iterable[Expression], leaves: Callable[[Expression], Tenso
         leaves: from a leaf to its tensor.
         like: gives constants their dtype and device.
     """
-    outputs = tuple(outputs)
     values: dict[Expression, Tensor] = {}
-    for current in topological(outputs):
+    for current in ordered(outputs):
         if current.arguments:
             operation = OPERATIONS[current.operation]
             values[current] = operation.compute(*(values[argument] for argument in current.arguments))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 Value = float
@@ -43,6 +44,11 @@ class Expression:
     def per_pair(self) -> bool:
         """Whether it changes with both the row and the column."""
         return "row" in self.sides and "column" in self.sides
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is the same for all pairs."""
+        return not self.sides & {"row", "column"}
 
     def __repr__(self) -> str:
         if self.operation in LEAVES:
@@ -91,6 +97,12 @@ def topological(outputs: Iterable[Expression]) -> Iterator[Expression]:
                 seen.add(current)
                 stack.append((current, True))
                 stack.extend((argument, False) for argument in reversed(current.arguments))
+
+
+@lru_cache(maxsize=4096)
+def ordered(outputs: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """`topological`, remembered."""
+    return tuple(topological(outputs))
 
 
 def rebuild(

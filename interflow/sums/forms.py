@@ -67,7 +67,8 @@ def bilinear(
     """
     if kernel.symmetric and requiring_gradient([x, y]) == [False, True]:
         x, y, x_weights, y_weights = y, x, y_weights, x_weights  # the rows are those whose gradient is wanted
-    data = prepare(kernel, x, y, y_weights, Options(boundary, True, backend, tolerance))
+    options = Options(boundary, True, backend, tolerance)
+    data = prepare(kernel, x, y, y_weights, options, weights_name="y_weights")
     masses = _row_weights(data, x, x_weights)
     parameters = data.parameters[..., None]
     inputs = [data.x, masses, data.y, data.weights, parameters]
@@ -91,7 +92,9 @@ def _row_weights(data: Prepared, x: Tensor, weights: Tensor | None) -> Tensor:
 
 def _known(value: Tensor, inputs: list[Tensor], gradients: list[Tensor], needed: list[bool], data: Prepared) -> Tensor:
     chosen = [index for index, need in enumerate(needed) if need]
-    tied = with_known_gradient(value, [inputs[index] for index in chosen], [gradients[index] for index in chosen])
+    tied: Tensor = with_known_gradient(
+        value, [inputs[index] for index in chosen], [gradients[index] for index in chosen]
+    )
     return _scalar(tied, data)
 
 
@@ -102,9 +105,8 @@ def _scalar(value: Tensor, data: Prepared) -> Tensor:
 def _by_parameters(data: Prepared, masses: Tensor) -> Tensor:
     """``∂/∂p Σ aᵢ uᵢ``, shape ``(batch, k, 1)``."""
     formula = derive(data.formula, "parameters", range(data.parameters.shape[1]))
-    total = pair_sum(
-        formula, data.backend, data.skip_diagonal, [data.x, masses], [data.y, data.weights], [data.parameters]
-    )
+    rows, columns = [data.x, masses], [data.y, data.weights]
+    total: Tensor = pair_sum(formula, data.backend, data.skip_diagonal, rows, columns, [data.parameters])
     return total.sum(-1, keepdim=True, dtype=torch.float64)
 
 

@@ -11,7 +11,7 @@ derivations from it, such as ``"1f0c…/rows:0,1/columns:2"``. A name is enough 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -110,7 +110,7 @@ def lookup(name: str) -> Formula:
     return _DERIVATIONS[derivation](lookup(base), *components)
 
 
-_DERIVATIONS = {
+_DERIVATIONS: dict[str, Callable[..., Formula]] = {
     "rows": Formula.by_rows,
     "columns": Formula.by_columns,
     "parameters": Formula.by_parameters,
@@ -169,12 +169,24 @@ def plan(name: str) -> Plan:
         )
         return node(old.operation, *shared, value=old.value)
 
-    inner = rebuild((inner for inner, _ in pulled), hoist)
+    inner = rebuild(rebuild((inner for inner, _ in pulled), _grouped), hoist)
     inner = tuple(
         before.setdefault(part, leaf("parameter", len(before))) if part.sides == {"parameter"} else part
         for part in inner
     )
     return Plan(tuple(before), inner, tuple(after for _, after in pulled))
+
+
+def _grouped(old: Expression, parts: tuple[Expression, ...]) -> Expression:
+    """A product with the factors that are the same for all pairs brought together, so that they are hoisted as one."""
+    if old.operation != "multiply":
+        return node(old.operation, *parts, value=old.value)
+    a, b = parts
+    if a.shared and not b.shared:
+        a, b = b, a
+    if b.shared and a.operation == "multiply" and a.arguments[1].shared:
+        return node("multiply", a.arguments[0], multiply(a.arguments[1], b))
+    return node("multiply", a, b)
 
 
 def _pull_factors(output: Expression) -> tuple[Expression, Expression]:

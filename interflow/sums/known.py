@@ -37,11 +37,14 @@ class _Known(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.count = inputs[0]
+        ctx.set_materialize_grads(False)  # no gradient of zeros is sent into the graph of the known gradients
         ctx.save_for_backward(*inputs[2:])
         ctx.save_for_forward(*inputs[2:])
 
     @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, cotangent: Tensor | None) -> tuple[Any, ...]:
+        if cotangent is None:
+            return (None,) * (2 + len(ctx.saved_tensors))
         inputs, gradients = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
         needed = ctx.needs_input_grad[2 : 2 + ctx.count]
         weighted = [

@@ -1,4 +1,4 @@
-"""The operations that formulas are made of: how each is built and simplified, computed on tensors, and differentiated."""
+"""The operations that formulas are made of: how each is built and simplified, computed, and differentiated."""
 
 from __future__ import annotations
 

@@ -68,15 +68,18 @@ class Prepared:
         return range(self.x.shape[1])
 
 
-def prepare(kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor | None, options: Options) -> Prepared:
-    """Check the arguments and lay them out.
+def prepare(
+    kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor | None, options: Options, *, weights_name: str = "weights"
+) -> Prepared:
+    """Check the arguments and lay them out; ``weights_name`` is what the caller calls the weights of y.
 
     Raises:
         ArgumentError: for what cannot be summed, naming the argument.
         KernelError: for a kernel whose code is no formula of a pair.
     """
     boundary = OpenBoundary() if options.boundary is None else options.boundary
-    _check(kernel, boundary, x, y, weights, options)
+    check_cloud(y, weights, names=("y", weights_name), batched=True)
+    _check(kernel, boundary, x, y, options)
     dimension = index(x.shape[-1])  # a number also where a compiler takes shapes for symbols: it names the formula
     x, y, weights = _in_full_precision(x), _in_full_precision(y), _weights(y, weights)
     return Prepared(
@@ -121,11 +124,10 @@ def _in_full_precision(points: Tensor) -> Tensor:
     return points.float()
 
 
-def _check(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Tensor | None, options: Options) -> None:
+def _check(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, options: Options) -> None:
     check_instance("kernel", kernel, Kernel)
     check_instance("boundary", boundary, Boundary)
     check_cloud(x, names=("x", "weights"), batched=True)
-    check_cloud(y, weights, names=("y", "weights"), batched=True)
     check_same_space(x, y)
     boundary.check_dimension(x.shape[-1])
     if not options.self_pairs and x.shape[-2] != y.shape[-2]:
@@ -139,9 +141,9 @@ def _check(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Te
 
 
 def _check_cutoff(kernel: Kernel, boundary: Boundary) -> None:
-    half = boundary.half_period()
     cutoffs = [part.cutoff for part in kernel.modules() if isinstance(part, Kernel) and part.cutoff is not None]
-    if half is None or not cutoffs:
+    half = boundary.half_period() if cutoffs else None
+    if half is None:
         return
     longest = max(float(cutoff.detach()) for cutoff in cutoffs)
     if longest > float(half):
@@ -183,7 +185,7 @@ def structure(module: nn.Module) -> Hashable:
         for name, tensor in (*module._parameters.items(), *module._buffers.items())
         if tensor is not None
     )
-    children = tuple((name, structure(child)) for name, child in module.named_children())
+    children = tuple((name, structure(child)) for name, child in module._modules.items() if child is not None)
     return type(module), plain, tensors, children
 
 

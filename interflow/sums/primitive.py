@@ -73,11 +73,14 @@ class PairSum(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.spec = Spec(*inputs[:5])
+        ctx.set_materialize_grads(False)  # a missing cotangent is no reason to sum pairs
         ctx.save_for_backward(*inputs[5:])
         ctx.save_for_forward(*inputs[5:])
 
     @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, cotangent: Tensor | None) -> tuple[Any, ...]:
+        if cotangent is None:
+            return (None,) * (5 + len(ctx.saved_tensors))
         spec: Spec = ctx.spec
         rows, columns, parameters = spec.split(ctx.saved_tensors)
         needed = spec.split(ctx.needs_input_grad[5:])
@@ -173,7 +176,7 @@ def _fold(
 @torch.library.impl(_library, "pair_sum", "CompositeExplicitAutograd")
 def _run(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool) -> Tensor:
     made = plan(formula)
-    batch = max(a.shape[0], b.shape[0], p.shape[0])
+    batch = _batch(a, b, p)
     if batch == 0 or a.shape[2] == 0 or b.shape[2] == 0:
         return a.new_zeros(batch, len(made.inner), a.shape[2])
 
@@ -192,6 +195,12 @@ def _run(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool
         if made.after[output].constant != 1.0:
             total[:, output] *= factor
     return total
+
+
+def _batch(*tensors: Tensor) -> int:
+    """The size of the batch, for which a 1 may stand."""
+    sizes = [tensor.shape[0] for tensor in tensors]
+    return 0 if 0 in sizes else max(sizes)
 
 
 def _able(backend: Backend, job: Job) -> Backend:
@@ -214,5 +223,5 @@ def _joined(pieces: Sequence[Tensor]) -> Tensor:
 
 @torch.library.register_fake("interflow::pair_sum", lib=_library)
 def _shape(rows: Tensor, columns: Tensor, parameters: Tensor, formula: str, backend: str, skip: bool) -> Tensor:
-    batch = max(rows.shape[0], columns.shape[0], parameters.shape[0])
+    batch = _batch(rows, columns, parameters)
     return rows.new_empty(batch, len(lookup(formula).outputs), rows.shape[2])

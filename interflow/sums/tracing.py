@@ -40,8 +40,10 @@ _VANISH_WITH_ALL_TOO: Final = ("floor", "sin", "tanh", "atan", "expm1", "log1p",
 
 
 def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int) -> Expression:
-    """The expression of ``k(x, y)``: leaves row 0..d−1 for x, column 0..d−1 for y, parameters in `hyperparameters` order
-    (the kernel's first, then the boundary's, each flattened).
+    """The expression of ``k(x, y)``.
+
+    Its leaves are row 0..d−1 for x, column 0..d−1 for y, and the parameters in the order of `hyperparameters`: those of
+    the kernel, then those of the boundary, each flattened.
 
     Raises:
         KernelError: with the reason, if the code cannot be written as one scalar expression.
@@ -94,7 +96,7 @@ def _examples(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
 def _array(values: Any, shape: tuple[int, ...] = ()) -> Array:
     array = np.empty(shape, dtype=object)
     if shape:
-        array.flat = values
+        array.reshape(-1)[:] = values
     else:
         array[()] = values
     return array
@@ -152,7 +154,7 @@ class _Follower:
         except (RuntimeError, TypeError, AttributeError, ValueError) as error:
             raise KernelError(f"{self.owner} cannot be written as one expression of a pair: {error}") from error
         graph.eliminate_dead_code()
-        return graph  # type: ignore[no-any-return]
+        return graph
 
     def _apply(self, target: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         rule = _RULES.get(target)
@@ -229,7 +231,9 @@ def _elementwise(build: Callable[..., Expression]) -> Rule:
     def rule(follower: _Follower, *arguments: Any, **_: Any) -> Array:
         boxed = [part if isinstance(part, np.ndarray) else _array(part) for part in arguments]
         broadcast = np.broadcast_arrays(*boxed)
-        values = [build(follower, *map(_expression, parts)) for parts in zip(*(part.flat for part in broadcast))]
+        values = [
+            build(follower, *map(_expression, parts)) for parts in zip(*(part.flat for part in broadcast), strict=True)
+        ]
         shape = broadcast[0].shape
         return _array(values if shape else values[0], shape)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import ArrayLike, NDArray
 
 from interflow.errors import ArgumentError
@@ -51,9 +52,9 @@ def evolution(
     line = clouds.shape[2] == 1
     lower, upper = _limits(clouds[..., :2], box)
     width, height = (7.2, 3.8) if line else _top_size(len(chosen), upper - lower)
-    figure = Figure(figsize=(width, height + 2.4), dpi=150, layout="constrained")
-    figure.get_layout_engine().set(wspace=0.05)  # type: ignore[union-attr]
-    top, bottom = figure.subfigures(2, 1, height_ratios=(height + 0.4, 2.0))
+    figure = Figure(figsize=(width, height + 2.4), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.05))
+    rows = figure.add_gridspec(2, 1, height_ratios=(height + 0.4, 2.0))
+    top, bottom = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
     if line:
         _draw_line(top.subplots(), clouds[:, :, 0], moments, (lower[0], upper[0]))
     else:
@@ -103,7 +104,7 @@ def _draw_clouds(
     (left, low), (right, high) = limits
     for panel, cloud, index in zip(panels, points, chosen, strict=True):
         tint = colour(index / max(len(moments) - 1, 1))
-        panel.scatter(*cloud.T, s=size, alpha=alpha, color=[tint], linewidths=0, rasterized=True)
+        panel.scatter(cloud[:, 0], cloud[:, 1], s=size, alpha=alpha, color=[tint], linewidths=0, rasterized=True)
         panel.set(xlim=(left, right), ylim=(low, high), aspect="equal")
         panel.set_title(f"t = {moments[index]:.3g}", fontsize=10, color=tint)
         panel.tick_params(labelsize=7, colors=_GREY, labelleft=panel is panels[0])

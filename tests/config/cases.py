@@ -48,7 +48,9 @@ BOUNDARIES = {
     "open": kind("open"),
     "periodic": kind("periodic", lengths=positive | st.lists(positive, min_size=2, max_size=2), lower=rounded(-5, 5)),
     "reflecting": kind("reflecting", lower=rounded(-5, 0), upper=rounded(1, 5)),
-    "product": kind("product", axes=st.lists(kind("open") | kind("periodic", lengths=positive), min_size=2, max_size=2)),
+    "product": kind(
+        "product", axes=st.lists(kind("open") | kind("periodic", lengths=positive), min_size=2, max_size=2)
+    ),
 }
 boundaries = st.one_of(*BOUNDARIES.values())
 

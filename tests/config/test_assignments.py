@@ -4,7 +4,7 @@ import pytest
 
 from interflow.config.assignments import assign, parse_assignment
 from interflow.config.document import parse
-from interflow.config.problems import InvalidConfig
+from interflow.config.problems import InvalidConfigError
 from tests.config.cases import TOUR
 
 
@@ -30,7 +30,16 @@ def test_the_document_itself_stays_as_it_is():
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1", 1), ("1.5", 1.5), ("x", "x"), ("[1, 2]", [1, 2]), ("null", None), ("true", True), ("{a: 1}", {"a": 1}), ("a=b", "a=b")],
+    [
+        ("1", 1),
+        ("1.5", 1.5),
+        ("x", "x"),
+        ("[1, 2]", [1, 2]),
+        ("null", None),
+        ("true", True),
+        ("{a: 1}", {"a": 1}),
+        ("a=b", "a=b"),
+    ],
 )
 def test_values_are_yaml(text, value):
     assert after(f"a={text}")["a"] == value
@@ -61,17 +70,17 @@ def test_an_unknown_kind_drops_nothing():
 
 @pytest.mark.parametrize("text", ["run.steps", "=3", ".=3", "a..b=3", "a=[", "a=!!python/name:os.system x", "a=*x"])
 def test_what_is_no_assignment_is_refused(text):
-    with pytest.raises(InvalidConfig):
+    with pytest.raises(InvalidConfigError):
         parse_assignment(text)
 
 
 @pytest.mark.parametrize("text", ["seed.deeper=1", "energy.0=1", "run.steps.x=1"])
 def test_a_path_through_a_value_is_refused(text):
-    with pytest.raises(InvalidConfig) as caught:
+    with pytest.raises(InvalidConfigError) as caught:
         after(text)
     assert caught.value.problems[0].place == "--set"
 
 
 def test_an_index_past_the_end_is_refused():
-    with pytest.raises(InvalidConfig):
+    with pytest.raises(InvalidConfigError):
         after("terms.2.scale=1", text="terms: [{}, {}]")

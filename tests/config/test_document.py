@@ -3,11 +3,11 @@
 import pytest
 
 from interflow.config.document import LARGEST_DEPTH, LARGEST_SIZE, parse, read
-from interflow.config.problems import InvalidConfig
+from interflow.config.problems import InvalidConfigError
 
 
 def problem(text):
-    with pytest.raises(InvalidConfig) as caught:
+    with pytest.raises(InvalidConfigError) as caught:
         parse(text, "file.yaml")
     (found,) = caught.value.problems
     return found
@@ -50,12 +50,13 @@ def test_depth_is_bounded():
 def test_size_is_bounded_without_reading_the_rest(tmp_path):
     file = tmp_path / "large.yaml"
     file.write_bytes(b"a: " + b"x" * LARGEST_SIZE)
-    with pytest.raises(InvalidConfig, match="at most"):
+    with pytest.raises(InvalidConfigError, match="at most"):
         read(file)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "- 1", "just text", "a: [", "a: 1\n---\nb: 2", "a: 2020-99-99", "\x00", "a: '", f"a: {'9' * 5000}", "a: ="]
+    "text",
+    ["", "- 1", "just text", "a: [", "a: 1\n---\nb: 2", "a: 2020-99-99", "\x00", "a: '", f"a: {'9' * 5000}", "a: ="],
 )
 def test_what_is_no_mapping_in_yaml_is_refused(text):
     assert problem(text).place.startswith("file.yaml")
@@ -64,5 +65,5 @@ def test_what_is_no_mapping_in_yaml_is_refused(text):
 def test_a_missing_file_a_folder_and_bytes_are_refused(tmp_path):
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     for name in ("missing.yaml", ".", "bytes.yaml"):
-        with pytest.raises(InvalidConfig):
+        with pytest.raises(InvalidConfigError):
             read(tmp_path / name)

@@ -20,7 +20,9 @@ few = settings(max_examples=15, deadline=None)
 
 def test_every_kind_has_a_case():
     for name, family in FAMILIES.items():
-        built_in = {kind for kind, model in family.models.items() if model.derivation.cls.__module__.startswith("interflow.")}
+        built_in = {
+            kind for kind, model in family.models.items() if model.derivation.cls.__module__.startswith("interflow.")
+        }
         assert built_in == cases.FAMILIES[name].keys() & built_in, name
 
 
@@ -77,8 +79,9 @@ def test_a_backend_with_options_is_handed_down_as_an_instance():
 
 def test_the_boundary_of_the_root_is_the_one_of_every_term():
     text = cases.TOUR.replace(
-        "energy: {", "energy: {kind: sum, terms: [{kind: discrepancy, discrepancy: {kind: mmd, kernel: {kind: gaussian, "
-        "sigma: 0.05}}, target: [[0.5, 0.5]]}, {"
+        "energy: {",
+        "energy: {kind: sum, terms: [{kind: discrepancy, discrepancy: {kind: mmd, kernel: {kind: gaussian, "
+        "sigma: 0.05}}, target: [[0.5, 0.5]]}, {",
     ).replace("sigma: 0.1}}", "sigma: 0.1}}]}")
     energy = validate(config.RunConfig, parse(text).data).build().energy
     boundaries = {id(module.boundary) for module in energy.modules() if hasattr(module, "boundary")}

@@ -142,7 +142,8 @@ def _compile_here(signature: _Signature) -> Loop:
 
     def loop(rows: Tensor, columns: Tensor, parameters: Tensor, first: Tensor) -> Tensor:
         result = artifact(rows, columns, parameters, first)
-        return result[0] if isinstance(result, list | tuple) else result
+        total: Tensor = result[0] if isinstance(result, list | tuple) else result
+        return total
 
     return loop
 
@@ -151,11 +152,11 @@ def _examples(signature: _Signature) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Tensors of unusual sizes, which the tracer then takes for variables: equal ones would be taken for the same."""
     rows, columns, parameters = signature.components
     batch = [7 if batched else 1 for batched in signature.batched]
-    options = {"dtype": signature.dtype, "device": signature.device}
+    like = torch.empty(0, dtype=signature.dtype, device=signature.device)
     return (
-        torch.rand(batch[0], rows, 101, **options),
-        torch.rand(batch[1], columns, 211, **options),
-        torch.rand(batch[2], parameters, **options),
+        like.new_ones(batch[0], rows, 101),
+        like.new_ones(batch[1], columns, 211),
+        like.new_ones(batch[2], parameters),
         torch.zeros(1, dtype=torch.int32, device=signature.device),
     )
 

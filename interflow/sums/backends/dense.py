@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from interflow.sums.backends.base import Backend, Job, Request, operations_per_pair
 from interflow.sums.evaluation import number
-from interflow.sums.expression import ONE, Expression, topological
-from interflow.sums.operations import OPERATIONS
+from interflow.sums.expression import ONE, ZERO, Expression, topological
+from interflow.sums.operations import OPERATIONS, multiply, where
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Dense(Backend):
         tile: rows and columns of a tile; the working set of a few tiles should fit the cache.
     """
 
-    tile: int = 512
+    tile: int = 768
     name = "dense"
 
     def obstacle(self, request: Request) -> str | None:
@@ -39,9 +39,13 @@ class Dense(Backend):
     def run(self, job: Job) -> Tensor:
         program = compile_program(job.inner)
         out = job.rows.new_zeros(job.batch, len(job.inner), job.row_count, dtype=torch.float64)
-        buffers = _Buffers(program.buffers, program.conditions, job.rows)
+        buffers = _Buffers(job.rows)
+        values: list[Tensor] = [job.rows] * program.slots
+        for index, leaf in program.leaves:
+            if leaf.operation in ("constant", "tiny"):
+                values[index] = job.rows.new_tensor(number(leaf, job.rows.dtype))
         for tile in self._tiles(job):
-            sums = _run_tile(program, tile, job, buffers)
+            sums = _run_tile(program, tile, job, buffers, values)
             for output, partial in enumerate(sums):
                 out[tile.batch, output, tile.rows] += partial
         return out.to(job.rows.dtype)
@@ -69,11 +73,12 @@ class Tile(NamedTuple):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Sums, rows and columns in it."""
-        return tuple(part.stop - part.start for part in self)  # type: ignore[return-value]
+        batch, rows, columns = (part.stop - part.start for part in self)
+        return batch, rows, columns
 
     def touches_diagonal(self) -> bool:
         """Whether some pair i = j lies in it."""
-        return self.rows.start < self.columns.stop and self.columns.start < self.rows.stop
+        return bool(self.rows.start < self.columns.stop and self.columns.start < self.rows.stop)
 
 
 class Instruction(NamedTuple):
@@ -100,8 +105,6 @@ class Program:
     instructions: tuple[Instruction, ...]
     reductions: tuple[Reduction, ...]
     slots: int
-    buffers: int
-    conditions: int
 
 
 @lru_cache(maxsize=1024)
@@ -136,42 +139,51 @@ def compile_program(inner: tuple[Expression, ...]) -> Program:
     reductions = tuple(
         Reduction(slot[summand], None if weight is None else slot[weight]) for summand, weight in factored
     )
-    return Program(leaves, tuple(instructions), reductions, len(order), made[False], made[True])
+    return Program(leaves, tuple(instructions), reductions, len(order))
 
 
 def _split_weight(expression: Expression) -> tuple[Expression, Expression | None]:
-    """A product of something that changes with the pair and a factor that changes with the column alone."""
-    if expression.sides & {"column", "row"} == {"column"}:
-        return ONE, expression
-    if expression.operation == "multiply":
-        for factor, rest in (expression.arguments, expression.arguments[::-1]):
-            if factor.sides & {"column", "row"} == {"column"} and rest.per_pair:
-                return rest, factor
-    return expression, None
+    """A product taken apart: what changes with the pair, and what changes with the column alone."""
+    if not expression.per_pair:
+        return (ONE, expression) if "column" in expression.sides else (expression, None)
+    if expression.operation == "where" and expression.arguments[2] is ZERO:
+        condition, value, _ = expression.arguments
+        rest, weight = _split_weight(value)
+        return where(condition, rest, ZERO), weight
+    if expression.operation != "multiply":
+        return expression, None
+    (rest_a, weight_a), (rest_b, weight_b) = map(_split_weight, expression.arguments)
+    weights = [weight for weight in (weight_a, weight_b) if weight is not None]
+    return multiply(rest_a, rest_b), reduce(multiply, weights) if weights else None
 
 
 class _Buffers:
     """Memory for the results of a tile, allocated once for a sum."""
 
-    def __init__(self, numbers: int, conditions: int, like: Tensor) -> None:
+    def __init__(self, like: Tensor) -> None:
         self.like = like
-        self.numbers: list[Tensor | None] = [None] * numbers
-        self.conditions: list[Tensor | None] = [None] * conditions
+        self.memory: dict[tuple[int, torch.dtype], Tensor] = {}
+        self.views: dict[tuple[int, torch.dtype, tuple[int, ...]], Tensor] = {}
 
     def take(self, index: int, boolean: bool, shape: tuple[int, int, int]) -> Tensor:
-        pool = self.conditions if boolean else self.numbers
+        dtype = torch.bool if boolean else self.like.dtype
+        view = self.views.get((index, dtype, shape))
+        if view is None:
+            view = self.views[index, dtype, shape] = self._allocate((index, dtype), shape)
+        return view
+
+    def _allocate(self, key: tuple[int, torch.dtype], shape: tuple[int, int, int]) -> Tensor:
         size = shape[0] * shape[1] * shape[2]
-        memory = pool[index]
-        if memory is None or memory.numel() < size:
-            memory = pool[index] = self.like.new_empty(size, dtype=torch.bool if boolean else self.like.dtype)
-        return memory[:size].view(shape)
+        if key not in self.memory or self.memory[key].numel() < size:
+            self.memory[key] = self.like.new_empty(size, dtype=key[1])
+        return self.memory[key][:size].view(shape)
 
 
-def _run_tile(program: Program, tile: Tile, job: Job, buffers: _Buffers) -> list[Tensor]:
+def _run_tile(program: Program, tile: Tile, job: Job, buffers: _Buffers, values: list[Tensor]) -> list[Tensor]:
     shape = tile.shape
-    values: list[Tensor] = [job.rows] * program.slots
     for index, leaf in program.leaves:
-        values[index] = _leaf(leaf, tile, job)
+        if leaf.sides:
+            values[index] = _data(leaf, tile, job)
     for operation, arguments, target, buffer in program.instructions:
         compute, boolean = OPERATIONS[operation].compute, OPERATIONS[operation].boolean
         inputs = [values[argument] for argument in arguments]
@@ -183,15 +195,13 @@ def _run_tile(program: Program, tile: Tile, job: Job, buffers: _Buffers) -> list
     return [_reduce(values, reduction, tile, masked) for reduction in program.reductions]
 
 
-def _leaf(leaf: Expression, tile: Tile, job: Job) -> Tensor:
-    match leaf.operation:
-        case "row":
-            return _block(job.rows, tile.batch)[:, int(leaf.value), tile.rows, None]
-        case "column":
-            return _block(job.columns, tile.batch)[:, int(leaf.value), None, tile.columns]
-        case "parameter":
-            return _block(job.parameters, tile.batch)[:, int(leaf.value), None, None]
-    return job.rows.new_tensor(number(leaf, job.rows.dtype))
+def _data(leaf: Expression, tile: Tile, job: Job) -> Tensor:
+    index = int(leaf.value)
+    if leaf.operation == "row":
+        return _block(job.rows, tile.batch)[:, index, tile.rows, None]
+    if leaf.operation == "column":
+        return _block(job.columns, tile.batch)[:, index, None, tile.columns]
+    return _block(job.parameters, tile.batch)[:, index, None, None]
 
 
 def _block(data: Tensor, batch: slice) -> Tensor:

@@ -27,7 +27,7 @@ _logger = logging.getLogger("interflow")
 _first_use = threading.Lock()  # KeOps builds its own library when it is first imported
 
 LARGEST: Final = 2000
-"""Operations after which a formula is refused: KeOps writes trees without common parts and compiles them for minutes."""
+"""Operations after which a formula is refused: KeOps writes trees without common parts, and compiles for minutes."""
 
 
 @dataclass(frozen=True)
