@@ -57,7 +57,11 @@ def entries(x: Tensor) -> Iterator[Entry[Tensor]]:
 def interflow_field(x: Tensor, backend: str) -> Entry[Tensor]:
     """The same field by interflow."""
     kernel, torus = fl.GaussianKernel(sigma=SIGMA), fl.PeriodicBoundary(1.0)
-    return Entry(f"interflow, {backend}", lambda: fl.field(kernel, x, x, boundary=torus, backend=backend))
+    pairs = peers.LAZY_PAIRS[x.device.type] if backend == "keops" else len(x) ** 2
+    rows = x[: peers.rows_within(pairs, x)]
+    return peers.of_rows(
+        f"interflow, {backend}", lambda: fl.field(kernel, rows, x, boundary=torus, backend=backend), rows, x
+    )
 
 
 def _row(

@@ -26,8 +26,8 @@ LOSS_PAIRS = {"cpu": 1_000_000_000, "cuda": 10**13}
 
 def plain_field(x: Tensor, sigma: float) -> Entry[Tensor]:
     """The formula as one writes it in PyTorch, with ``(N, N, d)`` tensors."""
-    rows = x[: _rows_within(PAIRS_IN_MEMORY, x)]
-    return _of_rows("plain PyTorch, (N, N, d) tensors", lambda: plain_gaussian_field(rows, x, sigma), rows, x)
+    rows = x[: rows_within(PAIRS_IN_MEMORY, x)]
+    return of_rows("plain PyTorch, (N, N, d) tensors", lambda: plain_gaussian_field(rows, x, sigma), rows, x)
 
 
 def plain_gaussian_field(rows: Tensor, x: Tensor, sigma: float) -> Tensor:
@@ -40,8 +40,8 @@ def plain_gaussian_field(rows: Tensor, x: Tensor, sigma: float) -> Tensor:
 
 def keops_lazy_field(x: Tensor, sigma: float) -> Entry[Tensor]:
     """KeOps lazy tensors and autograd of the sum of all pairs: three reductions."""
-    rows = x[: _rows_within(LAZY_PAIRS[x.device.type], x)]
-    return _of_rows("KeOps, lazy tensors and autograd", lambda: lazy_gaussian_field(rows, x, sigma), rows, x)
+    rows = x[: rows_within(LAZY_PAIRS[x.device.type], x)]
+    return of_rows("KeOps, lazy tensors and autograd", lambda: lazy_gaussian_field(rows, x, sigma), rows, x)
 
 
 def lazy_gaussian_field(rows: Tensor, x: Tensor, sigma: float) -> Tensor:
@@ -67,7 +67,8 @@ def keops_fused_field(x: Tensor, sigma: float) -> Entry[Tensor]:
     reduction = Genred(formula, [f"x = Vi({dimension})", f"y = Vj({dimension})", "c = Pm(1)"], "Sum", axis=1)
     rate = x.new_tensor([-1 / (2 * sigma**2)])
     scale = -1 / (len(x) * sigma**2)
-    return Entry("KeOps, one hand-written formula", lambda: reduction(x, x, rate) * scale)
+    rows = x[: rows_within(LAZY_PAIRS[x.device.type], x)]
+    return of_rows("KeOps, one hand-written formula", lambda: reduction(rows, x, rate) * scale, rows, x)
 
 
 # The energy distance and its gradient in x, weights 1/N and 1/M.
@@ -127,11 +128,13 @@ def _remainder(difference: Tensor) -> Tensor:
     return torch.remainder(difference - 0.5, 1.0) - 0.5
 
 
-def _rows_within(pairs: int, x: Tensor) -> int:
+def rows_within(pairs: int, x: Tensor) -> int:
+    """How many rows against all columns stay within a number of pairs."""
     return max(1, min(len(x), pairs // len(x)))
 
 
-def _of_rows(name: str, call: Callable[[], Tensor], rows: Tensor, x: Tensor) -> Entry[Tensor]:
+def of_rows(name: str, call: Callable[[], Tensor], rows: Tensor, x: Tensor) -> Entry[Tensor]:
+    """An entry that does some of the rows, and says so."""
     if len(rows) == len(x):
         return Entry(name, call)
     return Entry(f"{name} (timed on {count(len(rows))} rows)", call, len(rows) / len(x))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,6 @@ from interflow.config.document import read
 if TYPE_CHECKING:
     from interflow.solution import Solution
     from interflow.storage import RunFolder
-    from interflow.system import ParticleSystem
 
 
 @click.command()
@@ -35,6 +33,7 @@ def command(
     changes = [parse_assignment(text) for text in assignments]
     from interflow.cli.announcements import announced
     from interflow.cli.plugins import load_plugin
+    from interflow.cli.summary import backends, headline, summarise
     from interflow.config.loading import configure, dump
     from interflow.storage import RunFolder
 
@@ -47,13 +46,11 @@ def command(
         folder.write_config(dump(run_config))
         run = run_config.run
         solution = system.simulate(run.steps, save_every=run.save_every, progress=False if quiet else None)
-        summary = _summary(config.stem, system, solution)
+        summary = summarise(config.stem, system, solution)
         _keep(folder, solution, summary)
     click.echo(folder.path)
     if not quiet:
-        click.echo(_headline(summary))
-        for line in _backends(summary):
-            click.echo(line)
+        click.echo("\n".join([headline(summary), *backends(summary)]))
 
 
 def _default_folder(config: Path) -> Path:
@@ -72,41 +69,3 @@ def _keep(folder: RunFolder, solution: Solution, summary: dict[str, Any]) -> Non
     folder.write_frames(frames)
     folder.write_picture(draw(frames, summary).savefig)
     folder.write_summary(summary)
-
-
-def _summary(name: str, system: ParticleSystem, solution: Solution) -> dict[str, Any]:
-    from interflow.cli.versions import versions
-    from interflow.views.domain import corners
-
-    count, dimension = system.positions.shape
-    lower, upper = corners(system.boundary, dimension)
-    return {
-        "name": name,
-        "particles": count,
-        "dimension": dimension,
-        "dtype": str(system.positions.dtype).removeprefix("torch."),
-        "device": str(system.positions.device),
-        **solution.stats,
-        "energies": solution.energies.tolist(),
-        "lower": _finite(lower.tolist()),
-        "upper": _finite(upper.tolist()),
-        "versions": versions(),
-    }
-
-
-def _finite(corner: list[float]) -> list[float | None]:
-    """A corner without infinities, for which JSON has no number."""
-    return [value if math.isfinite(value) else None for value in corner]
-
-
-def _headline(summary: dict[str, Any]) -> str:
-    energies = summary["energies"]
-    return (
-        f"{summary['particles']:,} particles, {summary['steps']} steps in {summary['seconds']:.3g} s "
-        f"({summary['steps_per_second']:.3g} steps/s), energy {energies[0]:.6g} → {energies[-1]:.6g}"
-    )
-
-
-def _backends(summary: dict[str, Any]) -> list[str]:
-    """What summed the pairs of each term of the energy, and why."""
-    return [f"{said['term']} on the backend {said['backend']}: {said['why']}" for said in summary["sums"]]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from interflow.config.derivation import derive
-from interflow.config.families import SCALE, family_of
+from interflow.config.families import SCALE, Family, family_of
 from interflow.errors import ArgumentError, ConfigError
 
 ClassT = TypeVar("ClassT", bound=type)

@@ -19,7 +19,7 @@ PANELS = 6
 """Clouds in the picture."""
 POINTS = 20_000
 """Points drawn of each cloud; of a larger one, evenly spread ones."""
-_INK = 6e3  # what a panel's markers cover together, in square points
+_INK = 1.5e4  # what a panel's markers cover together, in square points
 _GREY = "0.35"
 
 

@@ -24,9 +24,7 @@ class Pairs:
     slopes: Tensor
 
 
-def pairs(
-    kernel: Kernel, x: Tensor, y: Tensor, boundary: Boundary | None = None, *, self_pairs: bool = True
-) -> Pairs:
+def pairs(kernel: Kernel, x: Tensor, y: Tensor, boundary: Boundary | None = None, *, self_pairs: bool = True) -> Pairs:
     """All pairs, differentiable to any order where the kernel is smooth."""
     x, y = x.double(), y.double()
     kept = torch.ones(len(x), len(y), dtype=torch.bool)

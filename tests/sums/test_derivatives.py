@@ -6,12 +6,16 @@ import pytest
 import torch
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
-from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vmap
+from torch.func import functional_call, grad, grad_and_value, jacfwd, jacrev, jvp, vmap
 
+from interflow import sums as engine
 from interflow.kernels import GaussianKernel, Kernel, MorseKernel
 from interflow.sums import bilinear, field, potential, quadratic
 from tests.sums import reference
 from tests.sums.cases import BOUNDARIES, cloud, signed_weights
+
+# torch's own use of its own deprecated function, when forward mode is first used
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 
 TORUS = BOUNDARIES["torus"](2)
 X, Y, A, B = cloud(4, 2, 0), cloud(3, 2, 1), signed_weights(4, 2), signed_weights(3, 3)
@@ -49,7 +53,9 @@ def function_of_all(name: str, kernel: Kernel):
     parameters = dict(module.named_parameters())
 
     def function(*values):
-        return functional_call(module, dict(zip(parameters, values[len(tensors) :], strict=True)), values[: len(tensors)])
+        return functional_call(
+            module, dict(zip(parameters, values[len(tensors) :], strict=True)), values[: len(tensors)]
+        )
 
     inputs = [*tensors, *parameters.values()]
     return function, tuple(value.detach().clone().requires_grad_() for value in inputs)
@@ -85,11 +91,24 @@ def scalars(points):
 @pytest.mark.parametrize("outer", [jacfwd, jacrev])
 @pytest.mark.parametrize("inner", [jacfwd, jacrev])
 def test_every_nesting_of_modes_gives_the_hessian(name, outer, inner):
-    import interflow.sums as engine
-
     make = scalars(name)
     computed = outer(inner(make(engine, backend="dense")))(X)
     expected = torch.autograd.functional.hessian(make(reference), X)
+    torch.testing.assert_close(computed, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["potential", "quadratic", "bilinear"])
+def test_nested_forward_modes_are_right_where_a_gradient_is_asked_for_too(name):
+    make, v = scalars(name), signed_weights(8, 5).reshape(4, 2)
+
+    def function(point):
+        return grad_and_value(make(engine, backend="dense"))(point)[1]
+
+    def along(point):
+        return jvp(function, (point,), (v,))[1]
+
+    _, computed = jvp(along, (X,), (v,))
+    expected = v.flatten() @ torch.autograd.functional.hessian(make(reference), X).reshape(8, 8) @ v.flatten()
     torch.testing.assert_close(computed, expected, rtol=1e-11, atol=1e-12)
 
 

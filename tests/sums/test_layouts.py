@@ -20,7 +20,7 @@ def both(x, y, weights=None, **options):
 
 def test_strided_transposed_and_expanded_inputs_are_read_as_they_are():
     x, y, w = cloud(12, 2, 0)[::2], cloud(2, 5, 1).T, signed_weights(1, 2).expand(5)
-    assert not (x.is_contiguous() or y.is_contiguous() or w.is_contiguous())
+    assert not any(tensor.is_contiguous() for tensor in (x, y, w))
     torch.testing.assert_close(both(x, y, w), both(x.contiguous(), y.contiguous(), w.contiguous()), rtol=0, atol=0)
     point = cloud(1, 2, 3)
     torch.testing.assert_close(both(x, point.expand(5, 2), w), both(x, point.repeat(5, 1), w), rtol=0, atol=0)

@@ -57,7 +57,9 @@ def test_first_and_second_derivatives_are_those_of_torch(name, a, b, sign_a, sig
     expected = [*slopes]
     for slope in slopes:
         curved = slope.requires_grad
-        expected += torch.autograd.grad(slope, (x, y), materialize_grads=True, retain_graph=True) if curved else [0 * x] * 2
+        expected += (
+            torch.autograd.grad(slope, (x, y), materialize_grads=True, retain_graph=True) if curved else [0 * x] * 2
+        )
     torch.testing.assert_close(computed, torch.stack(expected).detach(), rtol=1e-9, atol=1e-10)
 
 

@@ -30,9 +30,10 @@ def test_coincident_points_have_the_potential_of_zero_and_no_field(name, dtype):
 
 @every_finite_kernel
 @every_dtype
-def test_derivatives_at_coincident_points_are_finite_to_third_order(name, dtype):
+@pytest.mark.parametrize("separation", [0.0, 1e-20])
+def test_derivatives_at_points_that_all_but_coincide_are_finite_to_third_order(name, dtype, separation):
     kernel = FINITE[name]()
-    x, y = (torch.full((3, 2), 0.25, dtype=dtype, requires_grad=True) for _ in range(2))
+    x, y = (torch.full((3, 2), part, dtype=dtype, requires_grad=True) for part in (separation, 0.0))
     value = potential(kernel, x, y, backend="dense").sum()
     for _ in range(3):
         slopes = torch.autograd.grad(value, (x, y), create_graph=True, materialize_grads=True)
@@ -71,9 +72,7 @@ def test_half_a_period_apart_the_field_is_odd_and_that_of_dense(ran, backend):
     )
     assert ran == {backend}
     torch.testing.assert_close(computed, -swapped, rtol=0, atol=0)
-    expected = torch.cat(
-        [field_of_one_pair(kernel, a, b, torus, "dense") for a, b in zip(x, y, strict=True)]
-    )
+    expected = torch.cat([field_of_one_pair(kernel, a, b, torus, "dense") for a, b in zip(x, y, strict=True)])
     torch.testing.assert_close(computed, expected, rtol=1e-14, atol=1e-15)
 
 
@@ -88,7 +87,9 @@ def test_neighbours_across_the_seam_are_as_near_as_elsewhere(ran, backend):
     y = torch.tensor([[1.0 - 2.0**-10, 0.0], [2.0**-10, 1.0 - 2.0**-10]], dtype=torch.float64)
     across = potential_and_field(kernel, x, y, boundary=torus, backend=backend)
     assert ran == {backend}
-    inside = potential_and_field(kernel, *((p + 0.4375).remainder(1.0) for p in (x, y)), boundary=torus, backend=backend)
+    inside = potential_and_field(
+        kernel, *((p + 0.4375).remainder(1.0) for p in (x, y)), boundary=torus, backend=backend
+    )
     torch.testing.assert_close(across, inside, rtol=1e-12, atol=1e-13)
     assert across[0][0].item() == pytest.approx(-(2.0**-10) * (1 + 2**0.5) / 2, rel=1e-12)
 

@@ -110,6 +110,12 @@ def test_a_line_is_drawn_against_time():
     assert panel.get_ylim() == (0, 1)
 
 
+def test_an_energy_that_is_not_finite_is_left_out_of_the_curve():
+    positions, times, energies = run()
+    energies[[0, 3]] = np.inf, np.nan
+    assert png(evolution(positions, times, energies)).startswith(b"\x89PNG")
+
+
 def test_the_energy_curve_passes_through_every_frame():
     positions, times, energies = run()
     _, energy = panels(evolution(positions, times, energies))

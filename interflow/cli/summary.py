@@ -1,0 +1,54 @@
+"""How a run went, as a mapping that JSON can hold and as one line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from interflow.cli.versions import versions
+from interflow.solution import Solution
+from interflow.system import ParticleSystem
+from interflow.views.domain import corners
+
+
+def summarise(name: str, system: ParticleSystem, solution: Solution) -> dict[str, Any]:
+    """What ran where, how fast and on which backends, the energies of the frames, and the box to draw them in."""
+    count, dimension = system.positions.shape
+    lower, upper = corners(system.boundary, dimension)
+    return {
+        "name": name,
+        "particles": count,
+        "dimension": dimension,
+        "dtype": str(system.positions.dtype).removeprefix("torch."),
+        "device": str(system.positions.device),
+        **solution.stats,
+        "energies": _finite(solution.energies.tolist()),
+        "lower": _finite(lower.tolist()),
+        "upper": _finite(upper.tolist()),
+        "versions": versions(),
+    }
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """The summary in one line."""
+    energies = summary["energies"]
+    return (
+        f"{summary['particles']:,} particles, {summary['steps']} steps in {summary['seconds']:.3g} s "
+        f"({summary['steps_per_second']:.3g} steps/s), "
+        f"energy {_shown(energies[0])} → {_shown(energies[-1])}"
+    )
+
+
+def backends(summary: Mapping[str, Any]) -> list[str]:
+    """What summed the pairs of each term of the energy and why, a line each."""
+    return [f"{said['term']} on the backend {said['backend']}: {said['why']}" for said in summary["sums"]]
+
+
+def _finite(values: list[float]) -> list[float | None]:
+    """Numbers without infinities, for which JSON has no word."""
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _shown(energy: float | None) -> str:
+    return "not finite" if energy is None else f"{energy:.6g}"

@@ -1,0 +1,24 @@
+"""``interflow schema`` prints what configs may say."""
+
+import json
+
+from click.testing import CliRunner
+
+from interflow.cli import main
+from interflow.config.schema import help_of, schema
+
+
+def test_the_schema_is_json():
+    done = CliRunner().invoke(main, ["schema"])
+    assert json.loads(done.stdout) == json.loads(json.dumps(schema()))
+
+
+def test_a_kind_has_short_help():
+    done = CliRunner().invoke(main, ["schema", "--kind", "gaussian"])
+    assert done.stdout == help_of("gaussian") + "\n"
+
+
+def test_an_unknown_kind_is_bad_input():
+    done = CliRunner().invoke(main, ["schema", "--kind", "gausian"])
+    assert done.exit_code == 2
+    assert "Did you mean `gaussian`?" in done.stderr

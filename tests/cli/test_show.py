@@ -1,0 +1,46 @@
+"""``interflow show`` draws a run again from its folder alone."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from interflow.cli import main
+from interflow.storage import Frames, RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    frames = Frames(
+        positions=np.zeros((3, 4, 2)), times=np.arange(3.0), steps=np.arange(3), energies=np.ones(3), weights=np.ones(4)
+    )
+    with RunFolder.new(tmp_path / "here") as folder:
+        folder.write_frames(frames)
+        folder.write_summary({"name": "tour", "lower": [0, None], "upper": [1, None]})
+    return folder
+
+
+def test_the_picture_goes_into_the_folder(folder):
+    done = CliRunner().invoke(main, ["show", str(folder.path)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(folder.path / "evolution.png")
+    assert (folder.path / "evolution.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_goes_where_it_is_sent(folder, tmp_path):
+    done = CliRunner().invoke(main, ["show", str(folder.path), "--out", str(tmp_path / "picture.png")])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert not (folder.path / "evolution.png").exists()
+
+
+def test_a_summary_without_a_box_is_drawn_too(folder):
+    folder.write_summary({})
+    assert CliRunner().invoke(main, ["show", str(folder.path)]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", [".", "missing", "file"])
+def test_what_is_no_run_folder_is_bad_input(tmp_path, name):
+    (tmp_path / "file").write_text("")
+    done = CliRunner().invoke(main, ["show", str(tmp_path / name)])
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
