@@ -14,6 +14,7 @@ from interflow.errors import ArgumentError, ConfigError
 
 ClassT = TypeVar("ClassT", bound=type)
 
+
 def register(kind: str, *, names: Mapping[str, str] | None = None) -> Callable[[ClassT], ClassT]:
     """Make a class available to configs under a ``kind``. Its model is derived from its annotated constructor.
 
