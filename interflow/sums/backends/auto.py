@@ -8,6 +8,7 @@ from typing import Final
 
 from torch import Tensor
 
+from interflow.errors import ArgumentError
 from interflow.sums.backends.base import Backend, Job, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
@@ -29,6 +30,10 @@ class Auto(Backend):
 
     repetitions: int = 1
     name = "auto"
+
+    def __post_init__(self) -> None:
+        if self.repetitions < 1:
+            raise ArgumentError("repetitions", came=self.repetitions, wanted="a positive whole number")
 
     def obstacle(self, request: Request) -> str | None:
         return None

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from interflow.errors import BackendError
+from interflow.errors import ArgumentError, BackendError
 from interflow.sums.backends.base import Backend, Job, Request, operations_per_pair
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
@@ -33,11 +33,15 @@ class Compiled(Backend):
     """Exact sums by one compiled pass over the pairs, with memory O(N + M).
 
     Args:
-        block: the columns of a block, at most; None for 2048 on a CPU and 65536 on a GPU.
+        block: the columns of a block, at most; None for 1024 on a CPU and 65536 on a GPU.
     """
 
     block: int | None = None
     name = "compiled"
+
+    def __post_init__(self) -> None:
+        if self.block is not None and self.block < 1:
+            raise ArgumentError("block", came=self.block, wanted="a positive whole number, or None")
 
     def obstacle(self, request: Request) -> str | None:
         if request.device == "cpu":
@@ -56,7 +60,7 @@ class Compiled(Backend):
 
     def run(self, job: Job) -> Tensor:
         loop = _loop(_Signature.of(job))
-        limit = self.block or (2048 if job.rows.device.type == "cpu" else 65536)
+        limit = self.block or (1024 if job.rows.device.type == "cpu" else 65536)
         count = -(-job.column_count // limit)
         size = -(-job.column_count // count)
         total = None

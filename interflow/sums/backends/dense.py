@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from interflow.errors import ArgumentError
 from interflow.sums.backends.base import Backend, Job, Request, operations_per_pair
 from interflow.sums.evaluation import number
 from interflow.sums.expression import ONE, ZERO, Expression, topological
@@ -19,14 +20,21 @@ from interflow.sums.operations import OPERATIONS, multiply, where
 
 @dataclass(frozen=True)
 class Dense(Backend):
-    """Exact sums by torch operations on tiles of ``tile × tile`` pairs, with memory O(N + tile²), on any device.
+    """Exact sums by torch operations on tiles of about ``tile²`` pairs, with memory O(N + tile²), on any device.
+
+    A tile has ``2·tile`` rows and ``tile/2`` columns: sums in the positions' dtype are short, and those of tiles are
+    added up in float64.
 
     Args:
-        tile: rows and columns of a tile; the working set of a few tiles should fit the cache.
+        tile: side of a square of as many pairs; the working set of a few tiles should fit the cache.
     """
 
     tile: int = 768
     name = "dense"
+
+    def __post_init__(self) -> None:
+        if self.tile < 1:
+            raise ArgumentError("tile", came=self.tile, wanted="a positive whole number")
 
     def obstacle(self, request: Request) -> str | None:
         return None
@@ -51,7 +59,7 @@ class Dense(Backend):
         return out.to(job.rows.dtype)
 
     def _tiles(self, job: Job) -> Iterator[Tile]:
-        rows, columns = min(self.tile, job.row_count), min(self.tile, job.column_count)
+        rows, columns = min(2 * self.tile, job.row_count), min(max(self.tile // 2, 1), job.column_count)
         group = max(1, self.tile**2 // (rows * columns))
         for b in range(0, job.batch, group):
             for i in range(0, job.row_count, rows):
