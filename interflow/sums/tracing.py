@@ -35,8 +35,11 @@ Shapes = Mapping[str, Mapping[str, Sequence[int]]]
 
 _tracing = threading.Lock()  # recording changes the interpreter's global state
 
-_VANISH_WITH_ALL: Final = ("add", "subtract", "maximum", "minimum", "neg", "abs", "square", "sign", "sqrt", "round")
-_VANISH_WITH_ALL_TOO: Final = ("floor", "sin", "tanh", "atan", "expm1", "log1p", "erf")
+_ZERO_AT_ZERO: Final = {
+    *("add", "subtract", "maximum", "minimum", "neg", "abs", "square", "sign", "sqrt"),
+    *("round", "floor", "sin", "tanh", "atan", "expm1", "log1p", "erf"),
+}
+"""The operations that give 0 where all of their arguments are 0."""
 
 
 def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int) -> Expression:
@@ -208,8 +211,7 @@ class _Follower:
         if a.operation in ("multiply", "divide"):
             concerned = a.arguments[:1] if a.operation == "divide" else a.arguments
             return any(self._vanishes(argument) for argument in concerned)
-        known = a.operation in _VANISH_WITH_ALL or a.operation in _VANISH_WITH_ALL_TOO
-        return known and all(self._vanishes(argument) for argument in a.arguments)
+        return a.operation in _ZERO_AT_ZERO and all(self._vanishes(argument) for argument in a.arguments)
 
 
 # --- what each recorded operation becomes -----------------------------------------------------------------------------
