@@ -46,6 +46,10 @@ class BackendError(InterflowError, RuntimeError):
     """A backend that was named but cannot run the request; the message gives the reason."""
 
 
+class PromiseError(InterflowError, ArithmeticError):
+    """An approximate sum whose error is over its tolerance; the message gives both."""
+
+
 class NonFiniteError(InterflowError, ArithmeticError):
     """A simulation that produced NaN or infinity.
 
@@ -63,6 +67,14 @@ class NonFiniteError(InterflowError, ArithmeticError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), step=self.step, particles=self.particles, term=self.term), self.args
+
+
+class StorageError(InterflowError, OSError):
+    """A run folder that cannot be written, or that is damaged; the message gives the file and the reason."""
+
+
+class RunStoppedError(InterflowError):
+    """A run that was asked to end before its last step. The system holds the state after the last whole step."""
 
 
 class ConfigError(InterflowError, ValueError):

@@ -15,7 +15,10 @@ __all__ = ["BACKENDS", "BOUNDARIES", "DISTRIBUTIONS", "ENERGIES", "INTEGRATORS",
 
 _FROM_THE_ROOT = frozenset({"boundary", "backend", "tolerance"})
 
-_TOLERANCE = (Number | None, Field(None, description="the error that sums may have; none for exact ones."))
+_TOLERANCE = (
+    Number | None,
+    Field(None, gt=0.0, lt=1.0, description="the relative error that sums may have; none for exact ones."),
+)
 
 BACKENDS = add_family(Family("backend", backends.Backend, extras={"tolerance": _TOLERANCE}))
 BOUNDARIES = add_family(Family("boundary", boundaries.Boundary))

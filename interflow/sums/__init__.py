@@ -1,11 +1,12 @@
 """Pair sums: potentials, fields and forms, differentiable to any order, and the backends that carry them out."""
 
 from interflow.sums.api import field, potential, potential_and_field
-from interflow.sums.backends import Auto, Backend, Compiled, Dense, Keops, repeated
+from interflow.sums.backends import Approximation, Auto, Backend, Compiled, Dense, Keops, repeated
 from interflow.sums.explanation import Explanation, explain
 from interflow.sums.forms import bilinear, quadratic
 
 __all__ = [
+    "Approximation",
     "Auto",
     "Backend",
     "Compiled",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.backends import CANDIDATES, Backend, Request, backend_key, backend_of
-from interflow.sums.formula import derive
+from interflow.sums.backends import CANDIDATES, Backend, Question, backend_of, pair_backend_of
 from interflow.sums.preparation import Options, prepare
 
 
@@ -20,8 +20,8 @@ class Candidate:
     Attributes:
         name: of the backend.
         obstacle: why it cannot run it; None if it can.
-        promise: the relative error that it guarantees; 0 for round-off only.
-        seconds: predicted for one sum.
+        promise: the relative error that it guarantees; 0 for round-off only, infinite if it cannot run.
+        seconds: predicted for one sum; infinite if it cannot run.
         preparation: predicted seconds before the first one.
     """
 
@@ -83,16 +83,16 @@ def explain(
         'dense'
     """
     data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
-    formula = derive(data.formula, "with_row_gradient", data.axes)
-    request = Request(formula, data.x.shape[2], data.y.shape[2], data.x.shape[0], data.x.dtype, data.x.device.type)
-    asked = backend_of(backend_key(backend))
-    chosen = asked.choose(request)
-    why = "it was asked for" if chosen is asked else "the least predicted time"
-    return Explanation(chosen.name, why, tuple(_candidate(other, request) for other in CANDIDATES))
+    question, asked = data.question(order=1), backend_of(data.backend)
+    chosen = asked.approximation(question) or pair_backend_of(data.backend).choose(question.shape)
+    why = "it was asked for" if chosen.name == asked.name else "the least predicted time"
+    return Explanation(chosen.name, why, tuple(_candidate(other, question) for other in CANDIDATES))
 
 
-def _candidate(backend: Backend, request: Request) -> Candidate:
-    obstacle = backend.obstacle(request)
-    return Candidate(
-        backend.name, obstacle, backend.promise(request), backend.cost(request), backend.preparation(request)
-    )
+def _candidate(backend: Backend, question: Question) -> Candidate:
+    obstacle, promise = backend.obstacle(question), backend.promise(question)
+    if obstacle is None and promise > (question.tolerance or 0.0):
+        obstacle = "it approximates, and no tolerance was given"
+    if obstacle is not None:
+        return Candidate(backend.name, obstacle, math.inf, math.inf, math.inf)
+    return Candidate(backend.name, None, promise, backend.cost(question), backend.preparation(question))

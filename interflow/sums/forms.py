@@ -7,10 +7,11 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.api import potential_and_gradient_of, potential_of
+from interflow.sums.api import potential_of
 from interflow.sums.backends import Backend
 from interflow.sums.formula import derive
 from interflow.sums.known import requiring_gradient, with_known_gradient
+from interflow.sums.pairs import pair_potential, pair_potential_and_gradient
 from interflow.sums.preparation import Options, Prepared, one_component, prepare
 from interflow.sums.primitive import pair_sum
 from interflow.validation import check_cloud
@@ -39,9 +40,9 @@ def quadratic(
     masses, parameters = data.weights, data.parameters[..., None]
     inputs = [data.x, masses, parameters]
     needed = requiring_gradient(inputs)
-    if not any(needed) or not kernel.symmetric:
+    if not any(needed) or not kernel.symmetric or data.approximation(int(needed[0])) is not None:
         return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
-    potential, slope = potential_and_gradient_of(data) if needed[0] else (potential_of(data), masses)
+    potential, slope = pair_potential_and_gradient(data) if needed[0] else (pair_potential(data), masses)
     gradients = [2.0 * masses * slope, 2.0 * potential]
     gradients.append(_by_parameters(data, masses) if needed[2] else parameters)
     return _known((masses * potential).sum(-1, keepdim=True), inputs, gradients, needed, data)
@@ -73,9 +74,9 @@ def bilinear(
     parameters = data.parameters[..., None]
     inputs = [data.x, masses, data.y, data.weights, parameters]
     needed = requiring_gradient(inputs)
-    if not any(needed):
+    if not any(needed) or data.approximation(int(needed[0] or needed[2])) is not None:
         return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
-    potential, slope = potential_and_gradient_of(data) if needed[0] else (potential_of(data), masses)
+    potential, slope = pair_potential_and_gradient(data) if needed[0] else (pair_potential(data), masses)
     by_columns = _by_columns(data, masses, needed[2], needed[3])
     by_parameters = _by_parameters(data, masses) if needed[4] else parameters
     gradients = [masses * slope, potential, *by_columns, by_parameters]

@@ -15,8 +15,8 @@ from interflow.boundaries import Boundary, OpenBoundary
 from interflow.errors import ArgumentError, InterflowWarning
 from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
-from interflow.sums.backends import Backend, backend_key
-from interflow.sums.formula import register, weighted
+from interflow.sums.backends import Approximation, Backend, PairBackend, Question, backend_key, backend_of
+from interflow.sums.formula import derive, register, weighted
 from interflow.sums.tracing import parameter_vector, trace_kernel
 from interflow.validation import can_read, check_cloud, check_instance, check_same_space
 
@@ -46,6 +46,9 @@ class Prepared:
         formula: name of ``w·k(x, y)``.
         backend: key of the backend.
         skip_diagonal: leave out i = j.
+        kernel: the kernel k.
+        boundary: the domain.
+        tolerance: the error that may be made; None for exact sums.
         x: ``(batch, d, N)``.
         y: ``(batch, d, M)``.
         weights: ``(batch, 1, M)``.
@@ -56,6 +59,9 @@ class Prepared:
     formula: str
     backend: str
     skip_diagonal: bool
+    kernel: Kernel
+    boundary: Boundary
+    tolerance: float | None
     x: Tensor
     y: Tensor
     weights: Tensor
@@ -66,6 +72,35 @@ class Prepared:
     def axes(self) -> range:
         """The components of a point."""
         return range(self.x.shape[1])
+
+    def question(self, order: int) -> Question:
+        """What a backend is asked: for the potential (order 0), or for the field with or without it (1)."""
+        return Question(
+            formula=derive(self.formula, "with_row_gradient", self.axes) if order else self.formula,
+            rows=self.x.shape[2],
+            columns=self.y.shape[2],
+            batch=self.x.shape[0],
+            dtype=self.x.dtype,
+            device=self.x.device.type,
+            kernel=self.kernel,
+            boundary=self.boundary,
+            order=order,
+            tolerance=self.tolerance,
+            self_pairs=not self.skip_diagonal,
+            x=self.x,
+            y=self.y,
+        )
+
+    def approximation(self, order: int) -> Approximation | None:
+        """What gives the potential, or the field, without visiting every pair; None if all pairs are to be summed.
+
+        Raises:
+            BackendError: if the backend that was asked for cannot do it, with the reason.
+        """
+        backend = backend_of(self.backend)
+        if not can_read(self.x, self.y) and isinstance(backend, PairBackend):
+            return None  # what an approximation promises depends on values
+        return backend.approximation(self.question(order))
 
 
 def prepare(
@@ -86,6 +121,9 @@ def prepare(
         formula=formula_name(kernel, boundary, dimension),
         backend=backend_key(options.backend),
         skip_diagonal=not options.self_pairs,
+        kernel=kernel,
+        boundary=boundary,
+        tolerance=options.tolerance,
         x=_components_first(x),
         y=_components_first(y),
         weights=one_component(weights),
@@ -135,9 +173,17 @@ def _check(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, options: Op
             "self_pairs", came=f"False with {x.shape[-2]} and {y.shape[-2]} points", wanted="as many x as y"
         )
     if options.tolerance is not None:
-        raise ArgumentError("tolerance", came=options.tolerance, wanted="None: every backend here sums exactly")
+        _check_tolerance(options.tolerance, x.dtype)
     if can_read(x, y):
         _check_cutoff(kernel, boundary)
+
+
+def _check_tolerance(tolerance: float, dtype: torch.dtype) -> None:
+    least = 4 * torch.finfo(torch.float64 if dtype == torch.float64 else torch.float32).eps
+    if not least <= tolerance < 1.0:
+        remedy = "Take float64 positions, or None for exact sums." if 0.0 < tolerance < least else ""
+        wanted = f"a number from {least:.0e}, the round-off of {dtype}, to 1; or None for exact sums"
+        raise ArgumentError("tolerance", came=tolerance, wanted=wanted, remedy=remedy)
 
 
 def _check_cutoff(kernel: Kernel, boundary: Boundary) -> None:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from interflow.errors import BackendError
-from interflow.sums.backends.base import Backend, Job
-from interflow.sums.backends.registry import backend_of
+from interflow.sums.backends.base import Job, PairBackend
+from interflow.sums.backends.registry import pair_backend_of
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import derive, lookup, plan
@@ -189,7 +189,7 @@ def _run(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool
     before = evaluate(made.before, parameter, like=p)
     prepared = torch.cat(torch.broadcast_tensors(*before), 1).to(a.dtype) if before else a.new_zeros(1, 0)
     job = Job(formula, made.inner, a.contiguous(), b.contiguous(), prepared, skip)
-    total = _able(backend_of(backend), job).run(job)
+    total = _able(pair_backend_of(backend), job).run(job)
     after = evaluate(made.after, row_or_parameter, like=a)
     for output, factor in enumerate(after):
         if made.after[output].constant != 1.0:
@@ -203,7 +203,7 @@ def _batch(*tensors: Tensor) -> int:
     return 0 if 0 in sizes else max(sizes)
 
 
-def _able(backend: Backend, job: Job) -> Backend:
+def _able(backend: PairBackend, job: Job) -> PairBackend:
     """The backend that does the work; raises `BackendError` with the reason if it cannot."""
     request = job.request()
     chosen = backend.choose(request)

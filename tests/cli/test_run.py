@@ -99,7 +99,7 @@ def test_an_existing_folder_is_refused_and_left_alone(interflow, tmp_path):
         (["tour.yaml", "--set", "nonsense"], "run.steps=100"),
         (["tour.yaml", "--set", "a=!!python/name:os.system x"], "tag"),
         (["tour.yaml", "--set", "boundary.lengths=[1, 1, 1]"], "particles: got 2 coordinates"),
-        (["tour.yaml", "--set", "backend.tolerance=1e-3"], "tolerance"),
+        (["tour.yaml", "--set", "backend.tolerance=1e-9"], "tolerance"),
         (["tour.yaml", "--plugin", "no_such_module"], "no_such_module"),
         (["tour.yaml", "--plugin", "./no_such_file.py"], "no_such_file.py"),
         (["tour.yaml", "--nonsense"], "--nonsense"),

@@ -94,7 +94,12 @@ DISTRIBUTIONS = {
     "normal": kind("normal", mean=rounded(-5, 5) | st.just([1.0, 2.0]), deviation=positive),
 }
 BACKENDS = {
-    "auto": kind("auto", repetitions=st.integers(1, 1000), tolerance=st.none()),
+    "auto": kind(
+        "auto",
+        repetitions=st.none() | st.integers(1, 1000),
+        deterministic=st.booleans(),
+        tolerance=st.none(),
+    ),
     "dense": kind("dense", tile=st.integers(1, 1000)),
     "compiled": kind("compiled", block=st.none() | st.integers(1, 5000)),
     "keops": kind("keops"),

@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_named(total, argument, arguments):
         ("positions", {"boundary": ProductBoundary([PeriodicBoundary(1.0)])}),
         ("positions", {"boundary": PeriodicBoundary(torch.ones(3))}),
         ("self_pairs", {"self_pairs": False}),
-        ("tolerance", {"tolerance": 1e-3}),
+        ("tolerance", {"tolerance": 1e-18}),
         ("backend", {"backend": "dens"}),
         ("backend", {"backend": None}),
     ],
@@ -72,7 +72,7 @@ def test_an_unknown_backend_is_told_the_choices():
         potential(KERNEL, X, Y, backend="cuda")
 
 
-@pytest.mark.parametrize("options", [{"tolerance": 1e-3}, {"backend": "dens"}, {"boundary": 1.0}], ids=list)
+@pytest.mark.parametrize("options", [{"tolerance": 1e-18}, {"backend": "dens"}, {"boundary": 1.0}], ids=list)
 def test_forms_refuse_the_same_options(options):
     (argument,) = options
     for form in (lambda: quadratic(KERNEL, X, **options), lambda: bilinear(KERNEL, X, Y, **options)):

@@ -1,22 +1,28 @@
 """The backends: one file each."""
 
-from interflow.sums.backends.auto import CANDIDATES, Auto, repeated
-from interflow.sums.backends.base import Backend, Request
+from interflow.sums.backends.approximation import FLOOR, Approximation
+from interflow.sums.backends.auto import CANDIDATES, Auto
+from interflow.sums.backends.base import Backend, PairBackend, Question, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.keops import Keops
-from interflow.sums.backends.registry import BACKENDS, backend_key, backend_of
+from interflow.sums.backends.registry import BACKENDS, backend_key, backend_of, pair_backend_of, repeated
 
 __all__ = [
     "BACKENDS",
     "CANDIDATES",
+    "FLOOR",
+    "Approximation",
     "Auto",
     "Backend",
     "Compiled",
     "Dense",
     "Keops",
+    "PairBackend",
+    "Question",
     "Request",
     "backend_key",
     "backend_of",
+    "pair_backend_of",
     "repeated",
 ]

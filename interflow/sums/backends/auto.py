@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, Self
 
 from torch import Tensor
 
 from interflow.errors import ArgumentError
-from interflow.sums.backends.base import Backend, Job, Request
+from interflow.sums.backends.approximation import Approximation
+from interflow.sums.backends.base import Backend, Job, PairBackend, Question, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.keops import Keops
 
-CANDIDATES: Final[tuple[Backend, ...]] = (Dense(), Compiled(), Keops())
-"""The backends to choose from."""
+PAIR_BACKENDS: Final[tuple[PairBackend, ...]] = (Dense(), Compiled(), Keops())
+"""The exact backends to choose from."""
+
+APPROXIMATIONS: Final[tuple[Approximation, ...]] = ()
+"""The approximate backends to choose from."""
+
+CANDIDATES: Final[tuple[Backend, ...]] = (*PAIR_BACKENDS, *APPROXIMATIONS)
+"""All backends to choose from."""
+
+_SOON = 3e-4
+"""Seconds for all pairs under which it is not worth asking for anything faster."""
 
 
 @dataclass(frozen=True)
-class Auto(Backend):
-    """The backend with the least predicted time among those that can run a sum.
+class Auto(PairBackend):
+    """The backend with the least predicted time among those that can run a sum and promise its tolerance.
 
-    The choice depends on the request alone, so that a program chooses alike every time it runs.
+    The choice depends on sizes, parameters and the domain, and on the points only through the box that they fill, so
+    that a program chooses alike every time it runs.
 
     Args:
-        repetitions: how many sums of this kind are expected; a compilation must pay for itself within them.
+        repetitions: how many sums of this kind are expected, within which a compilation must pay for itself; None for
+            1, or 200 where an energy or a loss sums.
+        deterministic: leave out whatever does not give the same bits each time, or run it so that it does.
     """
 
-    repetitions: int = 1
+    repetitions: int | None = None
+    deterministic: bool = False
     name = "auto"
 
     def __post_init__(self) -> None:
-        if self.repetitions < 1:
-            raise ArgumentError("repetitions", came=self.repetitions, wanted="a positive whole number")
+        if self.repetitions is not None and self.repetitions < 1:
+            raise ArgumentError("repetitions", came=self.repetitions, wanted="a positive whole number, or None")
 
     def obstacle(self, request: Request) -> str | None:
         return None
@@ -41,26 +55,38 @@ class Auto(Backend):
     def cost(self, request: Request) -> float:
         return self.choose(request).cost(request)
 
-    def choose(self, request: Request) -> Backend:
+    def choose(self, request: Request) -> PairBackend:
         return _cheapest(self, request)
 
-    def time_each(self, backend: Backend, request: Request) -> float:
+    def approximation(self, question: Question) -> Approximation | None:
+        seconds = self.time_each(self.choose(question.shape), question)
+        if seconds < _SOON:
+            return None
+        allowed = question.tolerance or 0.0
+        able = [backend for backend in self._approximations() if backend.promise(question) <= allowed]
+        able = [backend for backend in able if backend.obstacle(question) is None]
+        best = min(able, key=lambda backend: self.time_each(backend, question), default=None)
+        return None if best is None or self.time_each(best, question) >= seconds else best
+
+    def time_each(self, backend: Backend, question: Question) -> float:
         """Predicted seconds a sum, the preparation shared among the repetitions."""
-        return backend.preparation(request) / self.repetitions + backend.cost(request)
+        return backend.preparation(question) / (self.repetitions or 1) + backend.cost(question)
+
+    def repeated(self) -> Self:
+        return self if self.repetitions else replace(self, repetitions=200)
 
     def run(self, job: Job) -> Tensor:
         return self.choose(job.request()).run(job)
 
+    def _approximations(self) -> list[Approximation]:
+        return [backend.repeatable() if self.deterministic else backend for backend in APPROXIMATIONS]
+
 
 @lru_cache(maxsize=4096)
-def _cheapest(choice: Auto, request: Request) -> Backend:
-    able = [backend for backend in CANDIDATES if backend.obstacle(request) is None]
-    return min(able, key=lambda backend: choice.time_each(backend, request))
+def _cheapest(choice: Auto, request: Request) -> PairBackend:
+    able = [backend for backend in PAIR_BACKENDS if backend.obstacle(request) is None]
 
+    def seconds(backend: PairBackend) -> float:
+        return backend.preparation(request) / (choice.repetitions or 1) + backend.cost(request)
 
-def repeated(backend: str | Backend) -> str | Backend:
-    """The backend as an energy or a loss means it, which is evaluated again and again: ``"auto"`` counts on that."""
-    return _REPEATED if backend == "auto" else backend
-
-
-_REPEATED = Auto(repetitions=200)
+    return min(able, key=seconds)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
+from interflow.boundaries import Boundary
+from interflow.kernels import Kernel
 from interflow.sums.expression import Expression, topological
 from interflow.sums.formula import Plan, plan
+
+if TYPE_CHECKING:
+    from interflow.sums.backends.approximation import Approximation
 
 
 @dataclass(frozen=True)
@@ -39,30 +45,101 @@ class Request:
         return self.batch * self.rows * self.columns
 
 
+@dataclass(frozen=True, eq=False)
+class Question(Request):
+    """A request with what the error of an approximation depends on: the kernel, the domain, where the points lie.
+
+    Attributes:
+        kernel: the kernel k.
+        boundary: the domain.
+        order: 0 if the potential alone is wanted, 1 if the field is.
+        tolerance: the error that may be made; None for exact sums.
+        self_pairs: whether the pairs i = j count.
+        x: ``(batch, d, N)``.
+        y: ``(batch, d, M)``.
+    """
+
+    kernel: Kernel
+    boundary: Boundary
+    order: int
+    tolerance: float | None
+    self_pairs: bool
+    x: Tensor
+    y: Tensor
+
+    @property
+    def shape(self) -> Request:
+        """The request alone, by which an exact backend is chosen."""
+        return Request(self.formula, self.rows, self.columns, self.batch, self.dtype, self.device)
+
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return self.x.shape[1]
+
+    @cached_property
+    def box(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The lower and the upper corner of the smallest box that holds both clouds; on a GPU this waits for it."""
+        lower = torch.minimum(self.x.detach().amin((0, 2)), self.y.detach().amin((0, 2)))
+        upper = torch.maximum(self.x.detach().amax((0, 2)), self.y.detach().amax((0, 2)))
+        return tuple(lower.tolist()), tuple(upper.tolist())
+
+
 class Backend(ABC):
-    """A way to carry out pair sums. Instances are frozen dataclasses that carry the backend's options."""
+    """A way to a potential and its field. Instances are frozen dataclasses that carry the backend's options."""
 
     name: str
 
     @abstractmethod
-    def obstacle(self, request: Request) -> str | None:
-        """Why the request cannot be run here; None if it can."""
+    def obstacle(self, request: Question) -> str | None:
+        """Why the request cannot be answered here; None if it can."""
 
     @abstractmethod
-    def cost(self, request: Request) -> float:
+    def cost(self, request: Question) -> float:
         """Predicted seconds for one sum."""
 
-    def preparation(self, request: Request) -> float:
+    def preparation(self, request: Question) -> float:
         """Predicted seconds before the first sum, such as those of a compilation."""
         return 0.0
 
-    def choose(self, request: Request) -> Backend:
+    @abstractmethod
+    def promise(self, request: Question) -> float:
+        """The relative error that it guarantees; 0 for exact sums, right to round-off."""
+
+    @abstractmethod
+    def approximation(self, question: Question) -> Approximation | None:
+        """What answers the question without visiting every pair; None if all pairs are to be summed.
+
+        Raises:
+            BackendError: if this backend cannot answer it, with the reason.
+        """
+
+    def repeated(self) -> Self:
+        """The same, as an energy or a loss means it that is evaluated again and again."""
+        return self
+
+
+class PairBackend(Backend):
+    """A backend that visits every pair, and is exact."""
+
+    @abstractmethod
+    def obstacle(self, request: Request) -> str | None: ...
+
+    @abstractmethod
+    def cost(self, request: Request) -> float: ...
+
+    def preparation(self, request: Request) -> float:
+        return 0.0
+
+    def promise(self, request: Request) -> float:
+        return 0.0
+
+    def choose(self, request: Request) -> PairBackend:
         """The backend that will do the work: itself, unless it is a choice between others."""
         return self
 
-    def promise(self, request: Request) -> float:
-        """The relative error that it guarantees; 0 for exact sums, right to round-off."""
-        return 0.0
+    def approximation(self, question: Question) -> Approximation | None:
+        return None
 
     @abstractmethod
     def run(self, job: Job) -> Tensor:

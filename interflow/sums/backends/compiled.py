@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError, BackendError
-from interflow.sums.backends.base import Backend, Job, Request, operations_per_pair
+from interflow.sums.backends.base import Job, PairBackend, Request, operations_per_pair
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
 
@@ -29,7 +29,7 @@ _logger = logging.getLogger("interflow")
 
 
 @dataclass(frozen=True)
-class Compiled(Backend):
+class Compiled(PairBackend):
     """Exact sums by one compiled pass over the pairs, with memory O(N + M).
 
     Args:

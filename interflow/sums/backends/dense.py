@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError
-from interflow.sums.backends.base import Backend, Job, Request, operations_per_pair
+from interflow.sums.backends.base import Job, PairBackend, Request, operations_per_pair
 from interflow.sums.evaluation import number
 from interflow.sums.expression import ONE, ZERO, Expression, topological
 from interflow.sums.operations import OPERATIONS, multiply, where
 
 
 @dataclass(frozen=True)
-class Dense(Backend):
+class Dense(PairBackend):
     """Exact sums by torch operations on tiles of about ``tile²`` pairs, with memory O(N + tile²), on any device.
 
     A tile has ``2·tile`` rows and ``tile/2`` columns: sums in the positions' dtype are short, and those of tiles are

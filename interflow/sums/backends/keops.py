@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from interflow.errors import BackendError
-from interflow.sums.backends.base import Backend, Job, Request, operations_per_pair
+from interflow.sums.backends.base import Job, PairBackend, Request, operations_per_pair
 from interflow.sums.evaluation import number
 from interflow.sums.expression import Expression, leaf, topological
 from interflow.sums.formula import plan
@@ -31,7 +31,7 @@ LARGEST: Final = 2000
 
 
 @dataclass(frozen=True)
-class Keops(Backend):
+class Keops(PairBackend):
     """Exact sums by KeOps, on the CPU or on CUDA, with memory O(N + M)."""
 
     name = "keops"

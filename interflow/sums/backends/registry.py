@@ -8,7 +8,7 @@ import torch
 
 from interflow.errors import ArgumentError
 from interflow.sums.backends.auto import Auto
-from interflow.sums.backends.base import Backend
+from interflow.sums.backends.base import Backend, PairBackend
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.keops import Keops
@@ -34,3 +34,15 @@ def backend_key(backend: str | Backend) -> str:
 def backend_of(key: str) -> Backend:
     """The backend of a key."""
     return _instances[key]
+
+
+def pair_backend_of(key: str) -> PairBackend:
+    """The backend of a key that visits every pair."""
+    backend = _instances[key]
+    assert isinstance(backend, PairBackend)  # approximations answer before any pair is visited
+    return backend
+
+
+def repeated(backend: str | Backend) -> Backend:
+    """The backend as an energy or a loss means it, which is evaluated again and again."""
+    return backend_of(backend_key(backend)).repeated()

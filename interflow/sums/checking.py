@@ -1,0 +1,64 @@
+"""Whether a promised error was kept: a comparison with exact sums at some of the points."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from interflow.errors import PromiseError
+from interflow.sums.backends import FLOOR, Auto, backend_key
+from interflow.sums.pairs import pair_gradient, pair_potential
+from interflow.sums.preparation import Prepared
+
+TARGETS = 512
+"""Points at which sums are compared."""
+
+_ROUND_OFF = {torch.float32: 1e-6, torch.float64: 1e-12}
+"""The error of exact sums, in the same sense."""
+
+
+@torch.no_grad()
+def check_promise(data: Prepared, potential: Tensor | None = None, gradient: Tensor | None = None) -> None:
+    """Compare ``(batch, 1, N)`` potentials or ``(batch, d, N)`` fields with exact sums at random points.
+
+    Raises:
+        PromiseError: if the error is over the tolerance, with both.
+    """
+    chosen = torch.randperm(data.x.shape[2], generator=torch.Generator().manual_seed(0))[:TARGETS]
+    chosen = chosen.to(data.x.device)
+    exact = replace(
+        data,
+        backend=backend_key(Auto()),
+        skip_diagonal=False,
+        x=data.x[..., chosen].double(),
+        y=data.y.double(),
+        weights=data.weights.double(),
+    )
+    if potential is not None:
+        _compare("potential", potential[..., chosen], pair_potential(exact) - _diagonal(data, chosen), data, 0)
+    if gradient is not None:
+        _compare("field", gradient[..., chosen], pair_gradient(exact), data, 1)
+
+
+def _diagonal(data: Prepared, chosen: Tensor) -> Tensor | float:
+    """``wᵢ k(0)``, which the sums without self-pairs lack; a gradient has nothing there."""
+    if not data.skip_diagonal:
+        return 0.0
+    at_zero = data.kernel.at_zero(data.x.shape[1])
+    return 0.0 if at_zero is None else data.weights[..., chosen].double() * at_zero
+
+
+def _compare(name: str, came: Tensor, exact: Tensor, data: Prepared, order: int) -> None:
+    tolerance = _ROUND_OFF[data.x.dtype] if data.tolerance is None else data.tolerance
+    supremum = data.kernel.supremum(order, data.x.shape[1]) or 0.0
+    scale = exact.shape[2] ** 0.5 * data.weights.double().abs().sum((1, 2)) * supremum
+    error = torch.linalg.vector_norm(came.double() - exact, dim=(1, 2))
+    allowed = tolerance * (torch.linalg.vector_norm(exact, dim=(1, 2)) + FLOOR * scale)
+    worst = int((error / allowed.clamp(min=torch.finfo(torch.float64).tiny)).argmax())
+    if not bool((error <= allowed).all()):
+        raise PromiseError(
+            f"The {name} is off by {error[worst]:.1e} at {exact.shape[2]} of the points, and a tolerance of "
+            f"{tolerance:.1e} allows {allowed[worst]:.1e}. Please report it; backend='dense' sums exactly."
+        )
