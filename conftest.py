@@ -11,12 +11,14 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # figures are files; no test opens a
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the whole matrix, as before a release")
+    parser.addoption("--faults", action="store_true", help="run the whole campaign of kills and damage: minutes")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     _skip_cuda_where_there_is_none(items)
-    if not config.getoption("--full"):
-        _deselect_full_matrix(config, items)
+    for option in ("full", "faults"):
+        if not config.getoption(f"--{option}"):
+            _deselect(option, config, items)
 
 
 def _skip_cuda_where_there_is_none(items: list[pytest.Item]) -> None:
@@ -30,8 +32,8 @@ def _skip_cuda_where_there_is_none(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no CUDA device: torch.cuda.is_available() is False"))
 
 
-def _deselect_full_matrix(config: pytest.Config, items: list[pytest.Item]) -> None:
-    full = [item for item in items if item.get_closest_marker("full")]
-    if full:
-        config.hook.pytest_deselected(items=full)
-        items[:] = [item for item in items if not item.get_closest_marker("full")]
+def _deselect(marker: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker(marker)]
+    if marked:
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if not item.get_closest_marker(marker)]

@@ -14,7 +14,20 @@ from contextlib import redirect_stdout
 from importlib import import_module, metadata
 from pathlib import Path
 
-QUESTIONS = ("field", "energy_distance", "gradients", "memory", "agreement", "small", "startup", "tour")
+QUESTIONS = (
+    "field",
+    "energy_distance",
+    "gradients",
+    "memory",
+    "agreement",
+    "small",
+    "startup",
+    "tour",
+    "storage",
+    "training",
+    "fitting",
+    "large_fits",
+)
 DEFAULT = ("field", "energy_distance")
 HOW = (
     "Times are medians of six, or of two where a call takes over 20 s; compile seconds are those of the first call; "

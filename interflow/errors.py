@@ -73,6 +73,36 @@ class StorageError(InterflowError, OSError):
     """A run folder that cannot be written, or that is damaged; the message gives the file and the reason."""
 
 
+class PointFileError(InterflowError, ValueError):
+    """A file of points that cannot be read or written.
+
+    Args:
+        file: its path.
+        came: what is in it.
+        wanted: what was expected there.
+        remedy: what to do about it; may be empty.
+        row: where, counted from 1; in a text file the number of the line. None for the file as a whole.
+
+    Example:
+        >>> raise PointFileError("scan.csv", row=3, came="2 fields", wanted="3 fields")
+        Traceback (most recent call last):
+        interflow.errors.PointFileError: scan.csv, row 3: got 2 fields, wanted 3 fields.
+    """
+
+    def __init__(self, file: object, *, came: str, wanted: str, remedy: str = "", row: int | None = None) -> None:
+        where = f"{file}" if row is None else f"{file}, row {row}"
+        super().__init__(" ".join(f"{where}: got {came}, wanted {wanted}. {remedy}".split()))
+        self.file = file
+        self.came = came
+        self.wanted = wanted
+        self.remedy = remedy
+        self.row = row
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild = partial(type(self), came=self.came, wanted=self.wanted, remedy=self.remedy, row=self.row)
+        return rebuild, (self.file,)
+
+
 class RunStoppedError(InterflowError):
     """A run that was asked to end before its last step. The system holds the state after the last whole step."""
 

@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError
 from interflow.state import State
+from interflow.validation import is_count
+
+if TYPE_CHECKING:
+    from interflow.system import ParticleSystem
+
+ENERGY = "energy"
+"""The scalar that every frame has."""
+
+
+class Frames(Protocol):
+    """A tensor whose first axis counts frames: in memory, or on disk and read where it is indexed."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(frames, N, d)``."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the positions."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Tensor: ...
+
+    def __array__(self, dtype: Any = None, /) -> Any: ...
 
 
 class Solution(Protocol):
     """The frames of a run, wherever they are kept; ``len(solution)`` of them, each a state ``solution[frame]``."""
 
     @property
-    def positions(self) -> Tensor:
+    def positions(self) -> Frames:
         """``(frames, N, d)``."""
 
     @property
-    def velocities(self) -> Tensor | None:
+    def velocities(self) -> Frames | None:
         """``(frames, N, d)``; None for a motion of first order."""
 
     @property
@@ -39,6 +65,10 @@ class Solution(Protocol):
     @property
     def energies(self) -> Tensor:
         """``(frames,)``: the energy of each frame."""
+
+    @property
+    def scalars(self) -> Mapping[str, Tensor]:
+        """``(frames, …)`` each: the energy, and what else was observed at the frames, by name."""
 
     @property
     def stats(self) -> Mapping[str, Any]:
@@ -63,9 +93,14 @@ class MemorySolution:
     weights: Tensor
     times: Tensor
     steps: Tensor
-    energies: Tensor
+    scalars: Mapping[str, Tensor]
     stats: Mapping[str, Any]
     final: State
+
+    @property
+    def energies(self) -> Tensor:
+        """``(frames,)``."""
+        return self.scalars[ENERGY]
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -106,22 +141,60 @@ class FramePlan:
         """Whether the state after ``count`` steps of the run is a frame."""
         return count in (0, self.steps) or (self.save_every is not None and count % self.save_every == 0)
 
+    def __len__(self) -> int:
+        return 1 + -(-self.steps // (self.save_every or max(self.steps, 1)))
+
+
+class Recording(Protocol):
+    """A run while it goes on, and what is kept of it."""
+
+    @property
+    def made(self) -> int:
+        """How many of the run's steps were made before."""
+
+    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
+        """Keep a state as a frame, with its energy and other scalars."""
+
+    def step_made(self, state: State) -> None:
+        """Take note of a step, after all else that belongs to it is done."""
+
+    def solution(self, stats: Mapping[str, Any]) -> Solution:
+        """The frames, at the end of the run."""
+
+
+class Recorder(Protocol):
+    """Where a run puts its frames, and finds what it needs to go on."""
+
+    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> AbstractContextManager[Recording]:
+        """The time in which a run goes on.
+
+        Args:
+            system: what runs; where a run resumes, it is brought to the state that was saved last.
+            plan: which states will be frames.
+            resume: go on with a run that was broken off.
+        """
+
 
 @final
-class Recorder:
-    """Collects the frames of a run."""
+class MemoryRecording:
+    """Collects the frames of a run that starts where the system is."""
+
+    made = 0
 
     def __init__(self) -> None:
         self._states: list[State] = []
-        self._energies: list[Tensor] = []
+        self._scalars: list[Mapping[str, Tensor]] = []
 
-    def add(self, state: State, energy: Tensor) -> None:
-        """Save a state as a frame, with its energy."""
+    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
+        """Keep a state as a frame, with its energy and other scalars."""
         self._states.append(state)
-        self._energies.append(energy)
+        self._scalars.append(scalars)
+
+    def step_made(self, state: State) -> None:
+        """Nothing: what is in memory needs no saving."""
 
     def solution(self, stats: Mapping[str, Any]) -> MemorySolution:
-        """The frames saved so far."""
+        """The frames so far."""
         states, final_state = self._states, self._states[-1]
         velocities = [state.velocities for state in states if state.velocities is not None]
         return MemorySolution(
@@ -130,12 +203,35 @@ class Recorder:
             weights=final_state.weights,
             times=torch.stack([state.time.detach() for state in states]).cpu(),
             steps=torch.tensor([state.step for state in states]),
-            energies=torch.stack(self._energies),
+            scalars={name: torch.stack([scalars[name] for scalars in self._scalars]) for name in self._scalars[0]},
             stats=stats,
             final=final_state,
         )
 
 
+@final
+class Memory:
+    """The `Recorder` that keeps frames in memory, from where nothing can be resumed."""
+
+    @contextmanager
+    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> Iterator[MemoryRecording]:
+        """A run from the state of the system."""
+        if resume:
+            remedy = "Say where: simulate(..., out=fl.RunFolder('runs/a'), resume=True)."
+            raise ArgumentError("resume", came="True without `out`", wanted="the folder of the run", remedy=remedy)
+        yield MemoryRecording()
+
+
+def check_observables(observables: Mapping[str, object] | None) -> None:
+    """Raise `ArgumentError` unless the values are functions, and the names words that mean nothing else yet."""
+    for name, observe in (observables or {}).items():
+        if not f"{name}".isidentifier() or not f"{name}".isascii() or name == ENERGY:
+            wanted = f"letters, digits and underscores, other than {ENERGY!r}, which every frame has"
+            raise ArgumentError("observables", came=f"the name {name!r}", wanted=wanted)
+        if not callable(observe):
+            raise ArgumentError("observables", came=f"{observe!r} as {name!r}", wanted="a function of the state")
+
+
 def _check_count(name: str, value: object, *, at_least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+    if not is_count(value, at_least=at_least):
         raise ArgumentError(name, came=repr(value), wanted=f"an integer ≥ {at_least}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,27 @@ from interflow.errors import ArgumentError
 from interflow.guard import Guard
 from interflow.integrators import Dynamics, Integrator
 from interflow.reporters import progress_bar
-from interflow.solution import FramePlan, Recorder, Solution
+from interflow.rollout import Gradient, gradient_mode, unrolled
+from interflow.schedules import Schedule, Schedules
+from interflow.solution import (
+    ENERGY,
+    FramePlan,
+    Memory,
+    MemoryRecording,
+    MemorySolution,
+    Recorder,
+    Recording,
+    Solution,
+    check_observables,
+)
 from interflow.state import CARRY, State
-from interflow.validation import check_choice, check_instance, check_masses
+from interflow.validation import check_instance, check_masses
 
 Callback = Callable[[State], object]
 """What a run calls with the state after each step."""
+
+Observable = Callable[[State], Tensor]
+"""What a run keeps with each frame: a number, or an array of the same shape at every frame."""
 
 
 @final
@@ -38,6 +53,8 @@ class ParticleSystem(nn.Module):
         weights: ``(N,)``, not negative; None for 1/N.
         velocities: ``(N, d)``, at the start of a motion of second order; None for rest.
         generator: where noise is drawn from, for integrators that need it.
+        schedules: hyperparameters that change from step to step, by name: ``{"integrator.temperature":
+            LinearSchedule(1.0, 0.0, steps=100)}``.
 
     Raises:
         ArgumentError: if an argument has the wrong shape, dtype, device or type, a position is not finite, a weight is
@@ -66,6 +83,7 @@ class ParticleSystem(nn.Module):
         weights: Tensor | None = None,
         velocities: Tensor | None = None,
         generator: torch.Generator | None = None,
+        schedules: Mapping[str, Schedule] | None = None,
     ) -> None:
         super().__init__()
         check_instance("energy", energy, Energy)
@@ -83,6 +101,7 @@ class ParticleSystem(nn.Module):
         self.register_load_state_dict_pre_hook(_prepare_to_load)  # type: ignore[no-untyped-call]
         uniform = positions.new_full(positions.shape[:1], 1.0 / max(len(positions), 1))
         masses = uniform if weights is None else weights
+        self._schedules = Schedules(self, schedules or {})
         self.state = self._prepared(_inside(State(positions, masses, velocities), self.boundary))
 
     @property
@@ -94,6 +113,11 @@ class ParticleSystem(nn.Module):
         if name == "boundary":  # a module of that name would be registered and then ignored
             raise AttributeError("the boundary of a system is its energy's")
         super().__setattr__(name, value)
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """What changes from step to step, by name."""
+        return self._schedules.by_name
 
     @property
     def dynamics(self) -> Dynamics:
@@ -120,6 +144,7 @@ class ParticleSystem(nn.Module):
 
         The system itself stays as it is, apart from its generator, from which noise is drawn.
         """
+        self._schedules.follow(state.step)
         return self.integrator.step(self._prepared(state), self.dynamics, self.generator)
 
     @torch.no_grad()
@@ -129,6 +154,10 @@ class ParticleSystem(nn.Module):
         save_every: int | None = None,
         callbacks: Iterable[Callback] = (),
         progress: bool | None = None,
+        *,
+        observables: Mapping[str, Observable] | None = None,
+        out: Recorder | None = None,
+        resume: bool = False,
     ) -> Solution:
         """Advance the system in place, without a graph; ``simulate(a)``, then ``simulate(b)`` is ``simulate(a + b)``.
 
@@ -140,6 +169,10 @@ class ParticleSystem(nn.Module):
                 frame costs an evaluation of the energy.
             callbacks: functions called with the state after each step, in order.
             progress: show a progress bar; None shows it in notebooks and in terminals.
+            observables: functions of a state whose values are kept with each frame, by name.
+            out: where frames go, such as an `fl.RunFolder`, which survives a kill; None for memory.
+            resume: go on with the run in ``out``, which was started with the same arguments and broken off. The system
+                takes the state that was saved last, and the whole run equals one that was never broken, bit for bit.
 
         Returns:
             The ``1 + ⌈steps / save_every⌉`` frames.
@@ -147,48 +180,62 @@ class ParticleSystem(nn.Module):
         Raises:
             NonFiniteError: if a position becomes infinite or NaN; it names the step, the particles and the term of the
                 energy.
+            RunStoppedError: if a callback asked the run to stop; what ``out`` keeps can be resumed from that step.
         """
-        plan, recorder, callbacks = FramePlan(steps, save_every), Recorder(), tuple(callbacks)
+        plan, callbacks, recorder = FramePlan(steps, save_every), tuple(callbacks), Memory() if out is None else out
+        check_observables(observables)
         start = time.perf_counter()
-        self._record(recorder, self.state)
-        with progress_bar(steps, progress) as report, Guard(self) as guard:
-            for count in range(1, steps + 1):
-                state = guard.advance(check=plan.saves(count))
-                if plan.saves(count):
-                    self._record(recorder, state)
-                for callback in (*callbacks, report):
-                    callback(state)
-        return recorder.solution(self._stats(steps, time.perf_counter() - start))
+        with recorder.recording(self, plan, resume) as recording:
+            if recording.made == 0:
+                self._record(recording, self.state, observables)
+            with progress_bar(steps, progress, recording.made) as report, Guard(self) as guard:
+                for count in range(recording.made + 1, steps + 1):
+                    state = guard.advance(check=plan.saves(count))
+                    if plan.saves(count):
+                        self._record(recording, state, observables)
+                    for callback in (*callbacks, report):
+                        callback(state)
+                    recording.step_made(state)
+            return recording.solution(self._stats(steps - recording.made, time.perf_counter() - start))
 
     def rollout(
         self,
         steps: int,
         *,
         state: State | None = None,
-        gradient: Literal["full"] = "full",
+        gradient: Gradient = "full",
+        window: int | None = None,
         save_every: int | None = None,
-    ) -> Solution:
+        callbacks: Iterable[Callback] = (),
+    ) -> MemorySolution:
         """The same steps with their graph kept, to differentiate what they lead to. The system stays where it is.
 
         Args:
             steps: how many steps to make.
             state: where to start; None for the system's state. Gradients flow into its tensors.
-            gradient: ``"full"`` keeps the graph of all steps, which takes memory in proportion to them.
+            gradient: ``"full"`` keeps the graph of all steps, which takes memory in proportion to them;
+                ``"checkpoint"`` has the same gradients from memory in proportion to √steps and to the frames, and makes
+                each step twice; ``"truncated"`` keeps the last ``window`` steps of any influence, and forgets the rest.
+            window: how far back truncated gradients reach, in steps.
             save_every: as in `simulate`.
+            callbacks: as in `simulate`; a `GradientNorms` among them tells how gradients grow with the horizon.
 
         Returns:
             The frames and their energies, all differentiable.
+
+        Raises:
+            ArgumentError: if gradients cannot flow through the integrator's steps, with the reason.
         """
-        check_choice("gradient", gradient, ["full"])
-        plan, recorder = FramePlan(steps, save_every), Recorder()
+        plan, recording, callbacks = FramePlan(steps, save_every), MemoryRecording(), tuple(callbacks)
+        mode = gradient_mode(gradient, steps=steps, window=window, generator=self.generator)
+        self._check_differentiable()
         start = time.perf_counter()
         state = self._prepared(self.state if state is None else state)
-        self._record(recorder, state)
-        for count in range(1, steps + 1):
-            state = self.step(state)
-            if plan.saves(count):
-                self._record(recorder, state)
-        return recorder.solution(self._stats(steps, time.perf_counter() - start))
+        self._record(recording, state)
+        frames = [count for count in range(1, steps + 1) if plan.saves(count)]
+        for frame in unrolled(self.step, state, frames, mode, lambda made: [call(made) for call in callbacks]):
+            self._record(recording, frame)
+        return recording.solution(self._stats(steps, time.perf_counter() - start))
 
     def get_extra_state(self) -> dict[str, Any]:
         """What a state_dict holds beside tensors: the number of steps, and the generator's state."""
@@ -211,8 +258,19 @@ class ParticleSystem(nn.Module):
         velocities = fresh.velocities if state.velocities is None else state.velocities
         return fresh.replace(velocities=velocities, carry={**fresh.carry, **state.carry})
 
-    def _record(self, recorder: Recorder, state: State) -> None:
-        recorder.add(state, self.energy(state.positions, state.weights))
+    def _check_differentiable(self) -> None:
+        obstacle = self.integrator.obstacle_to_gradients() if torch.is_grad_enabled() else None
+        if obstacle is not None:
+            came = f"{type(self.integrator).__name__}: {obstacle}"
+            remedy = "Take one of the other integrators, or simulate()."
+            raise ArgumentError(
+                "integrator", came=came, wanted="one whose steps can be differentiated, for a rollout", remedy=remedy
+            )
+
+    def _record(self, recording: Recording, state: State, observables: Mapping[str, Observable] | None = None) -> None:
+        self._schedules.follow(state.step)
+        observed = {name: observe(state) for name, observe in (observables or {}).items()}
+        recording.add(state, {**observed, ENERGY: self.energy(state.positions, state.weights)})
 
     def _stats(self, steps: int, seconds: float) -> dict[str, Any]:
         run = {"steps": steps, "seconds": seconds, "steps_per_second": steps / seconds if steps else 0.0}

@@ -20,6 +20,11 @@ def check_choice(argument: str, came: str, choices: Sequence[str]) -> None:
         raise ArgumentError(argument, came=repr(came), wanted=" or ".join(repr(choice) for choice in choices))
 
 
+def is_count(came: object, *, at_least: int) -> bool:
+    """Whether ``came`` is a whole number, and not below a least one."""
+    return isinstance(came, int) and not isinstance(came, bool) and came >= at_least
+
+
 def check_instance(argument: str, came: object, wanted: type) -> None:
     """Raise `ArgumentError` unless ``came`` is an instance of a class."""
     if not isinstance(came, wanted):

@@ -1,5 +1,7 @@
 """Flows with known solutions, and one of each integrator, for the tests of motion."""
 
+from functools import partial
+
 import torch
 
 from interflow import (
@@ -29,7 +31,7 @@ DETERMINISTIC = {
     "bogacki_shampine": lambda step_size=0.01: AdaptiveRungeKutta(step_size, method="bogacki_shampine"),
     "momentum": lambda step_size=0.01: Momentum(step_size, friction=1.0),
     "sgd": lambda step_size=0.01: NamedOptimizer("sgd", learning_rate=step_size),
-    "sgd_momentum": lambda step_size=0.01: Optimizer(lambda p: torch.optim.SGD(p, lr=step_size, momentum=0.9)),
+    "sgd_momentum": lambda step_size=0.01: Optimizer(partial(torch.optim.SGD, lr=step_size, momentum=0.9)),
     "adam": lambda step_size=0.01: NamedOptimizer("adam", learning_rate=step_size),
     "rmsprop": lambda step_size=0.01: NamedOptimizer("rmsprop", learning_rate=step_size),
 }

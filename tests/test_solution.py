@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interflow import ArgumentError, Euler, Momentum, State
-from interflow.solution import FramePlan, Recorder
+from interflow.solution import FramePlan, MemoryRecording
 from tests.flows import cloud, masses, repulsion, same, torus_system
 
 
@@ -16,6 +16,7 @@ def test_frames_are_one_more_than_the_intervals_begun_with_the_start_and_the_end
     plan = FramePlan(steps, save_every)
     saved = [count for count in range(steps + 1) if plan.saves(count)]
     assert len(saved) == 1 + math.ceil(steps / (save_every or max(steps, 1)))
+    assert len(saved) == len(FramePlan(steps, save_every))
     assert (saved[0], saved[-1]) == (0, steps)
     assert all(count % save_every == 0 for count in saved[:-1] if save_every)
 
@@ -77,7 +78,7 @@ def test_the_statistics_tell_how_fast_the_run_was():
     assert stats["steps_per_second"] == stats["steps"] / stats["seconds"]
 
 
-def test_a_recorder_keeps_what_it_was_given():
-    recorder, state = Recorder(), State(cloud(), masses())
-    recorder.add(state, repulsion()(cloud()))
-    assert same(recorder.solution({"steps": 0})[0], state)
+def test_a_recording_keeps_what_it_was_given():
+    recording, state = MemoryRecording(), State(cloud(), masses())
+    recording.add(state, {"energy": repulsion()(cloud())})
+    assert same(recording.solution({"steps": 0})[0], state)

@@ -19,7 +19,12 @@ class Boundary(Parametrised, ABC):
 
     All work on the last axis of tensors of any leading shape, ``(..., d)``, in plain tensor arithmetic: the engine
     traces `displacement` once and every backend runs the traced formula.
+
+    Attributes:
+        straight: whether δ(x, y) is ``x − y`` up to whole periods, as a Fourier series needs; a subclass says so.
     """
+
+    straight: bool = False
 
     @abstractmethod
     def displacement(self, x: Tensor, y: Tensor) -> Tensor:
@@ -37,8 +42,12 @@ class Boundary(Parametrised, ABC):
         """The period of each of ``d`` axes, ``(d,)`` in float64; infinite where the domain is not periodic."""
         return torch.full((dimension,), math.inf, dtype=torch.float64)
 
+    def image_periods(self, dimension: int) -> Tensor | None:
+        """The periods along which all images of a point count, ``(d,)``, infinite elsewhere; None if there are none."""
+        return None
+
     def half_period(self) -> Tensor | None:
-        """Half of the shortest period, which no cutoff may pass; None where nothing is periodic."""
+        """Half of the shortest period of nearest images, which no cutoff may pass; None where there are none."""
         return None
 
     def check_dimension(self, dimension: int) -> None:
@@ -53,6 +62,8 @@ class Boundary(Parametrised, ABC):
 
     def squared_distances(self, x: Tensor, y: Tensor, method: Literal["direct", "expanded"] = "direct") -> Tensor:
         """The matrix ``|δ(xᵢ, yⱼ)|²``, shape ``(N, M)``, for those who want to look; no pair sum allocates it.
+
+        On a torus δ leads to the nearest image, also where a kernel is summed over all of them.
 
         Args:
             x: ``(N, d)``.

@@ -16,6 +16,10 @@ class OpenBoundary(Boundary):
         tensor([0.8000])
     """
 
+    straight = True
+
+    straight = True
+
     def displacement(self, x: Tensor, y: Tensor) -> Tensor:
         return x - y
 

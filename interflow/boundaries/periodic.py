@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
 from interflow.boundaries.base import Boundary
 from interflow.boundaries.box import check_same_axes, corner
 from interflow.parameters import PositiveParameter
+from interflow.validation import check_choice
+
+Images = Literal["nearest", "all"]
 
 
 class PeriodicBoundary(Boundary):
-    """The torus ``Π [lowerₐ, lowerₐ + Lₐ)`` with nearest images: ``δ = (x − y) − L·round((x − y)/L)``.
+    """The torus ``Π [lowerₐ, lowerₐ + Lₐ)``; to the nearest image, ``δ = (x − y) − L·round((x − y)/L)``.
 
     At an exact half period the rounding is to even, an odd function, so that δ(x, y) = −δ(y, x).
+
+    A kernel acts on the torus through the nearest image, ``k(δ)``, or through all of them, ``Σₙ k(δ + nL)``. The sum is
+    smooth across the half period and positive definite where the kernel is; k(δ) is neither in general. For a kernel
+    that is narrow against L the two agree: for a Gaussian up to ``exp(−L²/8σ²)``.
 
     Args:
         lengths: the periods L, one number for all axes or one for each, in units of the positions.
         lower: the lower corner, one number for all axes or one for each.
+        images: ``"nearest"``, or ``"all"`` for kernels whose sum over the images converges.
 
     Raises:
         ArgumentError: unless the lengths are positive and there are as many as lower corners.
@@ -30,13 +40,20 @@ class PeriodicBoundary(Boundary):
         tensor([0.0000, 0.2500])
     """
 
+    straight = True
     lower: Tensor
 
-    def __init__(self, lengths: float | Tensor, lower: float | Tensor = 0.0) -> None:
+    def __init__(self, lengths: float | Tensor, lower: float | Tensor = 0.0, images: Images = "nearest") -> None:
         super().__init__()
+        check_choice("images", images, get_args(Images))
+        self.images = images
         self.lengths = PositiveParameter(lengths, per_axis=True)
         self.register_buffer("lower", corner("lower", lower))
         check_same_axes("lower", self.lower, "lengths", self.lengths)
+
+    def extra_repr(self) -> str:
+        numbers = super().extra_repr()
+        return numbers if self.images == "nearest" else f"{numbers}, images={self.images!r}"
 
     def displacement(self, x: Tensor, y: Tensor) -> Tensor:
         difference = x - y
@@ -54,5 +71,8 @@ class PeriodicBoundary(Boundary):
     def periods(self, dimension: int) -> Tensor:
         return self.lengths.expand(dimension).to(torch.float64)
 
-    def half_period(self) -> Tensor:
-        return self.lengths.min() / 2
+    def image_periods(self, dimension: int) -> Tensor | None:
+        return self.periods(dimension) if self.images == "all" else None
+
+    def half_period(self) -> Tensor | None:
+        return self.lengths.min() / 2 if self.images == "nearest" else None

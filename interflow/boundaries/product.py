@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -38,6 +39,10 @@ class ProductBoundary(Boundary):
             _check_axis(f"axes[{index}]", axis)
         self.axes = cast(Sequence[Boundary], nn.ModuleList(axes))
 
+    @property
+    def straight(self) -> bool:  # type: ignore[override]  # follows from the axes
+        return all(axis.straight for axis in self.axes)
+
     def displacement(self, x: Tensor, y: Tensor) -> Tensor:
         columns = zip(self.axes, self._columns(x), self._columns(y), strict=True)
         return torch.cat([axis.displacement(a, b) for axis, a, b in columns], dim=-1)
@@ -53,6 +58,14 @@ class ProductBoundary(Boundary):
     def periods(self, dimension: int) -> Tensor:
         self.check_dimension(dimension)
         return torch.cat([axis.periods(1) for axis in self.axes])
+
+    def image_periods(self, dimension: int) -> Tensor | None:
+        self.check_dimension(dimension)
+        periods = [axis.image_periods(1) for axis in self.axes]
+        if all(period is None for period in periods):
+            return None
+        none = torch.full((1,), math.inf, dtype=torch.float64)
+        return torch.cat([none if period is None else period for period in periods])
 
     def half_period(self) -> Tensor | None:
         halves = [half for axis in self.axes if (half := axis.half_period()) is not None]

@@ -30,6 +30,9 @@ class ReflectingBoundary(Boundary):
         (tensor([0.7500, 0.2500]), tensor([-3.,  4.]))
     """
 
+    straight = True
+
+    straight = True
     lower: Tensor
     upper: Tensor
 

@@ -9,7 +9,9 @@ import click
 
 VERBS = {
     "run": "Run a config and keep what comes of it in a new folder.",
+    "fit": "Fit points to the target in a file.",
     "show": "Draw the picture of a run.",
+    "export": "Write the frames of a run for other programs.",
     "doctor": "Say what is installed, and which backends work here.",
     "schema": "Print the JSON schema of configs, or what a kind is.",
 }
@@ -47,7 +49,7 @@ class _Verbs(click.Group):
 def main(debug: bool) -> None:
     """Interacting particles and kernel gradient flows.
 
-    Exit codes: 0 done, 2 bad input, 1 failure.
+    Exit codes: 0 done, 1 failure, 2 bad input; `interflow run --help` has more.
     """
 
 
@@ -57,9 +59,9 @@ class _BadInput(click.ClickException):
 
 def _failure(error: Exception) -> click.ClickException:
     """An error as one message and an exit code."""
-    from interflow.errors import ArgumentError, ConfigError, InterflowError, KernelError
+    from interflow.errors import ArgumentError, ConfigError, InterflowError, KernelError, PointFileError
 
     if isinstance(error, InterflowError):
-        bad_input = isinstance(error, ArgumentError | ConfigError | KernelError)
+        bad_input = isinstance(error, ArgumentError | ConfigError | KernelError | PointFileError)
         return _BadInput(str(error)) if bad_input else click.ClickException(str(error))
     return click.ClickException(f"{type(error).__name__}: {error}\nRun `interflow --debug …` for the traceback.")

@@ -9,15 +9,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from interflow.storage import Frames
+from interflow.solution import Solution
 from interflow.views import evolution
 
 
-def draw(frames: Frames, summary: Mapping[str, Any]) -> Figure:
+def draw(solution: Solution, summary: Mapping[str, Any]) -> Figure:
     """The evolution of a run in the box that its summary tells."""
     lower, upper = (summary.get(name) or [None] for name in ("lower", "upper"))
     box = _filled(lower, -np.inf), _filled(upper, np.inf)
-    return evolution(frames.positions, frames.times, frames.energies, box=box, title=str(summary.get("name", "")))
+    title = str(summary.get("name", ""))
+    return evolution(solution.positions, solution.times, solution.energies, box=box, title=title)
 
 
 def _filled(corner: Sequence[float | None], missing: float) -> NDArray[np.float64]:

@@ -1,71 +1,103 @@
-"""``interflow run``: a config becomes a folder."""
+"""``interflow run``: a config becomes a folder, and a run that was broken off goes on."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from interflow.config.assignments import parse_assignment
-from interflow.config.document import read
+from interflow.cli.durations import duration
+from interflow.cli.jobs import Job, begun, resumed
 
 if TYPE_CHECKING:
+    from interflow.cli.signals import StopRequest
     from interflow.solution import Solution
-    from interflow.storage import RunFolder
+
+TIME_LIMIT_REACHED = 124
+SIGNALLED = 128
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to make; runs/NAME-TIME by default.")
+@click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder --out already.")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR, in place of CONFIG."
+)
+@click.option("--time-limit", metavar="TIME", callback=duration, help="Save and stop after a time: 90s, 45m, 1h30m.")
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Change a field: run.steps=100.")
 @click.option(
     "--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds."
 )
 @click.option("--quiet", is_flag=True, help="Print the path of the folder and nothing else.")
 def command(
-    config: Path, out: Path | None, assignments: tuple[str, ...], plugins: tuple[str, ...], quiet: bool
+    config: Path | None,
+    out: Path | None,
+    overwrite: bool,
+    resume: Path | None,
+    time_limit: float | None,
+    assignments: tuple[str, ...],
+    plugins: tuple[str, ...],
+    quiet: bool,
 ) -> None:
-    """Run the YAML file CONFIG and keep config, frames, summary and picture in a new folder."""
-    document = read(config)  # what cannot be read at all is said before anything that takes time is imported
-    changes = [parse_assignment(text) for text in assignments]
-    from interflow.cli.announcements import announced
-    from interflow.cli.plugins import load_plugin
-    from interflow.cli.summary import backends, headline, summarise
-    from interflow.config.loading import configure, dump
-    from interflow.storage import RunFolder
+    """Run the YAML file CONFIG and keep config, frames, summary and picture in a new folder.
 
-    for plugin in plugins:
-        load_plugin(plugin)
-    run_config, document = configure(document, changes)
-    with document.located():
-        system = run_config.build()
-    with RunFolder.new(out or _default_folder(config)) as folder, nullcontext() if quiet else announced():
-        folder.write_config(dump(run_config))
-        run = run_config.run
-        solution = system.simulate(run.steps, save_every=run.save_every, progress=False if quiet else None)
-        summary = summarise(config.stem, system, solution)
-        _keep(folder, solution, summary)
-    click.echo(folder.path)
+    The run is saved while it goes on. One that was broken off, by Ctrl-C, by SIGTERM, by the time limit or by a
+    crash, goes on with --resume, and ends as if it had never been broken off, bit for bit.
+
+    Exit codes: 0 done, 1 failure, 2 bad input; saved and stopped: 124 by the time limit, 130 by Ctrl-C, 143 by SIGTERM.
+    """
+    if resume is not None and (config or out or overwrite or assignments):
+        raise click.UsageError("--resume goes on with a run as it began: without CONFIG, --out, --overwrite and --set.")
+    if resume is not None:
+        job = resumed(resume, plugins)
+    elif config is not None:
+        job = begun(config, out, overwrite=overwrite, assignments=assignments, plugins=plugins)
+    else:
+        raise click.UsageError("Missing CONFIG, a YAML file, or --resume with the folder of a run to go on with.")
+    from interflow.cli.announcements import announced
+    from interflow.cli.signals import stop_requests
+
+    with nullcontext() if quiet else announced(), stop_requests() as request:
+        _run(job, request, time_limit, quiet)
+
+
+def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) -> None:
+    """Simulate, keep, and say how it went."""
+    from interflow.cli.summary import backends, headline, summarise
+    from interflow.errors import RunStoppedError
+    from interflow.reporters import EverySeconds, StopWhen
+
+    stops = [StopWhen(lambda state: bool(request), "a signal asked for it")]
+    if time_limit is not None:
+        stops.append(StopWhen(EverySeconds(time_limit), "the time limit is reached"))
+    try:
+        solution = job.system.simulate(
+            job.run.steps,
+            save_every=job.run.save_every,
+            callbacks=stops,
+            progress=False if quiet else None,
+            observables=job.observables,
+            out=job.folder,
+            resume=job.resume,
+        )
+    except RunStoppedError as stop:
+        click.echo(f"{stop} Go on with: interflow run --resume {job.folder.path}", err=True)
+        number = request.received
+        raise SystemExit(TIME_LIMIT_REACHED if number is None else SIGNALLED + number) from None
+    summary = job.folder.summary() or summarise(job.name, job.system, solution)
+    _keep(job, solution, summary)
+    click.echo(job.folder.path)
     if not quiet:
         click.echo("\n".join([headline(summary), *backends(summary)]))
 
 
-def _default_folder(config: Path) -> Path:
-    """A folder for now, numbered where several runs begin in one second."""
-    base = Path("runs") / f"{config.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    candidates = (base.with_name(f"{base.name}-{number}") for number in range(2, 1000))
-    return base if not base.exists() else next(path for path in candidates if not path.exists())
-
-
-def _keep(folder: RunFolder, solution: Solution, summary: dict[str, Any]) -> None:
+def _keep(job: Job, solution: Solution, summary: dict[str, object]) -> None:
+    """Write the picture and the summary of a run that has none yet; the summary comes last."""
     from interflow.cli.picture import draw
-    from interflow.storage import Frames
-    from interflow.storage.run_folder import NAMES
 
-    frames = Frames(**{name: getattr(solution, name).detach().cpu().numpy() for name in NAMES})
-    folder.write_frames(frames)
-    folder.write_picture(draw(frames, summary).savefig)
-    folder.write_summary(summary)
+    if not job.folder.summary():
+        job.folder.write_picture(draw(solution, summary).savefig)
+        job.folder.write_summary(summary)

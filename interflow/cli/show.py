@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def command(run: Path, out: Path | None) -> None:
     """Draw the picture of the run in folder RUN: the cloud at a few times, and its energy."""
     from interflow.cli.picture import draw
-    from interflow.storage import RunFolder
+    from interflow.storage import RunFolder, open_run
 
     folder = RunFolder(run)
-    figure = draw(folder.frames(), folder.summary())
+    figure = draw(open_run(run), folder.summary())
     if out is None:
         folder.write_picture(figure.savefig)
     else:

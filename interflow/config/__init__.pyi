@@ -1,3 +1,4 @@
+from .fit_config import FitConfig as FitConfig
 from .kinds import register as register
 from .loading import dump as dump
 from .loading import load as load

@@ -10,6 +10,7 @@ import torch
 
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.config.problems import InvalidConfigError, Path, Problem
+from interflow.energies import Energy
 from interflow.errors import ArgumentError
 from interflow.sums.backends import Backend
 
@@ -24,6 +25,7 @@ class Context:
         tolerance: the error that sums may have; None for exact ones.
         dtype: dtype of tensors of points and weights.
         device: their device.
+        energy: of the run, for what observes it.
         path: path of the field that is being built.
     """
 
@@ -32,6 +34,7 @@ class Context:
     tolerance: float | None = None
     dtype: torch.dtype = torch.float32
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    energy: Energy | None = None
     path: Path = ()
 
     def at(self, *names: str | int) -> Context:

@@ -87,4 +87,5 @@ NumberOrList = Annotated[float | tuple[float, ...], BeforeValidator(number_or_li
 Array = Annotated[tuple[float, ...] | tuple[tuple[float, ...], ...], BeforeValidator(array)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(whole)]
 CountFromZero = Annotated[int, Field(ge=0), BeforeValidator(whole)]
+Seconds = Annotated[float, Field(ge=0), BeforeValidator(number)]
 Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(whole)]

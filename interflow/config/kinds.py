@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from interflow import boundaries, discrepancies, energies, integrators, kernels
+from interflow import boundaries, discrepancies, energies, integrators, kernels, reporters, schedules
 from interflow.config import distributions
 from interflow.config.families import Family, add_family
 from interflow.config.fields import Number
 from interflow.config.registry import of, register
 from interflow.sums import backends
 
-__all__ = ["BACKENDS", "BOUNDARIES", "DISTRIBUTIONS", "ENERGIES", "INTEGRATORS", "Family", "of", "register"]
+__all__ = [
+    "BACKENDS",
+    "BOUNDARIES",
+    "DISTRIBUTIONS",
+    "ENERGIES",
+    "INTEGRATORS",
+    "OBSERVABLES",
+    "SCHEDULES",
+    "Family",
+    "of",
+    "register",
+]
 
 _FROM_THE_ROOT = frozenset({"boundary", "backend", "tolerance"})
 
@@ -26,6 +37,8 @@ KERNELS = add_family(Family("kernel", kernels.Kernel, scaled=kernels.ScaledKerne
 DISCREPANCIES = add_family(Family("discrepancy", discrepancies.Discrepancy, handed_down=_FROM_THE_ROOT))
 ENERGIES = add_family(Family("energy", energies.Energy, scaled=energies.ScaledEnergy, handed_down=_FROM_THE_ROOT))
 INTEGRATORS = add_family(Family("integrator", integrators.Integrator))
+OBSERVABLES = add_family(Family("observable", reporters.Observable, handed_down=frozenset({"boundary", "energy"})))
+SCHEDULES = add_family(Family("schedule", schedules.Schedule))
 DISTRIBUTIONS = add_family(Family("distribution", distributions.Distribution))
 
 for _name, _backend in backends.BACKENDS.items():
@@ -46,10 +59,13 @@ register("inverse_power")(kernels.InversePowerKernel)
 register("morse")(kernels.MorseKernel)
 register("lennard_jones")(kernels.LennardJonesKernel)
 register("soft_sphere")(kernels.SoftSphereKernel)
+register("bandlimited_energy")(kernels.BandlimitedEnergyKernel)
 register("sum")(kernels.SumKernel)
 
 register("mmd")(discrepancies.MMD)
 register("energy_distance")(discrepancies.EnergyDistance)
+register("sinkhorn")(discrepancies.SinkhornDivergence)
+register("sliced_wasserstein")(discrepancies.SlicedWasserstein)
 
 register("interaction")(energies.InteractionEnergy)
 register("discrepancy")(energies.DiscrepancyEnergy)
@@ -61,7 +77,18 @@ register("runge_kutta4")(integrators.RungeKutta4)
 register("adaptive_runge_kutta")(integrators.AdaptiveRungeKutta)
 register("euler_maruyama")(integrators.EulerMaruyama)
 register("momentum")(integrators.Momentum)
+register("nesterov")(integrators.Nesterov)
 register("optimizer")(integrators.NamedOptimizer)
+
+register("mean_speed")(reporters.MeanSpeed)
+register("discrepancy")(reporters.DiscrepancyTo)
+register("pair_distances")(reporters.PairDistances)
+register("fourier_mode")(reporters.FourierMode)
+register("alignment")(reporters.Alignment)
+
+register("linear")(schedules.LinearSchedule)
+register("exponential")(schedules.ExponentialSchedule)
+register("cosine")(schedules.CosineSchedule)
 
 register("uniform")(distributions.Uniform)
 register("normal")(distributions.Normal)

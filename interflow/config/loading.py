@@ -10,7 +10,7 @@ import yaml
 from interflow.config.assignments import Assignment, assign, parse_assignment
 from interflow.config.document import Document, read
 from interflow.config.model import Model
-from interflow.config.reading import validate
+from interflow.config.reading import ModelT, validate
 from interflow.config.run_config import RunConfig
 
 
@@ -29,10 +29,15 @@ def load(file: Path | str, assignments: Iterable[str] = ()) -> RunConfig:
 
 def configure(document: Document, assignments: Iterable[Assignment]) -> tuple[RunConfig, Document]:
     """The config in a document after some changes, and the document that knows where its fields were given."""
+    return configured(RunConfig, document, assignments)
+
+
+def configured(model: type[ModelT], document: Document, assignments: Iterable[Assignment]) -> tuple[ModelT, Document]:
+    """The same for a config of any kind."""
     for assignment in assignments:
         document = assign(document, assignment)
     with document.located():
-        return validate(RunConfig, document.data), document
+        return validate(model, document.data), document
 
 
 def dump(config: Model) -> str:
@@ -41,7 +46,7 @@ def dump(config: Model) -> str:
     Example:
         >>> from interflow.config.run_config import Run
         >>> print(dump(Run(steps=200)))
-        {steps: 200, save_every: 10}
+        {steps: 200, save_every: 10, checkpoint_every: 30.0}
         <BLANKLINE>
     """
     data = config.model_dump(mode="json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any, Literal, final
 
 import torch
@@ -9,13 +10,15 @@ from pydantic import Field
 from torch import Tensor
 
 from interflow.config.context import Context
-from interflow.config.fields import Count, CountFromZero, Seed, Text
-from interflow.config.kinds import BACKENDS, BOUNDARIES, DISTRIBUTIONS, ENERGIES, INTEGRATORS
+from interflow.config.fields import Count, CountFromZero, Seconds, Seed, Text
+from interflow.config.kinds import BACKENDS, BOUNDARIES, DISTRIBUTIONS, ENERGIES, INTEGRATORS, OBSERVABLES, SCHEDULES
 from interflow.config.kinds import of as of
 from interflow.config.model import Model
 from interflow.config.problems import InvalidConfigError, Problem
 from interflow.energies import Energy
 from interflow.errors import ConfigError
+from interflow.reporters import Observable
+from interflow.solution import check_observables
 from interflow.system import ParticleSystem
 
 Dtype = Annotated[Literal["float32", "float64"], Field(description="of positions and weights.")]
@@ -23,6 +26,11 @@ Device = Annotated[Text, Field(description="where the particles live: cpu, cuda,
 AnyBoundary = Annotated[Any, BOUNDARIES, Field(description="the domain of everything in this run.")]
 AnyBackend = Annotated[Any, BACKENDS, Field(description="what sums pairs, for the whole run.")]
 AnyEnergy = Annotated[Any, ENERGIES, Field(description="what the particles descend.")]
+AnySchedule = Annotated[Any, SCHEDULES, Field(description="how it changes.")]
+SchedulesByName = Annotated[
+    dict[Text, AnySchedule], Field(description="what changes from step to step, such as integrator.step_size.")
+]
+AnyObservable = Annotated[Any, OBSERVABLES, Field(description="what is measured.")]
 AnyIntegrator = Annotated[Any, INTEGRATORS, Field(description="how they move.")]
 
 _OPEN = BOUNDARIES.parse({"kind": "open"})
@@ -40,6 +48,7 @@ class SystemConfig(Model):
     backend: AnyBackend = _AUTO
     energy: AnyEnergy
     integrator: AnyIntegrator
+    schedules: SchedulesByName = Field({})
 
     def build(
         self, positions: Tensor, weights: Tensor | None = None, generator: torch.Generator | None = None
@@ -49,31 +58,38 @@ class SystemConfig(Model):
         Raises:
             InvalidConfigError: naming the field whose value cannot be used.
         """
-        context = self._context()
+        context = self.context()
         positions = positions.to(context.device, context.dtype)
         energy = self.energy.build(context.at("energy"))
         integrator = self.integrator.build(context.at("integrator"))
-        with context.reporting({"positions": "particles"}):
+        schedules = {name: config.build(context.at("schedules", name)) for name, config in self.schedules.items()}
+        with context.reporting({"positions": "particles", "schedules": "schedules"}):
             return ParticleSystem(
                 positions,
                 energy=energy,
                 integrator=integrator,
                 weights=None if weights is None else weights.to(positions),
                 generator=generator,
+                schedules=schedules,
             )
 
-    def _context(self) -> Context:
+    def context(self) -> Context:
         """What is handed down to the energy."""
-        root = Context()
-        backend = self.backend.build(root.at("backend"))
-        as_named = backend == type(backend)()  # a bare name leaves the options to the energy
-        return Context(
-            boundary=self.boundary.build(root.at("boundary")),
-            backend=self.backend.kind if as_named else backend,
-            tolerance=self.backend.tolerance,
-            dtype=getattr(torch, self.dtype),
-            device=_device(self.device),
-        )
+        return context_of(self.boundary, self.backend, self.dtype, self.device)
+
+
+def context_of(boundary: Any, backend: Any, dtype: str, device: str) -> Context:
+    """The context of a config's root, from its sections."""
+    root = Context()
+    built = backend.build(root.at("backend"))
+    as_named = built == type(built)()  # a bare name leaves the options to the energy
+    return Context(
+        boundary=boundary.build(root.at("boundary")),
+        backend=backend.kind if as_named else built,
+        tolerance=backend.tolerance,
+        dtype=getattr(torch, dtype),
+        device=_device(device),
+    )
 
 
 @of.register
@@ -87,6 +103,7 @@ def _of_system(system: ParticleSystem) -> SystemConfig:
             "backend": _backend_of(system.energy),
             "energy": of(system.energy),
             "integrator": of(system.integrator),
+            "schedules": {name: of(schedule) for name, schedule in system.schedules.items()},
         }
     )
 
@@ -106,6 +123,7 @@ class Run(Model):
 
     steps: CountFromZero = Field(description="of the integrator.")
     save_every: Count = Field(10, description="steps from frame to frame; start and end are always kept.")
+    checkpoint_every: Seconds = Field(30.0, description="seconds from checkpoint to checkpoint; 0 for every step.")
 
 
 @final
@@ -132,6 +150,8 @@ class RunConfig(Model):
     backend: AnyBackend = _AUTO
     energy: AnyEnergy
     integrator: AnyIntegrator
+    schedules: SchedulesByName = Field({})
+    observables: dict[Text, AnyObservable] = Field({}, description="what is kept with each frame, by name.")
     run: Run
 
     @property
@@ -152,6 +172,17 @@ class RunConfig(Model):
             shape = (self.particles.count, self.particles.dimension)
             positions = distribution.sample(shape, generator, getattr(torch, self.dtype))
         return self.system.build(positions, generator=generator)
+
+    def observe(self, system: ParticleSystem) -> dict[str, Observable]:
+        """What is kept with each frame of a run of the system.
+
+        Raises:
+            InvalidConfigError: naming the field whose value cannot be used.
+        """
+        context = dataclasses.replace(self.system.context(), energy=system.energy)
+        with context.reporting({"observables": "observables"}):
+            check_observables(dict.fromkeys(self.observables, len))
+        return {name: config.build(context.at("observables", name)) for name, config in self.observables.items()}
 
 
 def _device(name: str) -> torch.device:

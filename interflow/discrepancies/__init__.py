@@ -3,5 +3,19 @@
 from interflow.discrepancies.base import Discrepancy
 from interflow.discrepancies.energy_distance import EnergyDistance
 from interflow.discrepancies.mmd import MMD
+from interflow.discrepancies.sinkhorn import SinkhornDivergence
+from interflow.discrepancies.sliced_energy_distance import Estimate, sliced_energy_distance
+from interflow.discrepancies.sliced_wasserstein import SlicedWasserstein
+from interflow.discrepancies.two_sample import TwoSampleTest, two_sample_test
 
-__all__ = ["MMD", "Discrepancy", "EnergyDistance"]
+__all__ = [
+    "MMD",
+    "Discrepancy",
+    "EnergyDistance",
+    "Estimate",
+    "SinkhornDivergence",
+    "SlicedWasserstein",
+    "TwoSampleTest",
+    "sliced_energy_distance",
+    "two_sample_test",
+]

@@ -10,7 +10,7 @@ from interflow.boundaries import Boundary
 from interflow.discrepancies.base import Discrepancy
 from interflow.discrepancies.mmd import MMD, Estimator, Reduction
 from interflow.kernels import DistanceKernel
-from interflow.sums import Backend
+from interflow.sums import Backend, Explanation
 
 
 @final
@@ -76,6 +76,19 @@ class EnergyDistance(Discrepancy):
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         return self.mmd.value_and_velocity(x, y, x_weights, y_weights)
+
+    def explain(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> list[tuple[str, Explanation]]:
+        return self.mmd.explain(x, y, x_weights, y_weights)
+
+    def constant(self, y: Tensor, y_weights: Tensor | None = None) -> Tensor:
+        return self.mmd.constant(y, y_weights)
+
+    def relative(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> Tensor:
+        return self.mmd.relative(x, y, x_weights, y_weights)
 
     def velocity(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None

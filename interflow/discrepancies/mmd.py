@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, Literal, final, get_args
 
@@ -9,11 +10,15 @@ from torch import Tensor
 
 from interflow import sums
 from interflow.boundaries import Boundary
+from interflow.discrepancies.autocast import in_single_precision
 from interflow.discrepancies.base import Discrepancy
+from interflow.discrepancies.spectral import Excess, SpectralMMD
 from interflow.errors import ArgumentError, InterflowWarning
 from interflow.kernels import Kernel, torus_definiteness
+from interflow.kernels.images import MOST_IMAGES
 from interflow.measures import integral, rest_without_mass
 from interflow.sums import Backend
+from interflow.sums.spectra import KeptSpectrum, comparison, spectrum
 from interflow.validation import can_read, check_choice, check_instance
 
 Estimator = Literal["biased", "unbiased"]
@@ -28,6 +33,10 @@ class MMD(Discrepancy):
     difference of large sums, so that round-off can make the value of two close clouds slightly negative; it is not
     clamped, which would lose the gradient. The unbiased estimate is negative about as often as positive when both
     clouds are samples of one distribution.
+
+    Where a tolerance is given and the kernel's Fourier series is summed, the same is ``Σₖ cₖ |x̂ₖ − ŷₖ|²``: never negative,
+    and within the tolerance of ``MMD² + 0.01·(Σ aᵢaⱼ k(xᵢ,xⱼ) + Σ bᵢbⱼ k(yᵢ,yⱼ))``. The transform ŷ is kept for the next
+    call with the same tensor y, until that is changed.
 
     Args:
         kernel: the kernel k, symmetric and finite at 0.
@@ -73,7 +82,9 @@ class MMD(Discrepancy):
         self.backend = backend
         self.tolerance = tolerance
         self._examined: set[int] = set()  # dimensions of which a warning was given, or is not due
+        self._target = KeptSpectrum()
 
+    @in_single_precision
     def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
         self._check(x, y, x_weights, y_weights, batched=True)
         value = self._combined(x, y, x_weights, y_weights)
@@ -86,6 +97,9 @@ class MMD(Discrepancy):
     ) -> tuple[Tensor, Tensor]:
         """MMD² and ``vᵢ = −2 ∇(Σ aⱼ k(·,xⱼ) − Σ bⱼ k(·,yⱼ))(xᵢ)``, from the slope of the witness function."""
         self._check(x, y, x_weights, y_weights, batched=False)
+        spectral = self._spectral(x, y, x_weights, y_weights)
+        if spectral is not None:
+            return spectral.value()[0], rest_without_mass(spectral.descent(), x_weights)
         potential_x, field_x = sums.potential_and_field(
             self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **self._options
         )
@@ -100,9 +114,24 @@ class MMD(Discrepancy):
     ) -> Tensor:
         """The velocity of `value_and_velocity` alone, for which no pairs of y are summed."""
         self._check(x, y, x_weights, y_weights, batched=False)
+        spectral = self._spectral(x, y, x_weights, y_weights)
+        if spectral is not None:
+            return rest_without_mass(spectral.descent(), x_weights)
         field_x = sums.field(self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **self._options)
         field_y = sums.field(self.kernel, x, y, y_weights, **self._options)
         return self._descent(x, x_weights, field_x, field_y)
+
+    def constant(self, y: Tensor, y_weights: Tensor | None = None) -> Tensor:
+        """``Σ bᵢbⱼ k(yᵢ,yⱼ)``."""
+        return self._within(y, y_weights)
+
+    def relative(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+    ) -> Tensor:
+        """``Σ aᵢaⱼ k(xᵢ,xⱼ) − 2 Σ aᵢbⱼ k(xᵢ,yⱼ)``, for which no pairs of y are summed."""
+        self._check(x, y, x_weights, y_weights, batched=False)
+        across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
+        return self._within(x, x_weights) - 2.0 * across
 
     def explain(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
@@ -113,8 +142,26 @@ class MMD(Discrepancy):
 
     def _combined(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> Tensor:
         """MMD², ``()`` or ``(B,)``. Equal clouds give 0 since the three sums then run in the same order."""
+        spectral = self._spectral(x, y, x_weights, y_weights)
+        if spectral is not None:
+            value = spectral.value()
+            return value if x.ndim == 3 else value[0]
         across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
         return self._within(x, x_weights) + self._within(y, y_weights) - 2.0 * across
+
+    def _spectral(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None
+    ) -> SpectralMMD | None:
+        """The two measures on the modes of the kernel's series; None if pairs are to be summed."""
+        series = comparison(self.kernel, x, y, **self._options)
+        if series is None:
+            return None
+        excess = None
+        if not self._self_pairs:
+            at_zero = self.kernel.at_zero(x.shape[-1])
+            assert at_zero is not None  # checked when it was made
+            excess = Excess(at_zero, (self._pair_factor(x, x_weights), self._pair_factor(y, y_weights)))
+        return SpectralMMD(series, spectrum(series, x, x_weights), self._target.of(series, y, y_weights), excess)
 
     def _within(self, points: Tensor, weights: Tensor | None) -> Tensor:
         total = sums.quadratic(self.kernel, points, weights, self_pairs=self._self_pairs, **self._options)
@@ -153,14 +200,24 @@ class MMD(Discrepancy):
         self._examined.add(dimension)
         ratio = torus_definiteness(self.kernel, self.boundary, dimension)
         if ratio is not None and ratio < -1e-6:
+            images = "all" if self.boundary.image_periods(dimension) is not None else "nearest"
             warnings.warn(
-                f"`kernel`: {type(self.kernel).__name__} with nearest images is not positive definite on this torus in "
-                f"dimension {dimension}: a Fourier coefficient is {ratio:.1e} of the largest, wanted none below 0. "
+                f"`kernel`: {type(self.kernel).__name__} with images={images!r} is not positive definite on this torus "
+                f"in dimension {dimension}: a Fourier coefficient is {ratio:.1e} of the largest, wanted none below 0. "
                 "The loss can be negative, and descent can move away from the target. "
-                "Take a narrower bandwidth, or an open domain.",
+                f"Take {_definite_alternative(self.kernel, self.boundary, dimension)}.",
                 InterflowWarning,
                 stacklevel=2,
             )
+
+
+def _definite_alternative(kernel: Kernel, boundary: Boundary, dimension: int) -> str:
+    """What to take for a kernel that is not positive definite on a torus, in words."""
+    lengths = tuple(boundary.periods(dimension).tolist())
+    converges = math.isfinite(kernel.image_tail(lengths, MOST_IMAGES, 0))  # then definite kernels stay so, by Poisson
+    if kernel.definite and converges and boundary.image_periods(dimension) is None:
+        return 'PeriodicBoundary(..., images="all"), a narrower bandwidth, or a BandlimitedEnergyKernel'
+    return "a BandlimitedEnergyKernel, or an open domain"
 
 
 def _check_kernel(kernel: Kernel) -> None:

@@ -7,6 +7,7 @@ from interflow.integrators.euler_maruyama import EulerMaruyama
 from interflow.integrators.explicit import ExplicitRungeKutta
 from interflow.integrators.heun import Heun
 from interflow.integrators.momentum import Momentum
+from interflow.integrators.nesterov import Nesterov
 from interflow.integrators.optimizer import NamedOptimizer, Optimizer
 from interflow.integrators.runge_kutta4 import RungeKutta4
 from interflow.integrators.tableau import Tableau
@@ -21,6 +22,7 @@ __all__ = [
     "Integrator",
     "Momentum",
     "NamedOptimizer",
+    "Nesterov",
     "Optimizer",
     "RungeKutta4",
     "Tableau",

@@ -46,6 +46,10 @@ class Integrator(Parametrised, ABC):
             )
         return state
 
+    def obstacle_to_gradients(self) -> str | None:
+        """Why its steps cannot be differentiated, for a rollout to say; None if they can, as by default."""
+        return None
+
     @abstractmethod
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
         """The next state: pure, and differentiable in all that the state and the dynamics hold.

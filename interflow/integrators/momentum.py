@@ -45,15 +45,19 @@ class Momentum(Integrator):
         return state.replace(velocities=_velocities(state))
 
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
-        velocities = _velocities(state)
-        step_size = self.step_size.to(state.positions.dtype)
-        damping = (-0.5 * self.friction * self.step_size).exp().to(state.positions.dtype)
-        middle = state.positions + 0.5 * step_size * velocities
-        halfway = state.replace(positions=middle, time=state.time + 0.5 * self.step_size)
-        velocities = damping * (damping * velocities + step_size * dynamics.velocity(halfway))
-        positions, velocities = dynamics.reflect(middle + 0.5 * step_size * velocities, velocities)
-        time = state.time + self.step_size
-        return state.replace(positions=positions, velocities=velocities, time=time, step=state.step + 1)
+        return ball_step(state, dynamics, self.step_size, self.friction)
+
+
+def ball_step(state: State, dynamics: Dynamics, step_size: Tensor, friction: Tensor) -> State:
+    """A step of the heavy ball, as `Momentum` describes it; h and γ are 0-d float64 tensors."""
+    velocities = _velocities(state)
+    h = step_size.to(state.positions.dtype)
+    damping = (-0.5 * friction * step_size).exp().to(state.positions.dtype)
+    middle = state.positions + 0.5 * h * velocities
+    halfway = state.replace(positions=middle, time=state.time + 0.5 * step_size)
+    velocities = damping * (damping * velocities + h * dynamics.velocity(halfway))
+    positions, velocities = dynamics.reflect(middle + 0.5 * h * velocities, velocities)
+    return state.replace(positions=positions, velocities=velocities, time=state.time + step_size, step=state.step + 1)
 
 
 def _velocities(state: State) -> Tensor:

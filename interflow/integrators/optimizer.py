@@ -43,6 +43,14 @@ class OptimizerStep(Integrator, ABC):
         """The optimizer of a list of parameters, without moments yet."""
 
     @final
+    def obstacle_to_gradients(self) -> str | None:
+        optimizer = self.make([torch.zeros(1, 1)])
+        if optimizer.defaults.get("differentiable", False):
+            return None
+        name = type(optimizer).__name__
+        return f"torch.optim.{name} changes its parameters in place, without a graph, unless differentiable=True"
+
+    @final
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
         velocity = dynamics.velocity(state)
         tracked = torch.is_grad_enabled() and (velocity.requires_grad or state.positions.requires_grad)

@@ -1,6 +1,7 @@
 """The kernels: one formula a file."""
 
 from interflow.kernels.algebra import ScaledKernel, SumKernel
+from interflow.kernels.bandlimited_energy import BandlimitedEnergyKernel
 from interflow.kernels.base import Kernel, RadialKernel
 from interflow.kernels.definiteness import torus_definiteness
 from interflow.kernels.distance import DistanceKernel
@@ -12,9 +13,11 @@ from interflow.kernels.lennard_jones import LennardJonesKernel
 from interflow.kernels.logarithmic import LogarithmicKernel
 from interflow.kernels.matern import MaternKernel
 from interflow.kernels.morse import MorseKernel
+from interflow.kernels.profile import ProfileKernel
 from interflow.kernels.soft_sphere import SoftSphereKernel
 
 __all__ = [
+    "BandlimitedEnergyKernel",
     "DistanceKernel",
     "GaussianKernel",
     "InverseMultiquadricKernel",
@@ -25,6 +28,7 @@ __all__ = [
     "LogarithmicKernel",
     "MaternKernel",
     "MorseKernel",
+    "ProfileKernel",
     "RadialKernel",
     "ScaledKernel",
     "SoftSphereKernel",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, final
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from interflow.algebra import LinearSpace
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.boundaries.base import displacement_matrix
+from interflow.kernels.images import PRECISION, ImageSum, lattice_sum
 from interflow.parameters import Parametrised
 
 if TYPE_CHECKING:
@@ -47,18 +49,89 @@ class Kernel(Parametrised, LinearSpace, ABC):
             return value
         return torch.where(squared_norm(displacement) < self.cutoff.square(), value, 0.0)
 
-    def at_zero(self, dimension: int = 1) -> Tensor | None:
+    def at_zero(self, dimension: int = 1, boundary: Boundary | None = None) -> Tensor | None:
         """k(0) as a 0-d float64 tensor, or None for a kernel that is singular there.
 
         Args:
             dimension: number of components of the displacement, for kernels that look at them one by one.
+            boundary: the domain, of which images may count; None for open space.
         """
-        value = self.evaluate((torch.zeros((), dtype=torch.float64),) * dimension)
+        zeros = (torch.zeros((), dtype=torch.float64),) * dimension
+        value = self.evaluate_on(OpenBoundary() if boundary is None else boundary, zeros)
         return value if bool(value.isfinite()) else None
+
+    def coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor | None:
+        """The Fourier coefficients cₖ of the kernel summed over all images on a torus; by default they are not known.
+
+        ``Σₙ k(δ + nL) = Σₖ cₖ exp(i ωₖ·δ)`` with ``ωₖ = 2πk/L`` and ``cₖ = Π Lₐ⁻¹ ∫ k(δ) exp(−i ωₖ·δ) dδ``. They are
+        differentiable in the kernel's parameters and the lengths.
+
+        Args:
+            squared_frequencies: ``|ωₖ|²``, float64 of any shape.
+            lengths: the periods L, float64, ``(d,)``.
+
+        Returns:
+            cₖ in the shape of the frequencies; None where the transform is not known.
+        """
+        return None
+
+    def tail(self, frequency: float, lengths: tuple[float, ...], order: int) -> float:
+        """A bound of ``Σ |ωₖ|ᵐ |cₖ|`` over the modes with ``|ωₖ|_∞`` above a frequency; ∞ where none is known.
+
+        It bounds what a Fourier sum leaves out, for all displacements: of the potential for the order m = 0, of the
+        field for m = 1.
+        """
+        return math.inf
+
+    def image_tail(self, lengths: tuple[float, ...], shells: int, order: int) -> float:
+        """A bound of ``Σ |∇ᵐ k(δ + nL)|`` over the images with ``|n|_∞ > shells``; ∞ where none is known.
+
+        It holds for all δ with ``|δₐ| ≤ Lₐ/2``, and is 0 once no image is inside the cutoff. A length is infinite on an
+        axis that is not periodic.
+        """
+        if self.cutoff is None:
+            return math.inf
+        return 0.0 if (shells + 0.5) * min(lengths) >= self.cutoff.detach().item() else math.inf
+
+    def supremum(self, order: int, dimension: int) -> float | None:
+        """``sup |k|`` for the order 0, ``sup |∇k|`` for 1, or a lower bound; None where it is infinite or not known."""
+        return None
+
+    def images(self, lengths: tuple[float, ...], precision: float) -> ImageSum[Any]:
+        """How the sum over all images is written: by default as a lattice sum, with shells by `image_tail`.
+
+        Args:
+            lengths: the periods of the axes; infinite on one that has no images.
+            precision: what may be left out, relative to ``sup |k|`` and ``sup |∇k|``.
+
+        Raises:
+            ArgumentError: for a sum that does not converge, is not known to, or has too many images.
+        """
+        return lattice_sum(self, lengths, precision)
+
+    def periodised(self, displacement: tuple[Tensor, ...], periods: Tensor) -> Tensor:
+        """``Σₙ k(δ + nL)`` over all images, to the precision of the displacement's dtype.
+
+        Args:
+            displacement: the components of δ to the nearest image.
+            periods: the periods L, ``(d,)``; infinite on an axis that has no images.
+
+        Raises:
+            ArgumentError: for a kernel whose sum over images does not converge.
+        """
+        lengths = tuple(periods.detach().tolist())
+        images = self.images(lengths, PRECISION[displacement[0].dtype])
+        return images.evaluate(self, displacement, periods.unbind())
+
+    def evaluate_on(self, boundary: Boundary, displacement: tuple[Tensor, ...]) -> Tensor:
+        """k on a domain: `evaluate` at the nearest image, or `periodised` where the domain counts all of them."""
+        periods = boundary.image_periods(len(displacement))
+        return self.evaluate(displacement) if periods is None else self.periodised(displacement, periods)
 
     def forward(self, x: Tensor, y: Tensor, boundary: Boundary | None = None) -> Tensor:
         """The ``(N, M)`` matrix ``k(xᵢ, yⱼ)``, for those who want to look; no pair sum allocates it."""
-        return self.evaluate(displacement_matrix(OpenBoundary() if boundary is None else boundary, x, y))
+        boundary = OpenBoundary() if boundary is None else boundary
+        return self.evaluate_on(boundary, displacement_matrix(boundary, x, y))
 
     @final
     def _plus(self, other: Any) -> SumKernel:

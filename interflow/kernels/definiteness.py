@@ -1,4 +1,4 @@
-"""Whether a kernel of nearest images is positive definite on a torus.
+"""Whether a kernel is positive definite on a torus.
 
 Sampling a positive definite function on a regular grid of the torus gives Fourier coefficients that are not negative,
 whatever the grid. A clearly negative one is therefore a proof that the kernel is not positive definite there.
@@ -42,7 +42,7 @@ def torus_definiteness(kernel: Kernel, boundary: Boundary, dimension: int) -> fl
         return None
     points = _grid(periods, periodic)
     displacement = boundary.displacement(points, torch.zeros_like(points)).unbind(-1)
-    coefficients = torch.fft.fftn(kernel.evaluate(displacement)).real.flatten()[1:]
+    coefficients = torch.fft.fftn(kernel.evaluate_on(boundary, displacement)).real.flatten()[1:]
     largest = coefficients.abs().max()
     return (coefficients.min() / largest).item() if largest > 0 else None
 

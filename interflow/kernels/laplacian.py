@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from interflow.kernels.base import RadialKernel
+from interflow.kernels.matern_family import MaternFamily
 from interflow.parameters import PositiveParameter
 
 
-class LaplacianKernel(RadialKernel):
+class LaplacianKernel(MaternFamily):
     """``k(x, y) = exp(−r/σ)``, positive definite in every dimension (Schoenberg, 1938); the Matérn kernel of ν = ½.
 
     Its energy repels when it is descended, with a force that does not fade at contact.
@@ -26,7 +26,7 @@ class LaplacianKernel(RadialKernel):
         tensor([[0.3679]])
     """
 
-    definite = True
+    nu = 0.5
 
     def __init__(self, sigma: float, *, learnable: bool = False) -> None:
         super().__init__()

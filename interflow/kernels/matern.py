@@ -7,11 +7,11 @@ import math
 from torch import Tensor
 
 from interflow.errors import ArgumentError
-from interflow.kernels.base import RadialKernel
+from interflow.kernels.matern_family import MaternFamily
 from interflow.parameters import PositiveParameter
 
 
-class MaternKernel(RadialKernel):
+class MaternKernel(MaternFamily):
     """``k(x, y) = 2^(1−ν)/Γ(ν) · t^ν K_ν(t)`` with ``t = √(2ν) r/σ``, positive definite in every d (Matérn, 1960).
 
     K_ν is the modified Bessel function. The formula is ``e⁻ᵗ`` for ν = ½, ``(1 + t) e⁻ᵗ`` for ν = 3⁄2 and
@@ -30,8 +30,6 @@ class MaternKernel(RadialKernel):
         >>> MaternKernel(sigma=1.0, nu=1.5)(torch.zeros(1, 1), torch.ones(1, 1))
         tensor([[0.4834]])
     """
-
-    definite = True
 
     def __init__(self, sigma: float, nu: float, *, learnable: bool = False) -> None:
         super().__init__()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from interflow.kernels.base import RadialKernel
+from interflow.kernels.lattice import shell_sum, value
+from interflow.kernels.suprema import sampled_supremum
 from interflow.parameters import PositiveParameter
 
 
@@ -50,3 +54,15 @@ class MorseKernel(RadialKernel):
         r = squared_distance.sqrt()
         repulsion = self.repulsion * (r * (-1.0 / self.repulsion_length)).exp()
         return repulsion - self.attraction * (r * (-1.0 / self.attraction_length)).exp()
+
+    def image_tail(self, lengths: tuple[float, ...], shells: int, order: int) -> float:
+        terms = [(self.repulsion, self.repulsion_length), (self.attraction, self.attraction_length)]
+        return sum(_image_tail(value(strength), value(length), lengths, shells, order) for strength, length in terms)
+
+    def supremum(self, order: int, dimension: int) -> float:
+        return sampled_supremum(self, order, dimension)
+
+
+def _image_tail(strength: float, decay: float, lengths: tuple[float, ...], shells: int, order: int) -> float:
+    """Of the term ``C e^(−r/l)``."""
+    return strength / decay**order * shell_sum(lambda r: math.exp(-r / decay), lengths, shells)

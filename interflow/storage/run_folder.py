@@ -1,147 +1,237 @@
-"""The folder of one run: its config, its frames, a summary and a picture.
+"""The folder of one run.
 
-``config.yaml``     the config with every field filled in, itself runnable
-``frames.npz``      positions (frames, N, d), times, steps and energies (frames,), weights (N,)
-``summary.json``    how it went; written last, so that a folder with a summary is complete
-``evolution.png``   what it looks like
+``manifest.json``                         what there is; replaced at once, whenever that changes
+``config.yaml``                           the config with every field filled in, itself runnable, where there is one
+``frames.zarr``                           the frames so far
+``last.checkpoint``, ``prev.checkpoint``  all that the run needs to go on
+``summary.json``, ``evolution.png``       what ``interflow run`` makes of it at the end
+
+Config, manifest and the checkpoint of step 0 are there before the first step: the folder gets its name once it holds
+them.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-import zipfile
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, final
 
-import numpy as np
-from numpy.typing import NDArray
+from interflow.errors import ArgumentError, NonFiniteError, RunStoppedError, StorageError
+from interflow.reporters.triggers import EverySeconds, Trigger, trigger
+from interflow.solution import FramePlan
+from interflow.storage.checkpoint import Checkpoint, latest
+from interflow.storage.choices import Choices
+from interflow.storage.files import UNFINISHED, check_no_links, flush, locked, replace_file, told
+from interflow.storage.manifest import Manifest
+from interflow.storage.recording import FolderRecording, snapshot
+from interflow.storage.stored import read_manifest
+from interflow.system import ParticleSystem
 
-from interflow.errors import ArgumentError
+CONFIG, SUMMARY, PICTURE = "config.yaml", "summary.json", "evolution.png"
 
-CONFIG, FRAMES, SUMMARY, PICTURE = "config.yaml", "frames.npz", "summary.json", "evolution.png"
-
-
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """The frames of a run as arrays.
-
-    Args:
-        positions: ``(frames, N, d)``.
-        times: ``(frames,)``.
-        steps: ``(frames,)``, steps made before each frame.
-        energies: ``(frames,)``.
-        weights: ``(N,)``.
-    """
-
-    positions: NDArray[np.floating[Any]]
-    times: NDArray[np.floating[Any]]
-    steps: NDArray[np.integer[Any]]
-    energies: NDArray[np.floating[Any]]
-    weights: NDArray[np.floating[Any]]
+_logger = logging.getLogger("interflow")
 
 
-NAMES = tuple(field.name for field in fields(Frames))
-
-
-@dataclass(frozen=True)
+@final
 class RunFolder:
-    """A run on disk. Each file appears whole or not at all.
+    """Where `ParticleSystem.simulate` keeps a run, so that it survives a kill, a full disk and a NaN.
 
     Args:
         path: of the folder.
+        checkpoint_every: a number of steps or a trigger; every 30 seconds by default, and at the end.
+        overwrite: delete the run that is there already. Nothing else is ever deleted.
+        config: of the run, as text.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from interflow import Euler, GaussianKernel, InteractionEnergy, ParticleSystem
+        >>> repulsion = InteractionEnergy(GaussianKernel(sigma=1.0))
+        >>> system = ParticleSystem(torch.rand(5, 2), energy=repulsion, integrator=Euler(step_size=0.1))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     solution = system.simulate(steps=10, save_every=5, out=RunFolder(f"{folder}/run"))
+        ...     again = system.simulate(steps=10, save_every=5, out=RunFolder(f"{folder}/run"), resume=True)
+        >>> len(solution), len(again)
+        (3, 3)
     """
 
-    path: Path
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        checkpoint_every: int | Trigger | None = None,
+        overwrite: bool = False,
+        config: str = "",
+    ) -> None:
+        self.path = Path(path)
+        self._due = EverySeconds(30) if checkpoint_every is None else trigger(checkpoint_every)
+        self._overwrite = overwrite
+        self._config = config
 
-    @classmethod
     @contextmanager
-    def new(cls, path: Path) -> Iterator[RunFolder]:
-        """A folder that was not there before; an error in the block takes it away again.
+    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> Iterator[FolderRecording]:
+        """The time in which a run goes on; no other process may write to the folder meanwhile.
 
         Raises:
-            ArgumentError: if there is something at the path already, or the folder cannot be made.
+            ArgumentError: if something is there already, or, to resume, no run or another one.
+            StorageError: if the folder cannot be written or is damaged, or another process writes to it.
         """
-        try:
-            path.mkdir(parents=True)
-        except OSError as error:
-            reason = "a path that exists" if isinstance(error, FileExistsError) else str(error.strerror)
-            remedy = "Name a new folder, or move this one away."
-            raise ArgumentError("out", came=f"{path}, {reason.lower()}", wanted="a new folder", remedy=remedy) from None
-        folder = cls(path)
-        try:
-            yield folder
-        except BaseException:
-            folder._remove()
-            raise
-
-    def write_config(self, text: str) -> None:
-        """Keep the config as YAML text."""
-        self._write(CONFIG, lambda stream: stream.write(text.encode()))
-
-    def write_frames(self, frames: Frames) -> None:
-        """Keep the frames."""
-        arrays = {name: getattr(frames, name) for name in NAMES}
-        self._write(FRAMES, lambda stream: np.savez(stream, **arrays))
+        with self._resumed(system, plan) if resume else self._begun(system, plan) as manifest:
+            recording = FolderRecording(self.path, manifest, system, self._config, self._due)
+            try:
+                yield recording
+            except (RunStoppedError, NonFiniteError):
+                recording.save()
+                raise
 
     def write_picture(self, save: Callable[[IO[bytes]], object]) -> None:
         """Keep the picture that a function writes to a stream, as PNG."""
-        self._write(PICTURE, save)
+        with told(self.path, f"write {PICTURE}"):
+            replace_file(self.path / PICTURE, save)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Keep how it went, which makes the folder complete."""
+        """Keep how it went."""
         text = json.dumps(summary, indent=2, default=str) + "\n"
-        self._write(SUMMARY, lambda stream: stream.write(text.encode()))
-
-    def frames(self) -> Frames:
-        """Read the frames; nothing in the file is executed.
-
-        Raises:
-            ArgumentError: if this is no complete run folder.
-        """
-        file = self._existing(FRAMES)
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return Frames(**{name: arrays[name] for name in NAMES})
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise self._unreadable(FRAMES, str(error)) from None
+        with told(self.path, f"write {SUMMARY}"):
+            replace_file(self.path / SUMMARY, lambda stream: stream.write(text.encode()))
 
     def summary(self) -> dict[str, Any]:
-        """Read how it went.
+        """How it went; empty where that is not known yet.
 
         Raises:
-            ArgumentError: if this is no complete run folder.
+            StorageError: if it cannot be read.
         """
-        file = self._existing(SUMMARY)
         try:
-            summary = json.loads(file.read_text(encoding="utf-8"))
+            summary = json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
         except ValueError as error:
-            raise self._unreadable(SUMMARY, str(error)) from None
+            raise StorageError(f"{self.path / SUMMARY}: damaged: {error}") from None
         return summary if isinstance(summary, dict) else {}
 
-    def _existing(self, name: str) -> Path:
-        file = self.path / name
-        if not file.is_file():
-            raise self._unreadable(name, "no such file")
-        return file
+    @contextmanager
+    def _begun(self, system: ParticleSystem, plan: FramePlan) -> Iterator[Manifest]:
+        """A new folder with all that must be there before the first step."""
+        if os.path.lexists(self.path):
+            self._make_way()
+        manifest = Manifest(
+            steps=plan.steps, save_every=plan.save_every, first_step=system.state.step, choices=Choices.now(system)
+        )
+        with told(self.path, "make the folder"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            unnamed = self.path.parent / f".{self.path.name}.{os.getpid()}{UNFINISHED}"
+            unnamed.mkdir()
+            try:
+                self._furnish(unnamed, manifest, system)
+            except BaseException:
+                shutil.rmtree(unnamed)
+                raise
+        with locked(unnamed):
+            with told(self.path, "give the folder its name"):
+                unnamed.rename(self.path)
+                flush(self.path.parent)
+            yield manifest
 
-    def _unreadable(self, name: str, reason: str) -> ArgumentError:
-        wanted = "the folder of a run that finished, as `interflow run` writes it"
-        return ArgumentError("run", came=f"{self.path} ({name}: {reason})", wanted=wanted)
+    def _furnish(self, folder: Path, manifest: Manifest, system: ParticleSystem) -> None:
+        if self._config:
+            replace_file(folder / CONFIG, lambda stream: stream.write(self._config.encode()))
+        snapshot(system, 0, self._config).write(folder)
+        manifest.write(folder)
 
-    def _write(self, name: str, save: Callable[[IO[bytes]], object]) -> None:
-        temporary = self.path / f".{name}.{os.getpid()}"
+    def _make_way(self) -> None:
+        """Delete a run; refuse all else."""
+        wanted = "a path where nothing is yet"
+        remedy = "Name another one; where it holds a run, --resume goes on with that and --overwrite deletes it."
+        if not self._overwrite:
+            raise ArgumentError("out", came=f"{self.path}, a path that exists", wanted=wanted, remedy=remedy)
+        if self.path.is_symlink():
+            raise ArgumentError("out", came=f"{self.path}, a symbolic link", wanted="a folder")
         try:
-            with open(temporary, "wb") as stream:
-                save(stream)
-            temporary.replace(self.path / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+            Manifest.read(self.path)
+        except (OSError, StorageError) as error:
+            came = f"{self.path}, which holds no run: {error}"
+            raise ArgumentError("out", came=came, wanted="a run folder to overwrite") from None
+        with told(self.path, "delete the run in it"), locked(self.path):
+            shutil.rmtree(self.path)
 
-    def _remove(self) -> None:
-        for file in self.path.iterdir():
-            file.unlink()
-        self.path.rmdir()
+    @contextmanager
+    def _resumed(self, system: ParticleSystem, plan: FramePlan) -> Iterator[Manifest]:
+        """The folder as it was at its last good checkpoint, and the system with it."""
+        read_manifest(self.path)
+        with locked(self.path):
+            manifest = read_manifest(self.path)
+            check_no_links(self.path)
+            checkpoint = latest(self.path)
+            self._check_same_run(manifest, checkpoint, system, plan)
+            _restore(system, checkpoint)
+            _check_choices(self.path, manifest.choices, Choices.now(system))
+            if not manifest.finished or checkpoint.frames < manifest.frames:
+                with told(self.path, "go on with the run"):
+                    for left in self.path.rglob("*.partial"):
+                        left.unlink()
+                    manifest = manifest.model_copy(update={"frames": checkpoint.frames, "finished": False})
+                    manifest.write(self.path)
+            _logger.info("%s: at step %d of %d.", self.path, system.state.step - manifest.first_step, manifest.steps)
+            yield manifest
+
+    def _check_same_run(
+        self, manifest: Manifest, checkpoint: Checkpoint, system: ParticleSystem, plan: FramePlan
+    ) -> None:
+        """Raise `ArgumentError` where the arguments are not those that the run was started with."""
+        positions = checkpoint.system["positions"]
+        for name, came, wanted in (
+            ("steps", plan.steps, manifest.steps),
+            ("save_every", plan.save_every, manifest.save_every),
+            ("integrator", type(system.integrator).__name__, checkpoint.integrator),
+            ("positions", _described(system.positions), _described(positions)),
+        ):
+            if came != wanted:
+                raise ArgumentError(name, came=came, wanted=f"{wanted}, as in the run in {self.path}")
+        if self._config != checkpoint.config:
+            came, remedy = f"{self.path / CONFIG}, changed since the run began", "Start a new run from it."
+            raise ArgumentError("config", came=came, wanted="the config of the run", remedy=remedy)
+        if manifest.frames < checkpoint.frames:
+            raise StorageError(f"{self.path}: the manifest has fewer frames than the checkpoint.")
+
+
+def _restore(system: ParticleSystem, checkpoint: Checkpoint) -> None:
+    try:
+        system.load_state_dict(checkpoint.system)
+    except RuntimeError as error:  # torch's, with a line for each tensor that is missing, left over or of another shape
+        came = "another system: " + " ".join(str(error).split("\n\t")[1:2])
+        raise ArgumentError("resume", came=came, wanted="the system that the run was started with") from None
+
+
+def stored_config(folder: Path) -> tuple[str, Choices]:
+    """The config of the run in a folder, and the choices that it made.
+
+    Raises:
+        ArgumentError: if the folder holds no run, or one that was not started from a config.
+    """
+    manifest = read_manifest(folder)
+    check_no_links(folder)
+    try:
+        return (folder / CONFIG).read_text(encoding="utf-8"), manifest.choices
+    except (FileNotFoundError, UnicodeDecodeError):
+        came = f"{folder}, which has no {CONFIG} that can be read"
+        remedy = "A run that was started from Python goes on there: simulate(..., out=fl.RunFolder(...), resume=True)."
+        raise ArgumentError("resume", came=came, wanted="a run that was started from a config", remedy=remedy) from None
+
+
+def _described(positions: Any) -> str:
+    return f"shape {tuple(positions.shape)}, {positions.dtype}"
+
+
+def _check_choices(folder: Path, then: Choices, now: Choices) -> None:
+    """Raise where the sums would be others; say what else differs."""
+    if then.backends != now.backends:
+        came, wanted = ", ".join(now.backends), ", ".join(then.backends)
+        remedy = "`interflow doctor` says which backends work here, and why others do not."
+        raise ArgumentError("backend", came=came, wanted=f"{wanted}, as the run in {folder} began", remedy=remedy)
+    if differences := then.differences(now):
+        told_apart = "; ".join(differences)
+        _logger.warning("%s: the last bits may differ from those of an unbroken run: %s.", folder, told_apart)

@@ -1,7 +1,7 @@
 """Pair sums: potentials, fields and forms, differentiable to any order, and the backends that carry them out."""
 
 from interflow.sums.api import field, potential, potential_and_field
-from interflow.sums.backends import Approximation, Auto, Backend, Compiled, Dense, Keops, repeated
+from interflow.sums.backends import Approximation, Auto, Backend, Compiled, Dense, Fourier, Keops, Nufft, repeated
 from interflow.sums.explanation import Explanation, explain
 from interflow.sums.forms import bilinear, quadratic
 
@@ -12,7 +12,9 @@ __all__ = [
     "Compiled",
     "Dense",
     "Explanation",
+    "Fourier",
     "Keops",
+    "Nufft",
     "bilinear",
     "explain",
     "field",

@@ -46,7 +46,7 @@ def _diagonal(data: Prepared, chosen: Tensor) -> Tensor | float:
     """``wᵢ k(0)``, which the sums without self-pairs lack; a gradient has nothing there."""
     if not data.skip_diagonal:
         return 0.0
-    at_zero = data.kernel.at_zero(data.x.shape[1])
+    at_zero = data.kernel.at_zero(data.x.shape[1], data.boundary)
     return 0.0 if at_zero is None else data.weights[..., chosen].double() * at_zero
 
 

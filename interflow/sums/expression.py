@@ -1,8 +1,9 @@
 """Scalar expressions: what one pair contributes to a sum, as a graph that can be differentiated again and again.
 
 An `Expression` is an operation applied to expressions; its leaves are the coordinates of the row point, those of the
-column point, the parameters, and constants. Equal expressions are one object, so that common parts are shared by
-construction. `interflow.sums.operations` says what each operation computes and what its derivatives are.
+column point, the parameters, constants, and inner products of vectors (see `interflow.sums.vectors`). Equal expressions
+are one object, so that common parts are shared by construction. `interflow.sums.operations` says what each operation
+computes and what its derivatives are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from functools import lru_cache
 from typing import Final
 
 Value = float
-LEAVES: Final = ("row", "column", "parameter", "constant", "tiny")
+LEAVES: Final = ("row", "column", "parameter", "constant", "tiny", "row_inner", "column_inner", "inner")
+
+_SIDES: Final[dict[str, frozenset[str]]] = {
+    "row": frozenset({"row"}),
+    "column": frozenset({"column"}),
+    "parameter": frozenset({"parameter"}),
+    "row_inner": frozenset({"row"}),
+    "column_inner": frozenset({"column"}),
+    "inner": frozenset({"row", "column"}),
+}
 
 
 class Expression:
@@ -22,7 +32,7 @@ class Expression:
     Attributes:
         operation: name of the operation, a key of `interflow.sums.operations.OPERATIONS`, or one of `LEAVES`.
         arguments: the nodes that it is applied to.
-        value: index of a row, column or parameter leaf; the number of a constant; 0 otherwise.
+        value: index of a leaf; the number of a constant; 0 otherwise.
         sides: which of ``"row"``, ``"column"``, ``"parameter"`` it depends on.
     """
 
@@ -32,7 +42,7 @@ class Expression:
         self.operation = operation
         self.arguments = arguments
         self.value = value
-        own = frozenset((operation,)) if operation in ("row", "column", "parameter") else frozenset[str]()
+        own = _SIDES.get(operation, frozenset())
         self.sides: frozenset[str] = own.union(*(argument.sides for argument in arguments))
 
     @property
@@ -49,6 +59,10 @@ class Expression:
     def shared(self) -> bool:
         """Whether it is the same for all pairs."""
         return not self.sides & {"row", "column"}
+
+    def with_arguments(self, arguments: tuple[Expression, ...]) -> Expression:
+        """The same operation on other arguments."""
+        return node(self.operation, *arguments, value=self.value)
 
     def __repr__(self) -> str:
         if self.operation in LEAVES:

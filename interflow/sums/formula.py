@@ -18,6 +18,7 @@ from functools import lru_cache
 from interflow.sums.differentiation import gradient, tangent
 from interflow.sums.expression import ONE, Expression, leaf, node, rebuild, topological
 from interflow.sums.operations import multiply
+from interflow.sums.vectors import VectorFormula
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ class Formula:
         outputs = gradient(self.outputs, cotangents, [leaf("column", component) for component in components])
         swapped = {"row": "column", "column": "row"}
         outputs = rebuild(
-            outputs, lambda old, parts: node(swapped.get(old.operation, old.operation), *parts, value=old.value)
+            outputs,
+            lambda old, parts: (
+                leaf(swapped[old.operation], int(old.value)) if old.operation in swapped else old.with_arguments(parts)
+            ),
         )
         return Formula(self.columns, self.rows + len(cotangents), self.parameters, outputs)
 
@@ -83,10 +87,10 @@ class Formula:
         return Formula(self.rows, self.columns, self.parameters, self.outputs + slopes)
 
 
-_written: dict[str, Formula] = {}
+_written: dict[str, Formula | VectorFormula] = {}
 
 
-def register(formula: Formula) -> str:
+def register(formula: Formula | VectorFormula) -> str:
     """The name of a formula that is not derived from another."""
     name = _digest(formula)
     _written.setdefault(name, formula)
@@ -101,13 +105,41 @@ def derive(name: str, derivation: str, *components: Sequence[int]) -> str:
 
 @lru_cache(maxsize=4096)
 def lookup(name: str) -> Formula:
-    """The formula of a name."""
-    if name in _written:
-        return _written[name]
+    """The formula of a name, in components."""
+    base, derivation, components = _last_step(name)
+    if derivation:
+        return _DERIVATIONS[derivation](lookup(base), *components)
+    written = _written[name]
+    if isinstance(written, Formula):
+        return written
+    sizes = written.size(written.rows), written.size(written.columns)
+    return Formula(*sizes, written.parameters, written.expanded())
+
+
+@lru_cache(maxsize=4096)
+def lookup_vectors(name: str) -> VectorFormula | None:
+    """The formula of a name in terms of inner products, where it was written so."""
+    base, derivation, components = _last_step(name)
+    if derivation:
+        found = lookup_vectors(base)
+        return None if found is None else _VECTOR_DERIVATIONS[derivation](found, *components)
+    written = _written[name]
+    return written if isinstance(written, VectorFormula) else None
+
+
+def output_count(name: str) -> int:
+    """The number of components of the outputs."""
+    vectors = lookup_vectors(name)
+    return len(lookup(name).outputs) if vectors is None else vectors.size(vectors.layout)
+
+
+def _last_step(name: str) -> tuple[str, str, list[list[int]]]:
+    """A name taken apart: what is derived from, the derivation (empty for a formula as written), its components."""
     base, _, last = name.rpartition("/")
+    if not base:
+        return name, "", []
     derivation, *parts = last.split(":")
-    components = [[int(index) for index in part.split(",") if index] for part in parts]
-    return _DERIVATIONS[derivation](lookup(base), *components)
+    return base, derivation, [[int(index) for index in part.split(",") if index] for part in parts]
 
 
 _DERIVATIONS: dict[str, Callable[..., Formula]] = {
@@ -118,6 +150,14 @@ _DERIVATIONS: dict[str, Callable[..., Formula]] = {
     "row_gradient": Formula.row_gradient,
     "with_row_gradient": Formula.with_row_gradient,
 }
+_VECTOR_DERIVATIONS: dict[str, Callable[..., VectorFormula]] = {
+    "rows": VectorFormula.by_rows,
+    "columns": VectorFormula.by_columns,
+    "parameters": VectorFormula.by_parameters,
+    "tangent": VectorFormula.tangent,
+    "row_gradient": VectorFormula.row_gradient,
+    "with_row_gradient": VectorFormula.with_row_gradient,
+}
 
 
 def weighted(kernel_value: Expression, dimension: int, parameters: int) -> Formula:
@@ -125,15 +165,17 @@ def weighted(kernel_value: Expression, dimension: int, parameters: int) -> Formu
     return Formula(dimension, dimension + 1, parameters, (multiply(leaf("column", dimension), kernel_value),))
 
 
-def _digest(formula: Formula) -> str:
+def _digest(formula: Formula | VectorFormula) -> str:
     """A name that is the same in every process: a hash of the nodes in topological order."""
+    outputs = [output for output in formula.outputs if isinstance(output, Expression)]  # all, in what a user wrote
     numbers: dict[Expression, int] = {}
-    digest = hashlib.sha256(f"{formula.rows} {formula.columns} {formula.parameters}".encode())
-    for current in topological(formula.outputs):
+    dimension = getattr(formula, "dimension", "")
+    digest = hashlib.sha256(f"{formula.rows} {formula.columns} {formula.parameters} {dimension}".encode())
+    for current in topological(outputs):
         numbers[current] = len(numbers)
         parts = " ".join(str(numbers[argument]) for argument in current.arguments)
         digest.update(f";{current.operation} {current.value!r} {parts}".encode())
-    digest.update(f";{[numbers[output] for output in formula.outputs]}".encode())
+    digest.update(f";{[numbers[output] for output in outputs]}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -156,8 +198,13 @@ class Plan:
 
 @lru_cache(maxsize=4096)
 def plan(name: str) -> Plan:
-    """The plan of a formula."""
-    pulled = [_pull_factors(output) for output in lookup(name).outputs]
+    """The plan of a formula in components."""
+    return plan_of(lookup(name).outputs)
+
+
+def plan_of(outputs: Sequence[Expression]) -> Plan:
+    """The plan of some expressions."""
+    pulled = [_pull_factors(output) for output in outputs]
     before: dict[Expression, Expression] = {}
 
     def hoist(old: Expression, parts: tuple[Expression, ...]) -> Expression:
@@ -167,7 +214,7 @@ def plan(name: str) -> Plan:
             before.setdefault(part, leaf("parameter", len(before))) if part.sides == {"parameter"} else part
             for part in parts
         )
-        return node(old.operation, *shared, value=old.value)
+        return old.with_arguments(shared)
 
     inner = rebuild(rebuild((inner for inner, _ in pulled), _grouped), hoist)
     inner = tuple(
@@ -180,7 +227,7 @@ def plan(name: str) -> Plan:
 def _grouped(old: Expression, parts: tuple[Expression, ...]) -> Expression:
     """A product with the factors that are the same for all pairs brought together, so that they are hoisted as one."""
     if old.operation != "multiply":
-        return node(old.operation, *parts, value=old.value)
+        return old.with_arguments(parts)
     a, b = parts
     if a.shared and not b.shared:
         a, b = b, a
@@ -189,6 +236,7 @@ def _grouped(old: Expression, parts: tuple[Expression, ...]) -> Expression:
     return node("multiply", a, b)
 
 
+@lru_cache(maxsize=65536)  # a part that stands in many places is taken apart once
 def _pull_factors(output: Expression) -> tuple[Expression, Expression]:
     """A product taken apart: the factors that depend on the column, and the others."""
     if not {"column"} <= output.sides:

@@ -45,7 +45,7 @@ class _Known(torch.autograd.Function):
     def backward(ctx: Any, cotangent: Tensor | None) -> tuple[Any, ...]:
         if cotangent is None:
             return (None,) * (2 + len(ctx.saved_tensors))
-        inputs, gradients = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        inputs, gradients = _halves(ctx)
         needed = ctx.needs_input_grad[2 : 2 + ctx.count]
         weighted = [
             _summed_to(cotangent * gradient, tensor) if need else None
@@ -85,17 +85,23 @@ class _Contraction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
-        left, right = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        left, right = _halves(ctx)
         others = zip((*left, *right), (*right, *left), strict=True)
         return (None, *(_summed_to(cotangent * other, tensor) for tensor, other in others))
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        left, right = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        left, right = _halves(ctx)
         others = zip((*right, *left), tangents[1:], strict=True)
         moving = [(other, tangent) for other, tangent in others if tangent is not None]
         result: Tensor = _Contraction.apply(len(moving), *(part for pair in zip(*moving, strict=True) for part in pair))
         return result
+
+
+def _halves(ctx: Any) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """The saved tensors before and after ``ctx.count``, unpacked once, which is all that checkpointing allows."""
+    saved = ctx.saved_tensors
+    return saved[: ctx.count], saved[ctx.count :]
 
 
 def _summed_to(tensor: Tensor, like: Tensor) -> Tensor:

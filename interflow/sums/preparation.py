@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
 from operator import index
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,13 @@ from torch import Tensor, nn
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.errors import ArgumentError, InterflowWarning
 from interflow.kernels import Kernel
+from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters
 from interflow.sums.backends import Approximation, Backend, PairBackend, Question, backend_key, backend_of
-from interflow.sums.formula import derive, register, weighted
+from interflow.sums.formula import Formula, derive, register, weighted
+from interflow.sums.images import image_sum, remember, watched
 from interflow.sums.tracing import parameter_vector, trace_kernel
+from interflow.sums.vectors import VectorFormula, weighted_radial
 from interflow.validation import can_read, check_cloud, check_instance, check_same_space
 
 
@@ -117,9 +121,13 @@ def prepare(
     _check(kernel, boundary, x, y, options)
     dimension = index(x.shape[-1])  # a number also where a compiler takes shapes for symbols: it names the formula
     x, y, weights = _in_full_precision(x), _in_full_precision(y), _weights(y, weights)
+    backend = backend_key(options.backend)
+    name = formula_name if isinstance(backend_of(backend), PairBackend) else untraced_name
+    formula = name(kernel, boundary, dimension, x.dtype)
+    parameters = parameter_vector(kernel, boundary, like=x)
     return Prepared(
-        formula=formula_name(kernel, boundary, dimension),
-        backend=backend_key(options.backend),
+        formula=formula,
+        backend=backend,
         skip_diagonal=not options.self_pairs,
         kernel=kernel,
         boundary=boundary,
@@ -127,7 +135,7 @@ def prepare(
         x=_components_first(x),
         y=_components_first(y),
         weights=one_component(weights),
-        parameters=parameter_vector(kernel, boundary, like=x),
+        parameters=watched(parameters, formula, boundary, dimension, x.dtype),
         batched=x.ndim == 3,
     )
 
@@ -208,15 +216,47 @@ _naming = threading.Lock()
 
 
 @torch.compiler.assume_constant_result
-def formula_name(kernel: Kernel, boundary: Boundary, dimension: int) -> str:
-    """The name of ``w·k(x, y)``; traced once for all kernels of one structure, whatever their parameters."""
-    key = (structure(kernel), structure(boundary), dimension)
+def formula_name(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype = torch.float64) -> str:
+    """The name of ``w·k(x, y)``; traced once for all kernels of one structure, whatever their parameters.
+
+    Where all images count, their number is part of the structure: it follows from parameters and dtype.
+    """
+    own = structure(kernel)
+    images = image_sum(kernel, own, boundary, dimension, dtype)
+    key = (own, structure(boundary), dimension, images)
     with _naming:
         if key not in _names:
-            expression = trace_kernel(kernel, boundary, dimension)
-            values = (*hyperparameters(kernel).values(), *hyperparameters(boundary).values())
-            _names[key] = register(weighted(expression, dimension, sum(value.numel() for value in values)))
-        return _names[key]
+            _names[key] = register(_formula(kernel, boundary, dimension, images))
+    if images is not None:
+        remember(_names[key], kernel, boundary, dimension, dtype, images)
+    return _names[key]
+
+
+@torch.compiler.assume_constant_result
+def untraced_name(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype) -> str:
+    """A name for all kernels and domains of one structure where no formula is wanted."""
+    key = (structure(kernel), structure(boundary), dimension, dtype)
+    with _naming:
+        return _untraced.setdefault(key, f"untraced-{len(_untraced)}")
+
+
+_untraced: dict[Hashable, str] = {}
+
+
+def _formula(
+    kernel: Kernel, boundary: Boundary, dimension: int, images: ImageSum[Any] | None
+) -> Formula | VectorFormula:
+    """``w·k(x, y)`` in inner products, for many coordinates and a kernel of the distance; else in components."""
+    parameters = sum(value.numel() for part in (kernel, boundary) for value in hyperparameters(part).values())
+    if dimension >= MANY_COORDINATES and boundary.straight:
+        radial = weighted_radial(trace_kernel(kernel, OpenBoundary(), 2), dimension, parameters)
+        if radial is not None:
+            return radial
+    return weighted(trace_kernel(kernel, boundary, dimension, images), dimension, parameters)
+
+
+MANY_COORDINATES: Final = 8
+"""Coordinates of a point from which on matrix products are worth while."""
 
 
 def structure(module: nn.Module) -> Hashable:

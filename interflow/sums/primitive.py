@@ -13,11 +13,9 @@ import torch
 from torch import Tensor
 
 from interflow.errors import BackendError
-from interflow.sums.backends.base import Job, PairBackend
+from interflow.sums.backends.base import Inputs
 from interflow.sums.backends.registry import pair_backend_of
-from interflow.sums.evaluation import evaluate
-from interflow.sums.expression import Expression
-from interflow.sums.formula import derive, lookup, plan
+from interflow.sums.formula import derive, output_count
 
 _library = torch.library.Library("interflow", "DEF")
 _library.define(
@@ -175,42 +173,14 @@ def _fold(
 
 @torch.library.impl(_library, "pair_sum", "CompositeExplicitAutograd")
 def _run(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool) -> Tensor:
-    made = plan(formula)
-    batch = _batch(a, b, p)
-    if batch == 0 or a.shape[2] == 0 or b.shape[2] == 0:
-        return a.new_zeros(batch, len(made.inner), a.shape[2])
-
-    def parameter(leaf: Expression) -> Tensor:
-        return p[:, int(leaf.value), None]
-
-    def row_or_parameter(leaf: Expression) -> Tensor:
-        return a[:, int(leaf.value)] if leaf.operation == "row" else parameter(leaf).to(a.dtype)
-
-    before = evaluate(made.before, parameter, like=p)
-    prepared = torch.cat(torch.broadcast_tensors(*before), 1).to(a.dtype) if before else a.new_zeros(1, 0)
-    job = Job(formula, made.inner, a.contiguous(), b.contiguous(), prepared, skip)
-    total = _able(pair_backend_of(backend), job).run(job)
-    after = evaluate(made.after, row_or_parameter, like=a)
-    for output, factor in enumerate(after):
-        if made.after[output].constant != 1.0:
-            total[:, output] *= factor
-    return total
-
-
-def _batch(*tensors: Tensor) -> int:
-    """The size of the batch, for which a 1 may stand."""
-    sizes = [tensor.shape[0] for tensor in tensors]
-    return 0 if 0 in sizes else max(sizes)
-
-
-def _able(backend: PairBackend, job: Job) -> PairBackend:
-    """The backend that does the work; raises `BackendError` with the reason if it cannot."""
-    request = job.request()
-    chosen = backend.choose(request)
-    obstacle = chosen.obstacle(request)
+    inputs = Inputs(formula, a.contiguous(), b.contiguous(), p, skip)
+    if inputs.batch == 0 or a.shape[2] == 0 or b.shape[2] == 0:
+        return a.new_zeros(inputs.batch, output_count(formula), a.shape[2])
+    chosen = pair_backend_of(backend).choose(inputs.request())
+    obstacle = chosen.obstacle(inputs.request())
     if obstacle is not None:
         raise BackendError(f"The backend {chosen.name} cannot run this sum: {obstacle}.")
-    return chosen
+    return chosen.evaluate(inputs)
 
 
 def _joined(pieces: Sequence[Tensor]) -> Tensor:
@@ -223,5 +193,5 @@ def _joined(pieces: Sequence[Tensor]) -> Tensor:
 
 @torch.library.register_fake("interflow::pair_sum", lib=_library)
 def _shape(rows: Tensor, columns: Tensor, parameters: Tensor, formula: str, backend: str, skip: bool) -> Tensor:
-    batch = _batch(rows, columns, parameters)
-    return rows.new_empty(batch, len(lookup(formula).outputs), rows.shape[2])
+    batch = Inputs(formula, rows, columns, parameters, skip).batch
+    return rows.new_empty(batch, output_count(formula), rows.shape[2])

@@ -23,6 +23,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from interflow.boundaries import Boundary
 from interflow.errors import KernelError
 from interflow.kernels import Kernel
+from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters, substitute
 from interflow.sums import operations as op
 from interflow.sums.expression import ONE, ZERO, Expression, constant, leaf
@@ -42,8 +43,8 @@ _ZERO_AT_ZERO: Final = {
 """The operations that give 0 where all of their arguments are 0."""
 
 
-def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int) -> Expression:
-    """The expression of ``k(x, y)``.
+def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int, images: ImageSum[Any] | None = None) -> Expression:
+    """The expression of ``k(x, y)``; with ``images``, of the sum over all images, written in this way.
 
     Its leaves are row 0..d−1 for x, column 0..d−1 for y, and the parameters in the order of `hyperparameters`: those of
     the kernel, then those of the boundary, each flattened.
@@ -54,10 +55,12 @@ def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int) -> Expressi
     values = {"kernel": hyperparameters(kernel), "boundary": hyperparameters(boundary)}
     shapes = {part: {name: value.shape for name, value in own.items()} for part, own in values.items()}
     with _tracing, ThreadPoolExecutor(1) as fresh:  # a fresh thread has none of the caller's modes and transforms
-        return fresh.submit(_trace, kernel, boundary, dimension, shapes).result()
+        return fresh.submit(_trace, kernel, boundary, dimension, images, shapes).result()
 
 
-def _trace(kernel: Kernel, boundary: Boundary, dimension: int, shapes: Shapes) -> Expression:
+def _trace(
+    kernel: Kernel, boundary: Boundary, dimension: int, images: ImageSum[Any] | None, shapes: Shapes
+) -> Expression:
     names = _parameter_leaves(shapes)
     x, y = (_leaves(side, dimension) for side in ("row", "column"))
     point = _example((dimension,))
@@ -65,16 +68,22 @@ def _trace(kernel: Kernel, boundary: Boundary, dimension: int, shapes: Shapes) -
     def displace(x: Tensor, y: Tensor, values: Mapping[str, Tensor]) -> Tensor:
         return substitute(boundary, values).displacement(x, y)
 
-    def evaluate(components: list[Tensor], values: Mapping[str, Tensor]) -> Tensor:
-        return substitute(kernel, values).evaluate(tuple(components))
+    def measure(values: Mapping[str, Tensor]) -> Tensor:
+        return substitute(boundary, values).periods(dimension)
+
+    def evaluate(components: list[Tensor], periods: list[Tensor], values: Mapping[str, Tensor]) -> Tensor:
+        own = substitute(kernel, values)
+        return images.evaluate(own, tuple(components), tuple(periods)) if images else own.evaluate(tuple(components))
 
     follow = _Follower(boundary, vanishing=frozenset())
     displaced = follow(displace, (point, 0.75 * point, _examples(shapes["boundary"])), (x, y, names["boundary"]))
     displacement = list(displaced.flat)
+    periods = list(follow(measure, (_examples(shapes["boundary"]),), (names["boundary"],)).flat) if images else []
     follow = _Follower(kernel, vanishing=frozenset(displacement))
-    components = [_example(()) + axis for axis in range(dimension)]
-    boxed = [_array(component) for component in displacement]
-    value = follow(evaluate, (components, _examples(shapes["kernel"])), (boxed, names["kernel"]))
+    parts = [_example(()) + index for index in range(dimension + len(periods))]
+    boxed = [_array(part) for part in (*displacement, *periods)]
+    examples = (parts[:dimension], parts[dimension:], _examples(shapes["kernel"]))
+    value = follow(evaluate, examples, (boxed[:dimension], boxed[dimension:], names["kernel"]))
     if value.size != 1:
         raise KernelError(f"{type(kernel).__name__} gives an array of shape {value.shape} for one pair, not a number.")
     return _expression(value.item())
@@ -283,6 +292,18 @@ def _sum(follower: _Follower, a: Array, axes: Any = None, keepdim: bool = False,
     return _as_array(a)
 
 
+def _matrix_product(follower: _Follower, a: Array, b: Array) -> Array:
+    return _sum(follower, _plain(op.multiply)(follower, a[:, :, None], b[None]), (1,))
+
+
+def _added_matrix_product(
+    follower: _Follower, added: Array, a: Array, b: Array, *, beta: float = 1, alpha: float = 1
+) -> Array:
+    scale = _plain(op.multiply)
+    product = scale(follower, alpha, _matrix_product(follower, a, b))
+    return _plain(op.add)(follower, scale(follower, beta, added), product)
+
+
 def _as_array(a: Any) -> Array:
     return a if isinstance(a, np.ndarray) else _array(a)
 
@@ -377,6 +398,8 @@ _RULES: Final[dict[Any, Rule]] = {
     _aten.bitwise_and.Tensor: _binary("and"),
     _aten.bitwise_or.Tensor: _binary("or"),
     _aten.bitwise_not.default: _unary("not"),
+    _aten.mm.default: _matrix_product,
+    _aten.addmm.default: _added_matrix_product,
     _aten.sum.dim_IntList: _sum,
     _aten.sum.default: _sum,
     _aten.view.default: _shaping(np.reshape),

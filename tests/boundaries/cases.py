@@ -13,6 +13,7 @@ BOUNDARIES: dict[str, Boundary] = {
     "long torus": PeriodicBoundary(torch.tensor([3.0, 0.1]), lower=torch.tensor([100.0, -0.05])),
     "box": ReflectingBoundary(0.0, 1.0),
     "long box": ReflectingBoundary(torch.tensor([-1.3, 100.0]), torch.tensor([0.7, 100.3])),
+    "torus of all images": PeriodicBoundary(2.0, lower=1.0, images="all"),
     "channel": ProductBoundary([PeriodicBoundary(0.7, lower=0.1), OpenBoundary()]),
     "slab": ProductBoundary([ReflectingBoundary(-1.0, 2.0), PeriodicBoundary(3.0)]),
 }

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.autograd import gradcheck
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ProductBoundary, ReflectingBoundary
@@ -19,31 +18,6 @@ from tests.boundaries.cases import BOUNDARIES, BOUNDED, corners, scattered
 every_boundary = pytest.mark.parametrize("boundary", BOUNDARIES.values(), ids=BOUNDARIES)
 every_bounded = pytest.mark.parametrize("boundary", BOUNDED.values(), ids=BOUNDED)
 every_dtype = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
-
-
-@every_boundary
-def test_displacement_is_antisymmetric_to_the_bit(boundary: Boundary) -> None:
-    x, y = scattered(50, seed=0), scattered(50, seed=1)
-    assert torch.equal(boundary.displacement(x, y), -boundary.displacement(y, x))
-
-
-@every_boundary
-def test_displacement_of_a_point_from_itself_is_0(boundary: Boundary) -> None:
-    x = scattered(50, seed=0)
-    assert torch.equal(boundary.displacement(x, x), torch.zeros_like(x))
-
-
-@every_boundary
-def test_displacement_leads_from_y_to_x(boundary: Boundary) -> None:
-    x, y = (boundary.wrap(scattered(50, seed=seed)) for seed in (0, 1))
-    arrived = boundary.wrap(y + boundary.displacement(x, y))
-    assert boundary.displacement(arrived, x).abs().max() < 1e-12
-
-
-@every_boundary
-def test_wrap_leaves_points_inside_as_they_are(boundary: Boundary) -> None:
-    wrapped = boundary.wrap(scattered(500, seed=0))
-    assert torch.equal(boundary.wrap(wrapped), wrapped)
 
 
 @every_bounded
@@ -62,43 +36,12 @@ def test_wrap_lands_inside_in_every_dtype(boundary: Boundary, dtype: torch.dtype
     assert bool((wrapped < upper)[:, periodic].all())
 
 
-@pytest.mark.parametrize("boundary", [b for b in BOUNDED.values() if bool(b.periods(2).isfinite().all())], ids=repr)
-def test_wrap_keeps_displacements_on_a_torus(boundary: Boundary) -> None:
-    x, y = scattered(200, seed=0), scattered(200, seed=1)
-    before, after = boundary.displacement(x, y), boundary.displacement(boundary.wrap(x), boundary.wrap(y))
-    away = (before.abs() - boundary.periods(2) / 2).abs() > 1e-9
-    assert bool(away.float().mean() > 0.9)
-    torch.testing.assert_close(after[away], before[away], rtol=0, atol=1e-12)
-
-
-@every_boundary
-@every_dtype
-def test_displacement_keeps_the_dtype(boundary: Boundary, dtype: torch.dtype) -> None:
-    x = scattered(5, seed=0).to(dtype)
-    assert boundary.displacement(x, x).dtype == dtype
-    assert all(tensor.dtype == dtype for tensor in boundary.reflect(x, x))
-
-
 @every_boundary
 def test_reflect_wraps_positions_and_keeps_speeds(boundary: Boundary) -> None:
     x, v = scattered(200, seed=0), scattered(200, seed=1)
     inside, after = boundary.reflect(x, v)
     assert torch.equal(inside, boundary.wrap(x))
     assert torch.equal(after.abs(), v.abs())
-
-
-@every_boundary
-def test_not_a_number_stays_one(boundary: Boundary) -> None:
-    x = torch.full((1, 2), torch.nan)
-    assert bool(boundary.wrap(x).isnan().all())
-    assert bool(boundary.displacement(x, torch.zeros(1, 2)).isnan().all())
-
-
-@every_boundary
-def test_gradients_of_wrap_and_displacement(boundary: Boundary) -> None:
-    x, y = scattered(6, seed=2).requires_grad_(), scattered(6, seed=3).requires_grad_()
-    assert gradcheck(boundary.displacement, (x, y))
-    assert gradcheck(boundary.wrap, x)
 
 
 @every_boundary
@@ -112,14 +55,6 @@ def test_any_leading_shape_is_worked_on_point_by_point(boundary: Boundary, leadi
     assert torch.equal(boundary.wrap(x).reshape(-1, 2), boundary.wrap(flat_x))
     strided = torch.stack([x, x], dim=-1)[..., 0]
     assert torch.equal(boundary.wrap(strided), boundary.wrap(x))
-
-
-@every_boundary
-def test_displacement_broadcasts_to_a_matrix(boundary: Boundary) -> None:
-    x, y = scattered(4, seed=0), scattered(3, seed=1)
-    matrix = boundary.displacement(x[:, None], y[None])
-    assert matrix.shape == (4, 3, 2)
-    assert torch.equal(matrix[2, 1], boundary.displacement(x[2], y[1]))
 
 
 @every_boundary

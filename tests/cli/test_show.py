@@ -1,21 +1,18 @@
 """``interflow show`` draws a run again from its folder alone."""
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from interflow.cli import main
-from interflow.storage import Frames, RunFolder
+from interflow.storage import RunFolder
+from tests.storage.runs import simulate, system
 
 
 @pytest.fixture
 def folder(tmp_path):
-    frames = Frames(
-        positions=np.zeros((3, 4, 2)), times=np.arange(3.0), steps=np.arange(3), energies=np.ones(3), weights=np.ones(4)
-    )
-    with RunFolder.new(tmp_path / "here") as folder:
-        folder.write_frames(frames)
-        folder.write_summary({"name": "tour", "lower": [0, None], "upper": [1, None]})
+    simulate(system(), tmp_path / "here")
+    folder = RunFolder(tmp_path / "here")
+    folder.write_summary({"name": "tour", "lower": [0, None], "upper": [1, None]})
     return folder
 
 

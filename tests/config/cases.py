@@ -38,6 +38,11 @@ SIMPLE_KERNELS = {
         "morse", attraction=positive, attraction_length=positive, repulsion=positive, repulsion_length=positive
     ),
     "lennard_jones": kind("lennard_jones", epsilon=positive, sigma=positive, cutoff=st.none() | positive),
+    "bandlimited_energy": kind(
+        "bandlimited_energy",
+        lengths=positive | st.lists(positive, min_size=2, max_size=2),
+        modes=st.integers(1, 50),
+    ),
     "soft_sphere": kind("soft_sphere", epsilon=positive, sigma=positive, exponent=rounded(1, 4), learnable=truth),
 }
 simple_kernels = scaled(st.one_of(*SIMPLE_KERNELS.values()))
@@ -46,7 +51,12 @@ kernels = simple_kernels | scaled(sums)
 
 BOUNDARIES = {
     "open": kind("open"),
-    "periodic": kind("periodic", lengths=positive | st.lists(positive, min_size=2, max_size=2), lower=rounded(-5, 5)),
+    "periodic": kind(
+        "periodic",
+        lengths=positive | st.lists(positive, min_size=2, max_size=2),
+        lower=rounded(-5, 5),
+        images=st.sampled_from(["nearest", "all"]),
+    ),
     "reflecting": kind("reflecting", lower=rounded(-5, 0), upper=rounded(1, 5)),
     "product": kind(
         "product", axes=st.lists(kind("open") | kind("periodic", lengths=positive), min_size=2, max_size=2)
@@ -105,6 +115,18 @@ BACKENDS = {
     "keops": kind("keops"),
 }
 
+OBSERVABLES = {
+    "mean_speed": kind("mean_speed"),
+    "discrepancy": kind("discrepancy", discrepancy=DISCREPANCIES["mmd"], target=points),
+    "pair_distances": kind("pair_distances", bins=st.integers(1, 50), longest=positive),
+    "fourier_mode": kind("fourier_mode", mode=st.tuples(rounded(-3, 3), rounded(-3, 3)), lengths=positive),
+    "alignment": kind("alignment"),
+}
+SCHEDULES = {
+    name: kind(name, start=positive, end=positive, steps=st.integers(1, 1000))
+    for name in ("linear", "exponential", "cosine")
+}
+
 FAMILIES = {
     "backend": BACKENDS,
     "boundary": BOUNDARIES,
@@ -112,6 +134,8 @@ FAMILIES = {
     "discrepancy": DISCREPANCIES,
     "energy": ENERGIES,
     "integrator": INTEGRATORS,
+    "observable": OBSERVABLES,
+    "schedule": SCHEDULES,
     "distribution": DISTRIBUTIONS,
 }
 """A strategy for each kind of each family."""

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from interflow import GaussianKernel, Kernel, PeriodicBoundary, RadialKernel
+from interflow import BandlimitedEnergyKernel, GaussianKernel, Kernel, LaplacianKernel, PeriodicBoundary, RadialKernel
 from interflow.discrepancies import MMD, Discrepancy, EnergyDistance
 from interflow.errors import ArgumentError, InterflowWarning
 from tests.discrepancies.clouds import cloud, masses
@@ -140,16 +140,16 @@ def test_a_kernel_of_ones_own_does_not_warn_in_open_space():
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "remedy"),
     [
-        lambda torus: EnergyDistance(boundary=torus),
-        lambda torus: MMD(GaussianKernel(0.3), boundary=torus),
+        (lambda torus: EnergyDistance(boundary=torus), "Take a BandlimitedEnergyKernel"),
+        (lambda torus: MMD(GaussianKernel(0.3), boundary=torus), r"images=\"all\".*bandwidth.*BandlimitedEnergyKernel"),
     ],
     ids=["distance", "wide gaussian"],
 )
-def test_nearest_images_that_are_not_definite_warn_once_a_dimension(make):
+def test_nearest_images_that_are_not_definite_warn_once_a_dimension(make, remedy):
     loss = make(PeriodicBoundary(1.0))
-    with pytest.warns(InterflowWarning, match=r"not positive definite on this torus in dimension 2.*bandwidth"):
+    with pytest.warns(InterflowWarning, match=rf"not positive definite on this torus in dimension 2.*{remedy}"):
         loss(cloud(), cloud(9, seed=1))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -160,6 +160,19 @@ def test_nearest_images_that_are_not_definite_warn_once_a_dimension(make):
 
 def test_a_narrow_gaussian_on_the_torus_does_not_warn():
     assert MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(1.0))(cloud(), cloud(9, seed=1)).isfinite()
+
+
+@pytest.mark.parametrize("kernel", [GaussianKernel(0.3), LaplacianKernel(0.1), BandlimitedEnergyKernel(1.0, modes=3)])
+def test_a_definite_kernel_of_all_images_does_not_warn(kernel):
+    loss = MMD(kernel, boundary=PeriodicBoundary(1.0, images="all"))
+    assert loss(cloud(), cloud(9, seed=1)) > 0
+
+
+def test_a_kernel_that_is_not_definite_warns_with_all_images_as_well():
+    torus = PeriodicBoundary(1.0, images="all")
+    loss = MMD(GaussianKernel(0.1) - 2.0 * GaussianKernel(0.3), boundary=torus)
+    with pytest.warns(InterflowWarning, match="images='all' is not positive definite on this torus"):
+        loss(cloud(), cloud(9, seed=1))
 
 
 def test_a_subclass_must_write_forward():

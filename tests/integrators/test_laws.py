@@ -4,41 +4,7 @@ import pytest
 import torch
 
 from interflow import InteractionEnergy, LogarithmicKernel, ParticleSystem, PeriodicBoundary, ReflectingBoundary
-from tests.flows import DETERMINISTIC, FIRST_ORDER, INTEGRATORS, cloud, generator, masses, repulsion, same, torus_system
-
-
-@pytest.mark.parametrize("name", INTEGRATORS)
-def test_a_step_leaves_the_state_it_starts_from(name):
-    system = torus_system(INTEGRATORS[name]())
-    system.simulate(2, progress=False)
-    state = system.state
-    before = {key: tensor.clone() for key, tensor in state.to_dict().items()}
-    with torch.no_grad():
-        after = system.step(state)
-    assert all(torch.equal(before[key], tensor) for key, tensor in state.to_dict().items())
-    assert after.step == state.step + 1
-    assert after.time > state.time
-
-
-@pytest.mark.parametrize("name", INTEGRATORS)
-def test_simulating_in_two_parts_is_simulating_at_once_bit_for_bit(name):
-    whole, parts = (torus_system(INTEGRATORS[name]()) for _ in range(2))
-    whole.simulate(7, progress=False)
-    parts.simulate(3, save_every=1, progress=False)
-    parts.simulate(4, save_every=2, progress=False)
-    assert same(parts.state, whole.state)
-
-
-@pytest.mark.parametrize("name", INTEGRATORS)
-def test_a_state_dict_taken_in_the_middle_goes_on_bit_for_bit(name, tmp_path):
-    system = torus_system(INTEGRATORS[name]())
-    system.simulate(3, progress=False)
-    torch.save(system.state_dict(), tmp_path / "checkpoint.pt")
-    resumed = torus_system(INTEGRATORS[name](), seed=9, positions=cloud(seed=9))
-    resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
-    for run in (system, resumed):
-        run.simulate(4, progress=False)
-    assert same(resumed.state, system.state)
+from tests.flows import DETERMINISTIC, FIRST_ORDER, INTEGRATORS, cloud, generator, masses, repulsion, torus_system
 
 
 @pytest.mark.parametrize("name", DETERMINISTIC)
@@ -82,19 +48,6 @@ def test_a_symmetric_interaction_keeps_the_centre_of_mass(name):
     torch.testing.assert_close(centres, centres[:1].expand_as(centres), rtol=0.0, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", INTEGRATORS)
-@pytest.mark.parametrize("count", [0, 1])
-def test_no_particle_and_one_particle_are_ordinary(name, count):
-    system = ParticleSystem(cloud(count), energy=repulsion(), integrator=INTEGRATORS[name](), generator=generator())
-    assert system.simulate(2, progress=False).positions.shape == (2, count, 2)
-
-
-@pytest.mark.parametrize("name", INTEGRATORS)
-def test_float32_positions_stay_float32_and_time_float64(name):
-    state = torus_system(INTEGRATORS[name](), positions=cloud(dtype=torch.float32)).simulate(2, progress=False).final
-    assert (state.positions.dtype, state.time.dtype) == (torch.float32, torch.float64)
-
-
 DIFFERENTIABLE = sorted(set(INTEGRATORS) - {"sgd_momentum"})
 
 
@@ -108,15 +61,3 @@ def test_a_rollout_is_the_simulation(name):
     torch.testing.assert_close(rolled.energies.detach(), simulated.energies, rtol=error, atol=0.0)
     assert torch.equal(rolled.times, simulated.times)
     assert system.state.step == 0
-
-
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_three_steps_have_the_gradient_of_finite_differences(name):
-    system = ParticleSystem(cloud(4), energy=repulsion(), integrator=INTEGRATORS[name](0.05), generator=generator())
-    noise = system.generator.get_state()
-
-    def end(positions):
-        system.generator.set_state(noise)
-        return system.rollout(3, state=system.state.replace(positions=positions)).positions[-1]
-
-    assert torch.autograd.gradcheck(end, cloud(4).requires_grad_())

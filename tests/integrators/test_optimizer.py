@@ -80,7 +80,17 @@ def test_an_optimizer_that_would_cut_the_graph_in_silence_is_refused(make):
     system = ParticleSystem(cloud(), energy=repulsion(), integrator=Optimizer(make))
     start = system.state.replace(positions=cloud().requires_grad_())
     with pytest.raises(ArgumentError, match="in a step that is differentiated"):
-        system.rollout(2, state=start)
+        system.step(system.step(start))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop"])
+def test_an_optimizer_that_works_in_place_refuses_a_rollout_with_the_reason(name):
+    system = ParticleSystem(cloud(), energy=repulsion(), integrator=Optimizer(MAKERS[name]))
+    with pytest.raises(ArgumentError, match=r"`integrator`.*in place, without a graph.*rollout.*simulate") as caught:
+        system.rollout(2)
+    assert caught.value.argument == "integrator"
+    with torch.no_grad():
+        assert system.rollout(2).final.step == 2
 
 
 def test_moments_that_are_no_tensors_are_refused():

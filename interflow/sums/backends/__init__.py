@@ -5,8 +5,11 @@ from interflow.sums.backends.auto import CANDIDATES, Auto
 from interflow.sums.backends.base import Backend, PairBackend, Question, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
+from interflow.sums.backends.fourier import Fourier
 from interflow.sums.backends.keops import Keops
+from interflow.sums.backends.nufft import Nufft
 from interflow.sums.backends.registry import BACKENDS, backend_key, backend_of, pair_backend_of, repeated
+from interflow.sums.backends.series import SeriesBackend
 
 __all__ = [
     "BACKENDS",
@@ -17,10 +20,13 @@ __all__ = [
     "Backend",
     "Compiled",
     "Dense",
+    "Fourier",
     "Keops",
+    "Nufft",
     "PairBackend",
     "Question",
     "Request",
+    "SeriesBackend",
     "backend_key",
     "backend_of",
     "pair_backend_of",

@@ -2,9 +2,9 @@
 
     ``‖approximate − exact‖ ≤ tolerance · (‖exact‖ + 0.01·S)``,  ``S = √N · Σ|wⱼ| · sup|k|``  (``sup|∇k|`` for fields).
 
-The promise is kept before anything is computed: whatever a backend can set, its modes and its precision, it sets so that
-the absolute error stays under ``tolerance · 0.01 · S`` for any points and weights. No sum is repeated, and no setting
-depends on a result.
+The promise is kept before anything is computed: whatever a backend can set, its modes and its precision, it sets so
+that the absolute error stays under ``tolerance · 0.01 · S`` for any points and weights. No sum is repeated, and no
+setting depends on a result.
 """
 
 from __future__ import annotations

@@ -10,15 +10,17 @@ from torch import Tensor
 
 from interflow.errors import ArgumentError
 from interflow.sums.backends.approximation import Approximation
-from interflow.sums.backends.base import Backend, Job, PairBackend, Question, Request
+from interflow.sums.backends.base import Backend, Inputs, PairBackend, Question, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
+from interflow.sums.backends.fourier import Fourier
 from interflow.sums.backends.keops import Keops
+from interflow.sums.backends.nufft import Nufft
 
 PAIR_BACKENDS: Final[tuple[PairBackend, ...]] = (Dense(), Compiled(), Keops())
 """The exact backends to choose from."""
 
-APPROXIMATIONS: Final[tuple[Approximation, ...]] = ()
+APPROXIMATIONS: Final[tuple[Approximation, ...]] = (Fourier(), Nufft())
 """The approximate backends to choose from."""
 
 CANDIDATES: Final[tuple[Backend, ...]] = (*PAIR_BACKENDS, *APPROXIMATIONS)
@@ -75,8 +77,8 @@ class Auto(PairBackend):
     def repeated(self) -> Self:
         return self if self.repetitions else replace(self, repetitions=200)
 
-    def run(self, job: Job) -> Tensor:
-        return self.choose(job.request()).run(job)
+    def evaluate(self, inputs: Inputs) -> Tensor:
+        return self.choose(inputs.request()).evaluate(inputs)
 
     def _approximations(self) -> list[Approximation]:
         return [backend.repeatable() if self.deterministic else backend for backend in APPROXIMATIONS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Self
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
+from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression, topological
-from interflow.sums.formula import Plan, plan
+from interflow.sums.formula import Plan, lookup_vectors, plan
 
 if TYPE_CHECKING:
     from interflow.sums.backends.approximation import Approximation
@@ -142,8 +144,84 @@ class PairBackend(Backend):
         return None
 
     @abstractmethod
+    def evaluate(self, inputs: Inputs) -> Tensor:
+        """``Σⱼ f_c(Aᵢ, Bⱼ, P)``, shape ``(batch, outputs, N)``."""
+
+
+class LoopBackend(PairBackend):
+    """An exact backend that carries out the inner loop over the pairs, and leaves to others what is outside of it."""
+
+    def evaluate(self, inputs: Inputs) -> Tensor:
+        made = plan(inputs.formula)
+        before, after = outside(made, inputs.parameters, lambda leaf: inputs.rows[:, int(leaf.value)], inputs.rows)
+        job = Job(inputs.formula, made.inner, inputs.rows, inputs.columns, before, inputs.skip_diagonal)
+        total = self.run(job)
+        for output, factor in after.items():
+            total[:, output] *= factor
+        return total
+
+    @abstractmethod
     def run(self, job: Job) -> Tensor:
         """``Σⱼ inner_c(Aᵢ, Bⱼ, P)`` for the inner expressions of the job; shape ``(batch, outputs, N)``."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The data of a pair sum, components first and contiguous; a batch of 1 stands for all of the others.
+
+    Attributes:
+        formula: name of the formula.
+        rows: ``(1 or batch, components, N)``.
+        columns: ``(1 or batch, components, M)``.
+        parameters: ``(1 or batch, components)``, float64.
+        skip_diagonal: leave out the pairs i = j.
+    """
+
+    formula: str
+    rows: Tensor
+    columns: Tensor
+    parameters: Tensor
+    skip_diagonal: bool
+
+    @property
+    def batch(self) -> int:
+        """Number of sums; 0 if one of the batches is empty."""
+        sizes = [tensor.shape[0] for tensor in (self.rows, self.columns, self.parameters)]
+        return 0 if 0 in sizes else max(sizes)
+
+    def request(self) -> Request:
+        """The request that these data answer."""
+        shape = (self.rows.shape[-1], self.columns.shape[-1], self.batch)
+        return Request(self.formula, *shape, self.rows.dtype, self.rows.device.type)
+
+
+def outside(
+    made: Plan, parameters: Tensor, of_row: Callable[[Expression], Tensor], like: Tensor
+) -> tuple[Tensor, dict[int, Tensor]]:
+    """What a plan computes outside of the loop.
+
+    Args:
+        made: the plan.
+        parameters: ``(1 or batch, k)`` in float64.
+        of_row: from a leaf of the row to its tensor ``(1 or batch, N)``.
+        like: gives the dtype of the loop.
+
+    Returns:
+        The values before it, ``(1 or batch, components)``; and the factors after it other than 1, ``(1 or batch, 1 or
+        N)``, by output.
+    """
+
+    def parameter(leaf: Expression) -> Tensor:
+        return parameters[:, int(leaf.value), None]
+
+    def row_or_parameter(leaf: Expression) -> Tensor:
+        return parameter(leaf).to(like.dtype) if leaf.operation == "parameter" else of_row(leaf)
+
+    values = evaluate(made.before, parameter, like=parameters)
+    before = torch.cat(torch.broadcast_tensors(*values), 1).to(like.dtype) if values else like.new_zeros(1, 0)
+    factors = evaluate(made.after, row_or_parameter, like=like)
+    scales = {index: factor for index, factor in enumerate(factors) if made.after[index].constant != 1.0}
+    return before, {index: factor.view(1, 1) if factor.ndim == 0 else factor for index, factor in scales.items()}
 
 
 @dataclass(frozen=True)
@@ -181,11 +259,16 @@ class Job:
         """M."""
         return self.columns.shape[-1]
 
-    def request(self) -> Request:
-        """The request that this job answers."""
-        kind = self.rows.device.type
-        return Request(self.formula, self.row_count, self.column_count, self.batch, self.rows.dtype, kind)
 
+def too_many_coordinates(formula: str) -> str | None:
+    """Why a loop over the components of points is not to be generated; None where they are few."""
+    vectors = lookup_vectors(formula)
+    if vectors is None or vectors.dimension <= _MOST_COORDINATES:
+        return None
+    return f"points have {vectors.dimension} coordinates, and it writes out at most {_MOST_COORDINATES}"
+
+
+_MOST_COORDINATES = 64
 
 _HEAVY = {
     "exp": 6.0, "expm1": 8.0, "log": 8.0, "log1p": 8.0, "sqrt": 3.0, "rsqrt": 4.0, "divide": 3.0, "reciprocal": 3.0,

@@ -15,21 +15,25 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError, BackendError
-from interflow.sums.backends.base import Job, PairBackend, Request, operations_per_pair
+from interflow.sums.backends.base import Job, LoopBackend, Request, operations_per_pair, too_many_coordinates
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
+from interflow.sums.formula import lookup
 
 _logger = logging.getLogger("interflow")
 
+MOST_PARAMETERS: Final = 100
+"""Parameters after which a formula is refused: for a wide network the compiler would take many minutes."""
+
 
 @dataclass(frozen=True)
-class Compiled(PairBackend):
+class Compiled(LoopBackend):
     """Exact sums by one compiled pass over the pairs, with memory O(N + M).
 
     Args:
@@ -44,6 +48,10 @@ class Compiled(PairBackend):
             raise ArgumentError("block", came=self.block, wanted="a positive whole number, or None")
 
     def obstacle(self, request: Request) -> str | None:
+        if (many := too_many_coordinates(request.formula)) is not None:
+            return many
+        if (parameters := lookup(request.formula).parameters) > MOST_PARAMETERS:
+            return f"the formula has {parameters} parameters, more than the {MOST_PARAMETERS} that compile in time"
         if request.device == "cpu":
             return None if _has_compiler() else "there is no C++ compiler (g++, or what CXX names) on the path"
         if request.device == "cuda":
@@ -51,7 +59,7 @@ class Compiled(PairBackend):
         return f"it runs on the CPU and on CUDA, not on {request.device}"
 
     def preparation(self, request: Request) -> float:
-        return 4.0
+        return 4.0 if lookup(request.formula).parameters < 20 else 60.0  # the weights of a network
 
     def cost(self, request: Request) -> float:
         _, weight = operations_per_pair(request.formula)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from interflow.errors import BackendError
-from interflow.sums.backends.base import Job, PairBackend, Request, operations_per_pair
+from interflow.sums.backends.base import Job, LoopBackend, Request, operations_per_pair, too_many_coordinates
 from interflow.sums.evaluation import number
 from interflow.sums.expression import Expression, leaf, topological
 from interflow.sums.formula import plan
@@ -31,7 +31,7 @@ LARGEST: Final = 2000
 
 
 @dataclass(frozen=True)
-class Keops(PairBackend):
+class Keops(LoopBackend):
     """Exact sums by KeOps, on the CPU or on CUDA, with memory O(N + M)."""
 
     name = "keops"
@@ -41,7 +41,7 @@ class Keops(PairBackend):
             return "the package pykeops is not installed"
         if request.device not in ("cpu", "cuda"):
             return f"it runs on the CPU and on CUDA, not on {request.device}"
-        unwritable = _unwritable(request.formula)
+        unwritable = too_many_coordinates(request.formula) or _unwritable(request.formula)
         if unwritable is not None:
             return unwritable
         if request.dtype == torch.float32 and max(request.rows, request.columns) > 2**24:

@@ -11,9 +11,18 @@ from interflow.sums.backends.auto import Auto
 from interflow.sums.backends.base import Backend, PairBackend
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
+from interflow.sums.backends.fourier import Fourier
 from interflow.sums.backends.keops import Keops
+from interflow.sums.backends.nufft import Nufft
 
-BACKENDS: Final[dict[str, type[Backend]]] = {"auto": Auto, "dense": Dense, "compiled": Compiled, "keops": Keops}
+BACKENDS: Final[dict[str, type[Backend]]] = {
+    "auto": Auto,
+    "dense": Dense,
+    "compiled": Compiled,
+    "keops": Keops,
+    "fourier": Fourier,
+    "nufft": Nufft,
+}
 
 _instances: dict[str, Backend] = {}
 

@@ -1,0 +1,112 @@
+"""How long do large fits take? A photograph in stipples, a million samples in the plane, and a surface in space."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import interflow as fl
+from benchmarks.fitting import mixture
+from benchmarks.measure import peak_memory
+from benchmarks.tables import Table, megabytes, number
+from interflow.storage.points import PointCloud, Reading, read_points
+from interflow.storage.points.image import draw
+
+SIZES = (20_000,)
+BLUR = 4.0
+HEADERS = ("fit", "seconds", "peak MB", "figure", "value", "of an independent sample", "ratio")
+
+
+def table(sizes: Sequence[int], device: torch.device) -> Table:
+    """One row for each fit; the numbers of points are the photograph's."""
+    rows = [row for size in sizes for row in (_photograph(size), _plane(5 * size), _surface(5 * size // 2))]
+    note = f"Photographs are compared after a Gaussian blur of {BLUR:g} pixels, by their mean absolute difference."
+    return Table("Large fits", note, HEADERS, rows)
+
+
+def _photograph(points: int) -> list[str]:
+    from PIL import Image
+    from sklearn.datasets import load_sample_image
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "china.png"
+        Image.fromarray(load_sample_image("china.jpg")).save(file)
+        cloud = read_points(file)
+    target = torch.as_tensor(cloud.positions, dtype=torch.float32)
+    weights = torch.as_tensor(cloud.weights, dtype=torch.float32)
+    seconds, peak, fitted = _timed(lambda: fl.fit(points, target, target_weights=weights).positions)
+    chosen = torch.multinomial(weights, points, replacement=True, generator=torch.Generator().manual_seed(0))
+    differences = [blurred_difference(dots, cloud) for dots in (fitted, target[chosen])]
+    return _row(f"photograph, {points} stipples", seconds, peak, "difference after a blur", *differences)
+
+
+def blurred_difference(dots: Tensor, photograph: PointCloud) -> float:
+    """Mean absolute difference of the ink of dots and of a photograph, both blurred; ink is between 0 and 1."""
+    from scipy.ndimage import gaussian_filter
+
+    assert photograph.canvas is not None
+    share = np.full(len(dots), photograph.mass / len(dots))
+    drawn = draw(PointCloud(dots.double().numpy(), share, canvas=photograph.canvas), Reading())
+    ink = 1.0 - np.asarray(drawn, np.float64) / 255.0
+    wanted = np.zeros_like(ink)
+    columns, rows = np.floor(photograph.positions).astype(int).T
+    wanted[rows, columns] = photograph.weights
+    return float(np.abs(gaussian_filter(ink, BLUR) - gaussian_filter(wanted, BLUR)).mean())
+
+
+def _plane(points: int) -> list[str]:
+    generator = torch.Generator().manual_seed(0)
+    target, sample = mixture(10 * points, generator), mixture(points, generator)
+    seconds, peak, fitted = _timed(lambda: fl.fit(points, target).positions)
+    loss = fl.EnergyDistance(tolerance=1e-3)
+    energies = [loss(cloud.double(), target.double()).item() for cloud in (fitted, sample)]
+    return _row(f"plane, {points} points to {10 * points}", seconds, peak, "energy distance", *energies)
+
+
+def _surface(points: int) -> list[str]:
+    """A torus of radii 1 and 0.4, uniform in area by rejection; distances to it are known."""
+    generator = torch.Generator().manual_seed(0)
+    target, sample = torus(4 * points, generator), torus(points, generator)
+    seconds, peak, fitted = _timed(lambda: fl.fit(points, target, start="box", steps=100).positions)
+    rings = (fitted[:, :2].norm(dim=1) - 1.0).square() + fitted[:, 2].square()
+    off = float((rings.sqrt() - 0.4).abs().mean()) / math.sqrt(2 * 2.8**2 + 0.8**2)
+    spreads = [_spread(cloud) for cloud in (fitted, sample)]
+    name = f"surface, {points} points from the box, {100 * off:.2g} % of the diagonal off it"
+    return _row(name, seconds, peak, "variation of nearest distances", *spreads)
+
+
+def torus(points: int, generator: torch.Generator) -> Tensor:
+    """Uniform points on a torus, ``(points, 3)``."""
+    draws = torch.rand(6 * points, 3, generator=generator)
+    around, tube = 2 * math.pi * draws[:, 0], 2 * math.pi * draws[:, 1]
+    kept = torch.nonzero(draws[:, 2] < (1 + 0.4 * tube.cos()) / 1.4).flatten()[:points]
+    around, tube = around[kept], tube[kept]
+    distance = 1 + 0.4 * tube.cos()
+    return torch.stack([distance * around.cos(), distance * around.sin(), 0.4 * tube.sin()], dim=1)
+
+
+def _spread(cloud: Tensor) -> float:
+    """Coefficient of variation of the distances to nearest neighbours."""
+    from scipy.spatial import KDTree
+
+    nearest = KDTree(cloud.double().numpy()).query(cloud.double().numpy(), k=2)[0][:, 1]
+    return float(nearest.std() / nearest.mean())
+
+
+def _timed(call: object) -> tuple[float, int | None, Tensor]:
+    assert callable(call)
+    results: list[Tensor] = []
+    start = time.perf_counter()
+    peak = peak_memory(lambda: results.append(call()), torch.device("cpu"))
+    return time.perf_counter() - start, peak, results[0]
+
+
+def _row(name: str, seconds: float, peak: int | None, figure: str, fitted: float, sample: float) -> list[str]:
+    return [name, number(seconds), megabytes(peak), figure, number(fitted), number(sample), number(fitted / sample)]

@@ -1,0 +1,55 @@
+"""``interflow fit``: a file of points, a scan or a photograph becomes fewer points that represent it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from interflow.config.assignments import parse_assignment
+from interflow.config.document import Document, read
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--points", type=click.IntRange(min=1), help="How many points to fit; 1000 by default.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to make; fits/NAME-TIME by default.")
+@click.option("--config", type=click.Path(path_type=Path), help="A YAML file that says how.")
+@click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Change a field: descent.steps=200.")
+@click.option(
+    "--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds."
+)
+@click.option("--quiet", is_flag=True, help="Print the path of the folder and nothing else.")
+def command(
+    target: Path,
+    points: int | None,
+    out: Path | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    plugins: tuple[str, ...],
+    quiet: bool,
+) -> None:
+    """Fit points to the TARGET in a file: NPY, NPZ, CSV, XYZ, PLY, OBJ, STL, LAS, PNG or JPEG.
+
+    The folder holds fitted.EXT in the target's format, report.png and summary.json; of an image also fitted.svg.
+    """
+    document = Document({}) if config is None else read(config)
+    changes = [parse_assignment(text) for text in assignments]
+    changes += [parse_assignment(f"points={points}")] if points is not None else []
+    from interflow.cli.announcements import announced
+    from interflow.cli.fit_job import FitJob, default_folder, new_folder
+    from interflow.cli.plugins import load_plugin
+    from interflow.config.fit_config import FitConfig
+    from interflow.config.loading import configured
+
+    for plugin in plugins:
+        load_plugin(plugin)
+    fit_config, document = configured(FitConfig, document, changes)
+    with document.located():
+        job = FitJob(target, fit_config)
+    with new_folder(out or default_folder(target)) as folder, nullcontext() if quiet else announced():
+        summary = job.run(folder, quiet)
+    click.echo(out or folder.with_name(folder.name.removeprefix(".").removesuffix(".new")))
+    if not quiet:
+        click.echo("\n".join(job.lines(summary)))

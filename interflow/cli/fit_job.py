@@ -1,0 +1,200 @@
+"""What ``interflow fit`` does between its arguments and its last lines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interflow.cli.versions import versions
+from interflow.config.fit_config import FitConfig
+from interflow.errors import ArgumentError
+from interflow.fitting import Fit, fit
+from interflow.fitting.judging import Split, figures, split
+from interflow.fitting.quality import sliced_w2
+from interflow.fitting.stops import Record
+from interflow.storage.points import PointCloud, read_points, write_points
+from interflow.storage.points.svg import write_svg
+from interflow.views import fit_report
+
+_WATCHED, _DIRECTIONS = 10_000, 16  # held-out points and directions for a look on the way
+
+
+class FitJob:
+    """A fit of the points in a file.
+
+    Args:
+        target: the file.
+        config: how to fit.
+
+    Raises:
+        InvalidConfigError: if a field of the config cannot be used.
+        PointFileError: if the file cannot be read.
+    """
+
+    def __init__(self, target: Path, config: FitConfig) -> None:
+        self.target = target
+        self.config = config
+        self.reading = config.reading.build()
+        self.settings = config.settings()
+        self.discrepancy, self.integrator = config.build()
+        self.cloud = read_points(target, self.reading)
+        context = config.context()
+        points = torch.as_tensor(self.cloud.positions, dtype=torch.float64)
+        self.offset = points.mean(0)  # a scan in the coordinates of a country is not for float32
+        positions = (points - self.offset).to(context.device, context.dtype)
+        weights = None if self.cloud.weights is None else torch.as_tensor(self.cloud.weights).to(positions)
+        self.split = split(positions, weights, config.held_out, config.points, config.seed)
+
+    def run(self, folder: Path, quiet: bool) -> dict[str, Any]:
+        """Fit, judge, and write everything into a folder; returns the summary."""
+        trace: list[tuple[float, float, float]] = []
+        held_out = self.split.held_out[:_WATCHED]
+        with _progress(self.settings.steps, quiet) as show:
+
+            def look(record: Record, positions: Tensor, weights: Tensor) -> None:
+                distance = sliced_w2(positions, held_out, weights, directions=_DIRECTIONS)
+                trace.append((record.seconds, record.loss, distance))
+                show(record, distance)
+
+            fitted = fit(
+                self.config.points,
+                self.split.seen,
+                self.discrepancy,
+                target_weights=self.split.seen_weights,
+                integrator=self.integrator,
+                **vars(self.settings),
+                callback=look,
+            )
+        summary = self._summary(fitted)
+        self._write(folder, fitted, trace, summary)
+        return summary
+
+    def lines(self, summary: dict[str, Any]) -> list[str]:
+        """The summary for reading."""
+        result, sample = summary["held_out"]["fitted"], summary["held_out"]["independent_sample"]
+        lines = [
+            f"{summary['points']:,} points to {summary['target_points']:,} of {self.target.name}: "
+            f"{summary['steps']} steps in {summary['seconds']:.3g} s; {summary['stopped']}",
+            f"loss {summary['losses'][0]:.4g} → {summary['loss']:.4g}",
+        ]
+        for name, words in (("sliced_w2", "sliced W₂"), ("exact_w2", "W₂")):
+            if result[name] is not None:
+                lines.append(
+                    f"{words} to {summary['held_out']['points']:,} held-out points: {result[name]:.4g}, "
+                    f"and {sample[name]:.4g} for an independent sample of as many"
+                )
+        return lines
+
+    def _summary(self, fitted: Fit) -> dict[str, Any]:
+        parts: Split = self.split
+        judged = {
+            "points": len(parts.held_out),
+            "fitted": figures(fitted.positions, fitted.weights, parts.held_out),
+            "independent_sample": figures(parts.sample, None, parts.held_out),
+        }
+        return {
+            "target": str(self.target),
+            "points": len(fitted.positions),
+            "target_points": len(parts.seen),
+            "dimension": self.cloud.dimension,
+            **fitted.stats,
+            "losses": [record.loss for record in fitted.history],
+            "held_out": judged,
+            "config": self.config.model_dump(mode="json"),
+            "versions": versions(),
+        }
+
+    def _write(
+        self, folder: Path, fitted: Fit, trace: list[tuple[float, float, float]], summary: dict[str, Any]
+    ) -> None:
+        cloud = self._fitted_cloud(fitted)
+        write_points(folder / f"fitted{self.target.suffix.lower()}", cloud, self.reading)
+        if cloud.canvas is not None:
+            write_svg(folder / "fitted.svg", cloud, self.reading)
+        report = fit_report(
+            self._arrays(self.split.seen),
+            self._arrays(fitted.start),
+            cloud.positions,
+            target_weights=None if self.split.seen_weights is None else self.split.seen_weights.cpu().numpy(),
+            history=trace,
+            reference=summary["held_out"]["independent_sample"]["sliced_w2"],
+            title=self.target.name,
+            image=cloud.canvas is not None,
+        )
+        report.savefig(folder / "report.png")
+        text = json.dumps(summary, indent=2, default=str)
+        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+
+    def _arrays(self, positions: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return (positions.detach().cpu().double() + self.offset).numpy()
+
+    def _fitted_cloud(self, fitted: Fit) -> PointCloud:
+        """The fitted points with the columns of the points of the target that are nearest to them."""
+        positions = self._arrays(fitted.positions)
+        nearest = _nearest(self.cloud.positions, positions) if self.cloud.columns else None
+        columns = {} if nearest is None else {name: values[nearest] for name, values in self.cloud.columns.items()}
+        weighted = self.cloud.weights is not None or self.settings.weight_rate > 0
+        weights = fitted.weights.cpu().double().numpy() if weighted else None
+        return PointCloud(positions, weights, columns, self.cloud.canvas)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its name when the block ends well and is removed when it does not.
+
+    Raises:
+        ArgumentError: if there is something at the path already, or the folder cannot be made.
+    """
+    if path.exists():
+        remedy = "Name a new folder, or move this one away."
+        raise ArgumentError("out", came=f"{path}, a path that exists", wanted="a new folder", remedy=remedy)
+    unfinished = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise ArgumentError("out", came=f"{path}, {reason}", wanted="a folder that can be made") from None
+    try:
+        yield unfinished
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def default_folder(target: Path) -> Path:
+    """A folder for now, numbered where several fits begin in one second."""
+    base = Path("fits") / f"{target.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    candidates = (base.with_name(f"{base.name}-{number}") for number in range(2, 1000))
+    return base if not base.exists() else next(path for path in candidates if not path.exists())
+
+
+@contextmanager
+def _progress(steps: int, quiet: bool) -> Iterator[Any]:
+    """A bar that shows the loss, the held-out distance and the time left."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=steps, unit=" steps", disable=True if quiet else None) as bar:
+
+        def show(record: Record, distance: float) -> None:
+            bar.update(record.step - bar.n)
+            bar.set_postfix_str(f"loss {record.loss:.3g}, held-out sliced W2 {distance:.3g}")
+
+        yield show
+
+
+def _nearest(points: Any, places: Any) -> Any:
+    """Index of the point nearest to each place."""
+    from scipy.spatial import KDTree
+
+    return KDTree(points).query(places)[1]

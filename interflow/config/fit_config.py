@@ -1,0 +1,102 @@
+"""The config of a fit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, final
+
+from pydantic import Field
+
+from interflow.config.context import Context
+from interflow.config.fields import Count, CountFromZero, Number, Seed, Truth
+from interflow.config.kinds import BACKENDS, BOUNDARIES, DISCREPANCIES, INTEGRATORS
+from interflow.config.model import Model
+from interflow.config.run_config import AnyBackend, AnyBoundary, Device, Dtype, context_of
+from interflow.discrepancies import Discrepancy
+from interflow.fitting import FitSettings
+from interflow.integrators import Integrator
+from interflow.storage.points import Reading
+
+AnyDiscrepancy = Annotated[Any, DISCREPANCIES, Field(description="what is descended.")]
+AnyIntegrator = Annotated[Any, INTEGRATORS, Field(description="how points move.")]
+
+_OPEN = BOUNDARIES.parse({"kind": "open"})
+_AUTO = BACKENDS.parse({"kind": "auto"})
+_SEED = Reading.seed
+
+
+class ReadingConfig(Model):
+    """How images and surfaces become points."""
+
+    ink: Literal["dark", "light"] = Field("dark", description="which pixels carry mass.")
+    gamma: Number = Field(2.2, description="from stored brightness to light; 1 takes it as it is stored.")
+    pixels: Count = Field(1_000_000, description="an image of more is reduced to at most as many.")
+    samples: Count = Field(200_000, description="points drawn on a surface.")
+
+    def build(self) -> Reading:
+        """As `read_points` takes it."""
+        with Context().at("reading").reporting({name: name for name in type(self).model_fields}):
+            return Reading(**self.model_dump(), seed=_SEED)
+
+
+class DescentConfig(Model):
+    """How the descent is made; lengths are in units of the target's root mean square radius."""
+
+    steps: CountFromZero = Field(60, description="the most that are made.")
+    seconds: Number | None = Field(None, description="the time after which it ends.")
+    decrease: Number | None = Field(None, description="it ends when the loss falls by less than this part of itself.")
+    loss: Number | None = Field(None, description="it ends at this loss.")
+    start: Literal["samples", "box"] = Field("samples", description="of the target, or uniform in its box.")
+    ladder: tuple[Number, ...] = Field((), description="factors of the bandwidth, one after the other.")
+    noise: Number = Field(0.0, description="level of the noise that is injected, falling to 0.")
+    batch: Count | None = Field(None, description="points of the target that a step sees; all if not given.")
+    weight_rate: Number = Field(0.0, description="of learned weights; 0 keeps the weights.")
+    check_every: Count = Field(10, description="steps between two looks at the loss.")
+    deterministic: Truth = Field(False, description="refuse what may give other bits on another day.")
+
+
+@final
+class FitConfig(Model):
+    """All of a fit but its target.
+
+    Example:
+        >>> FitConfig(points=100, descent={"steps": 20}).settings().steps
+        20
+    """
+
+    seed: Seed = Field(0, description="of every random draw.")
+    points: Count = Field(1000, description="how many are fitted.")
+    dtype: Dtype = "float32"
+    device: Device = "cpu"
+    boundary: AnyBoundary = _OPEN
+    backend: AnyBackend = _AUTO
+    discrepancy: AnyDiscrepancy | None = Field(None, description="the energy distance if not given.")
+    integrator: AnyIntegrator | None = Field(None, description="nesterov with a measured step size if not given.")
+    reading: ReadingConfig = ReadingConfig.model_validate({})
+    descent: DescentConfig = DescentConfig.model_validate({})
+    held_out: Annotated[Number, Field(gt=0, lt=1)] = Field(0.2, description="part of the target kept for judging.")
+
+    def context(self) -> Context:
+        """What is handed down."""
+        return context_of(self.boundary, self.backend, self.dtype, self.device)
+
+    def settings(self) -> FitSettings:
+        """Those of the descent.
+
+        Raises:
+            InvalidConfigError: naming the field whose value cannot be used.
+        """
+        where = Context().at("descent")
+        with where.reporting({name: name for name in DescentConfig.model_fields}):
+            return FitSettings(**self.descent.model_dump(), seed=self.seed)
+
+    def build(self) -> tuple[Discrepancy | None, Integrator | None]:
+        """The discrepancy and the integrator, None where the fit is to choose.
+
+        Raises:
+            InvalidConfigError: naming the field whose value cannot be used.
+        """
+        integrator = None if self.integrator is None else self.integrator.build(Context().at("integrator"))
+        given = self.discrepancy
+        if given is None and (self.backend, self.boundary) != (_AUTO, _OPEN):
+            given = DISCREPANCIES.parse({"kind": "energy_distance"})
+        return None if given is None else given.build(self.context().at("discrepancy")), integrator

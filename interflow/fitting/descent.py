@@ -1,0 +1,147 @@
+"""The descent of a fit, rung by rung, watched by its stops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from interflow.energies import DiscrepancyEnergy
+from interflow.fitting.batches import MiniBatches
+from interflow.fitting.loss import Loss
+from interflow.fitting.noise import NoiseInjection
+from interflow.fitting.reweighting import Reweighting
+from interflow.fitting.settings import FitSettings
+from interflow.fitting.step_size import step_size
+from interflow.fitting.stops import MostSteps, Progress, Record, Stop, stops
+from interflow.guard import Guard
+from interflow.integrators import Integrator, Nesterov
+from interflow.state import State
+from interflow.system import ParticleSystem
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """What is to be done, in the coordinates of the descent.
+
+    Args:
+        points: ``(N, d)``, the start.
+        weights: ``(N,)``; None for 1/N.
+        stages: the energy of each rung of the ladder.
+        integrator: what makes the steps; None for `Nesterov` with a measured step size.
+        settings: of the fit.
+        generator: of every draw.
+    """
+
+    points: Tensor
+    weights: Tensor | None
+    stages: Sequence[DiscrepancyEnergy]
+    integrator: Integrator | None
+    settings: FitSettings
+    generator: torch.Generator
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Descended:
+    """What came of it."""
+
+    state: State
+    history: tuple[Record, ...]
+    stats: Mapping[str, Any]
+
+
+@final
+@dataclass
+class Watch:
+    """Steps, seconds and records of a descent; its clock stands still while losses are measured and reported."""
+
+    report: Callable[[Record, Tensor, Tensor], object]
+    history: list[Record] = field(default_factory=list)
+    step: int = 0
+    seconds: float = 0.0
+    _since: float = 0.0
+
+    def start(self) -> None:
+        """Let the clock run."""
+        self._since = time.perf_counter()
+
+    def pause(self) -> None:
+        """Halt the clock."""
+        self.seconds += time.perf_counter() - self._since
+
+    def record(self, loss: Loss, state: State) -> None:
+        """Measure the loss and tell it, with the clock halted before and running after."""
+        self.pause()
+        self.history.append(Record(self.step, self.seconds, loss(state.positions, state.weights)))
+        self.report(self.history[-1], state.positions, state.weights)
+        self.start()
+
+    def progress(self) -> Progress:
+        """As stops see it."""
+        return Progress(self.step, self.seconds + time.perf_counter() - self._since, tuple(self.history))
+
+
+@torch.no_grad()
+def descend(descent: Descent, watch: Watch) -> Descended:
+    """Go down each rung of the ladder; losses are those of the last one, and so are the stops but for the steps."""
+    last, settings, rungs = descent.stages[-1], descent.settings, len(descent.stages)
+    loss = Loss(last.discrepancy, last.target, last.target_weights)
+    points, weights, reason, size = descent.points, descent.weights, "", None
+    for number, stage in enumerate(descent.stages, start=1):
+        watch.start()
+        integrator = Nesterov(step_size(stage, descent.generator)) if descent.integrator is None else descent.integrator
+        size = _step_size(integrator)
+        composed = _composed(integrator, stage, settings)
+        system = ParticleSystem(points, energy=stage, integrator=composed, weights=weights, generator=descent.generator)
+        if not watch.history:
+            watch.record(loss, system.state)
+        given = [MostSteps(round(settings.steps * number / rungs))] if number < rungs else _stops(settings)
+        reason = _advance(system, watch, loss, given, settings)
+        points, weights = system.positions, system.weights
+        watch.pause()
+    choices = last.explain(points, weights)
+    said = [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in choices]
+    stats = {"stopped": reason, "steps": watch.step, "seconds": watch.seconds, "step_size": size, "sums": said}
+    return Descended(system.state, tuple(watch.history), stats)
+
+
+def _stops(settings: FitSettings) -> list[Stop]:
+    return stops(settings.steps, settings.seconds, settings.decrease, settings.loss)
+
+
+def _advance(system: ParticleSystem, watch: Watch, loss: Loss, given: Sequence[Stop], settings: FitSettings) -> str:
+    """Make steps until one of the stops has a reason to end."""
+    with Guard(system) as guard:
+        while True:
+            reason = next(filter(None, (stop.reason(watch.progress()) for stop in given)), None)
+            if reason is not None:
+                if watch.history[-1].step != watch.step:
+                    watch.record(loss, system.state)
+                return reason
+            watch.step += 1
+            due = watch.step % settings.check_every == 0
+            state = guard.advance(check=due)
+            if due:
+                watch.record(loss, state)
+
+
+def _composed(integrator: Integrator, energy: DiscrepancyEnergy, settings: FitSettings) -> Integrator:
+    """The integrator with what the settings wrap around it."""
+    if settings.batch is not None and settings.batch < len(energy.target):
+        integrator = MiniBatches(integrator, energy, settings.batch)
+    if settings.noise > 0:
+        integrator = NoiseInjection(integrator, settings.noise, settings.steps)
+    if settings.weight_rate > 0:
+        integrator = Reweighting(integrator, energy, settings.weight_rate)
+    return integrator
+
+
+def _step_size(integrator: Integrator) -> float | None:
+    size = getattr(integrator, "step_size", None)
+    return float(size) if isinstance(size, Tensor) else None

@@ -1,0 +1,160 @@
+"""Fitting a cloud to a target: a particle system over the discrepancy to it, with a start and stops around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from interflow.discrepancies import Discrepancy, EnergyDistance
+from interflow.energies import DiscrepancyEnergy
+from interflow.errors import ArgumentError
+from interflow.fitting.descent import Descent, Watch, descend
+from interflow.fitting.ladder import rungs
+from interflow.fitting.normalisation import Normalisation
+from interflow.fitting.result import Fit
+from interflow.fitting.settings import FitSettings
+from interflow.fitting.starts import STARTS
+from interflow.fitting.stops import Record
+from interflow.integrators import Integrator
+from interflow.validation import check_cloud, check_instance, check_masses, check_not_empty, check_same_space
+
+Callback = Callable[[Record, Tensor, Tensor], object]
+"""What a fit calls with each record, the positions in the target's coordinates, and the weights."""
+
+LARGE, TOLERANCE = 5e9, 1e-2
+"""Pairs a step from which the energy distance that is taken by default may be summed with an error, and which."""
+
+
+def fit(
+    source: int | Tensor,
+    target: Tensor,
+    discrepancy: Discrepancy | None = None,
+    *,
+    source_weights: Tensor | None = None,
+    target_weights: Tensor | None = None,
+    integrator: Integrator | None = None,
+    steps: int = FitSettings.steps,
+    seconds: float | None = None,
+    decrease: float | None = None,
+    loss: float | None = None,
+    start: Literal["samples", "box"] = "samples",
+    ladder: tuple[float, ...] = (),
+    noise: float = 0.0,
+    batch: int | None = None,
+    weight_rate: float = 0.0,
+    check_every: int = FitSettings.check_every,
+    seed: int = 0,
+    deterministic: bool = False,
+    callback: Callback | None = None,
+) -> Fit:
+    """Move points until they represent a target, by descending a discrepancy along its Wasserstein gradient.
+
+    On an open domain the descent takes place in coordinates in which the target has its centre at 0 and a root mean
+    square radius of 1: bandwidths, step sizes, noise and losses are in these units. The result is in the target's own.
+
+    Args:
+        source: how many points, or the points to move, ``(N, d)``.
+        target: ``(M, d)``, floating.
+        discrepancy: what is descended; None for the energy distance, which from 5e9 pairs a step on may be summed with
+            a tolerance of 1e-2.
+        source_weights: ``(N,)``, of the points to move, not negative; None for equal ones.
+        target_weights: ``(M,)``, not negative; None for equal ones. Both are scaled to the same mass.
+        integrator: how points move: `Euler` for plain descent, `Momentum`, `NamedOptimizer`, or another; None for
+            `Nesterov` with a step size measured on the target.
+        steps: see `FitSettings`, as for the arguments that follow.
+        seconds: see there.
+        decrease: see there.
+        loss: see there.
+        start: see there.
+        ladder: see there.
+        noise: see there.
+        batch: see there.
+        weight_rate: see there.
+        check_every: see there.
+        seed: see there.
+        deterministic: see there.
+        callback: called with each record, the positions in the target's coordinates, and the weights.
+
+    Raises:
+        ArgumentError: if an argument cannot be used.
+        NonFiniteError: if the descent runs away; a smaller step size helps.
+
+    Example:
+        >>> import interflow as fl
+        >>> target = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+        >>> fitted = fl.fit(50, target, steps=20)
+        >>> fitted.positions.shape, fitted.history[-1].loss < 0.5 * fitted.history[0].loss, fitted.stats["stopped"]
+        (torch.Size([50, 2]), True, '20 steps were made')
+    """
+    settings = FitSettings(
+        steps, seconds, decrease, loss, start, ladder, noise, batch, weight_rate, check_every, seed, deterministic
+    )
+    _check(source, source_weights, target, target_weights)
+    count = source if isinstance(source, int) else len(source)
+    discrepancy = _default(count, len(target)) if discrepancy is None else discrepancy
+    check_instance("discrepancy", discrepancy, Discrepancy)
+    mass = 1.0 if target_weights is None else float(target_weights.double().sum())
+    target_weights = _shares("target_weights", target_weights)
+    unit = Normalisation.of(target, target_weights, discrepancy.boundary)
+    goal = unit.apply(target)
+    generator = torch.Generator().manual_seed(seed)
+    points = STARTS[start](source, goal, target_weights, generator) if isinstance(source, int) else unit.apply(source)
+    stages = [DiscrepancyEnergy(rung, goal, target_weights) for rung in rungs(discrepancy, ladder)]
+
+    def report(record: Record, positions: Tensor, weights: Tensor) -> None:
+        if callback is not None:
+            callback(record, unit.undo(positions), weights * mass)
+
+    descent = Descent(points, _shares("source_weights", source_weights), stages, integrator, settings, generator)
+    began = time.perf_counter()
+    result = descend(descent, Watch(report))
+    stats = {
+        **result.stats,
+        "scale": unit.scale,
+        "wall_seconds": time.perf_counter() - began,
+        "loss": result.history[-1].loss,
+    }
+    return Fit(
+        positions=unit.undo(result.state.positions),
+        weights=result.state.weights * mass,
+        start=unit.undo(points),
+        history=result.history,
+        stats=stats,
+        config=settings,
+    )
+
+
+def _default(count: int, target: int) -> EnergyDistance:
+    return EnergyDistance(tolerance=TOLERANCE if count * (count + target) >= LARGE else None)
+
+
+def _shares(name: str, weights: Tensor | None) -> Tensor | None:
+    """Weights of sum 1."""
+    if weights is None:
+        return None
+    total = float(weights.double().sum())
+    if not total > 0:
+        raise ArgumentError(name, came=f"weights of sum {total:g}", wanted="some mass")
+    return (weights.double() / total).to(weights.dtype)
+
+
+def _check(source: object, source_weights: Tensor | None, target: Tensor, target_weights: Tensor | None) -> None:
+    check_cloud(target, target_weights, names=("target", "target_weights"))
+    check_not_empty(target, "target")
+    check_masses(target_weights, "target_weights")
+    if isinstance(source, Tensor):
+        check_cloud(source, source_weights, names=("source", "source_weights"))
+        check_not_empty(source, "source")
+        check_masses(source_weights, "source_weights")
+        check_same_space(target, source, names=("target", "source"))
+    elif isinstance(source, bool) or not isinstance(source, int) or source < 1:
+        raise ArgumentError("source", came=repr(source), wanted="a positive whole number, or points of shape (N, d)")
+    elif source_weights is not None:
+        raise ArgumentError("source_weights", came="weights of a number", wanted="None where `source` is a number")
+    for name, cloud in (("target", target), ("source", source)):
+        if isinstance(cloud, Tensor) and not bool(cloud.isfinite().all()):
+            raise ArgumentError(name, came="points that are not finite", wanted="finite coordinates")

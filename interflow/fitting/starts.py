@@ -1,0 +1,53 @@
+"""Where fitted points start when only their number is given."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_JITTER = 0.1
+
+
+def from_samples(count: int, target: Tensor, weights: Tensor | None, generator: torch.Generator) -> Tensor:
+    """Points of the target: different ones at random, or, weighted or where more are wanted, with repetition.
+
+    Repeated points are chosen systematically, one in each of ``count`` equal parts of the mass, and moved apart by a
+    small part of the distance between neighbours, since points that coincide would stay together.
+    """
+    if weights is None and count <= len(target):
+        order: Tensor = _permutation(len(target), generator)
+        return torch.index_select(target, 0, order[:count].to(target.device))
+    repeated: Tensor = target[systematic(count, _shares(target, weights), generator)]
+    extent = float((target.amax(0) - target.amin(0)).amax()) or 1.0
+    spacing = extent * count ** (-1 / target.shape[1])
+    return repeated + _JITTER * spacing * _uniform(repeated.shape, generator, repeated).sub(0.5)
+
+
+def from_box(count: int, target: Tensor, weights: Tensor | None, generator: torch.Generator) -> Tensor:
+    """Uniform points in the smallest box around the target."""
+    lower, upper = target.amin(0), target.amax(0)
+    return lower + (upper - lower) * _uniform((count, target.shape[1]), generator, target)
+
+
+STARTS = {"samples": from_samples, "box": from_box}
+
+
+def systematic(count: int, shares: Tensor, generator: torch.Generator) -> Tensor:
+    """Indices, one for each of ``count`` equal parts of a mass that is dealt out in shares of sum 1."""
+    offsets = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
+    parts = (torch.arange(count, dtype=torch.float64, device=generator.device) + offsets) / count
+    cumulative = shares.double().cumsum(0)
+    found = torch.searchsorted(cumulative, parts.to(shares.device) * cumulative[-1], right=True)
+    return found.clamp(max=len(shares) - 1)
+
+
+def _shares(target: Tensor, weights: Tensor | None) -> Tensor:
+    return target.new_full((len(target),), 1.0 / len(target)) if weights is None else weights
+
+
+def _permutation(count: int, generator: torch.Generator) -> Tensor:
+    return torch.randperm(count, generator=generator, device=generator.device)
+
+
+def _uniform(shape: tuple[int, ...], generator: torch.Generator, like: Tensor) -> Tensor:
+    return torch.rand(shape, generator=generator, dtype=like.dtype, device=generator.device).to(like.device)

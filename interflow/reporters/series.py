@@ -1,0 +1,129 @@
+"""What is observed in the course of a run, in memory or as a table on disk."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+
+from interflow.errors import ArgumentError
+from interflow.reporters.triggers import Trigger, trigger
+from interflow.state import State
+
+Observables = Mapping[str, Callable[[State], Tensor]]
+
+
+@final
+class Series:
+    """A callback that keeps what it observes: ``series["speed"]``, beside ``series.steps`` and ``series.times``.
+
+    Args:
+        observables: functions of the state, by name.
+        every: a number of steps, or a trigger.
+
+    Example:
+        >>> from interflow import Euler, GaussianKernel, InteractionEnergy, ParticleSystem
+        >>> from interflow.reporters import MeanSpeed
+        >>> repulsion = InteractionEnergy(GaussianKernel(sigma=1.0))
+        >>> system = ParticleSystem(torch.tensor([[0.0], [1.0]]), energy=repulsion, integrator=Euler(step_size=0.1))
+        >>> series = Series({"speed": MeanSpeed(repulsion)}, every=5)
+        >>> _ = system.simulate(steps=10, callbacks=[series])
+        >>> series.steps, series["speed"].shape
+        ([5, 10], torch.Size([2]))
+    """
+
+    def __init__(self, observables: Observables, every: int | Trigger = 1) -> None:
+        self._observables = dict(observables)
+        self._due = trigger(every)
+        self._values: dict[str, list[Tensor]] = {name: [] for name in observables}
+        self.steps: list[int] = []
+        self.times: list[float] = []
+
+    def __call__(self, state: State) -> None:
+        """Observe if it is time."""
+        if self._due(state):
+            self.steps.append(state.step)
+            self.times.append(state.time.item())
+            for name, observe in self._observables.items():
+                self._values[name].append(observe(state))
+
+    def __getitem__(self, name: str) -> Tensor:
+        """``(times, …)``: what was observed under a name."""
+        values = self._values[name]
+        return torch.stack(values) if values else torch.zeros(0)
+
+
+@final
+class CsvReport:
+    """A callback that writes what it observes to a CSV file, a row at a time: step, time, and a column a number.
+
+    Where a run goes on from an earlier step, the rows from there on are written anew.
+
+    Args:
+        file: its path.
+        observables: functions of the state, by name; an array has a column for each of its numbers.
+        every: a number of steps, or a trigger.
+        resume: go on in the file if it is there; otherwise it must not exist.
+
+    Raises:
+        ArgumentError: if the file exists and is not to be gone on with.
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike[str],
+        observables: Observables,
+        every: int | Trigger = 1,
+        *,
+        resume: bool = False,
+    ) -> None:
+        self._file = Path(file)
+        self._observables = dict(observables)
+        self._due = trigger(every)
+        self._begun = False
+        if self._file.exists() and not resume:
+            raise ArgumentError("file", came=f"{file}, a file that exists", wanted="a new one, or resume=True")
+
+    def __call__(self, state: State) -> None:
+        """Write a row if it is time."""
+        if not self._due(state):
+            return
+        observed = {name: observe(state) for name, observe in self._observables.items()}
+        if not self._begun:
+            write_rows(self._file, [["step", "time", *columns(observed)], *self._earlier(state.step)])
+            self._begun = True
+        with open(self._file, "a", newline="") as stream:
+            csv.writer(stream).writerow([state.step, state.time.item(), *numbers(observed)])
+
+    def _earlier(self, step: int) -> list[list[str]]:
+        """The rows of earlier steps in the file."""
+        if not self._file.exists():
+            return []
+        with open(self._file, newline="") as stream:
+            rows = list(csv.reader(stream))[1:]
+        return [row for row in rows if row and row[0].isdigit() and int(row[0]) < step]
+
+
+def columns(observed: Mapping[str, Tensor]) -> list[str]:
+    """The names of the columns of some values: ``speed``, or ``distances_0``, ``distances_1``, …."""
+    return [
+        name if value.ndim == 0 else f"{name}_{index}"
+        for name, value in observed.items()
+        for index in range(value.numel())
+    ]
+
+
+def numbers(observed: Mapping[str, Tensor]) -> list[float]:
+    """Some values as a row of numbers."""
+    return [number for value in observed.values() for number in value.detach().flatten().tolist()]
+
+
+def write_rows(file: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write a table as a new file."""
+    with open(file, "w", newline="") as stream:
+        csv.writer(stream).writerows(rows)

@@ -1,0 +1,92 @@
+"""The manifest of a run folder: the only authority on how many frames exist."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+
+from interflow.errors import StorageError
+from interflow.solution import FramePlan
+from interflow.storage.choices import Choices
+from interflow.storage.files import replace_file
+
+MANIFEST = "manifest.json"
+LARGEST_SIZE = 1 << 20
+
+Name = Annotated[str, Field(pattern=r"^(scalars/)?[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Manifest(BaseModel):
+    """What a run folder holds. Every change is a new file that replaces the old one at once.
+
+    Args:
+        steps: of the whole run.
+        save_every: steps from frame to frame; None for the first and the last alone.
+        first_step: steps that the system had made before the run.
+        frames: how many there are.
+        finished: whether the last step was made.
+        arrays: the digest of each array's description, by its name.
+        choices: what the run depends on beside its config.
+        stats: how the run went.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format: Literal["interflow run"] = "interflow run"
+    schema_version: Literal[1] = 1
+    steps: NonNegativeInt
+    save_every: PositiveInt | None
+    first_step: NonNegativeInt
+    frames: NonNegativeInt = 0
+    finished: bool = False
+    arrays: dict[Name, Digest] = Field(default_factory=dict)
+    choices: Choices
+    stats: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def plan(self) -> FramePlan:
+        """Which states of the run are frames."""
+        return FramePlan(self.steps, self.save_every)
+
+    def write(self, folder: Path, *, settle: bool = True) -> None:
+        """Replace the manifest of a folder; `replace_file` says what it is to settle."""
+        data = self.model_dump(mode="json")
+        text = json.dumps({**data, "digest": _digest(data)}, indent=1)
+        replace_file(folder / MANIFEST, lambda stream: stream.write(text.encode()), settle=settle)
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """The manifest of a folder.
+
+        Raises:
+            FileNotFoundError: if it has none.
+            StorageError: if it is damaged, or of another version.
+        """
+        file = folder / MANIFEST
+        if file.is_symlink():
+            raise StorageError(f"{file}: a symbolic link. A run folder has none; remove it.")
+        with open(file, "rb") as stream:
+            text = stream.read(LARGEST_SIZE + 1)
+        try:
+            data = json.loads(text[:LARGEST_SIZE])
+            written = data.pop("digest")
+            if _digest(data) != written:
+                raise ValueError("its digest is not that of its content")
+            return cls.model_validate(data)
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError, ValidationError) as error:
+            reason = _other_version(error) or "the manifest is damaged"
+            raise StorageError(f"{file}: {reason}.") from None
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def _other_version(error: Exception) -> str:
+    places = {place["loc"][:1] for place in error.errors()} if isinstance(error, ValidationError) else set()
+    return "written by another version of interflow" if ("schema_version",) in places else ""

@@ -1,0 +1,7 @@
+"""Point files: one format a class, chosen by the suffix."""
+
+from interflow.storage.points.cloud import PointCloud
+from interflow.storage.points.format import PointFormat, Reading
+from interflow.storage.points.registry import FORMATS, format_of, read_points, write_points
+
+__all__ = ["FORMATS", "PointCloud", "PointFormat", "Reading", "format_of", "read_points", "write_points"]

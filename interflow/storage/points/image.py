@@ -1,0 +1,127 @@
+"""Images: pixels as a weighted measure, read by Pillow; points as dots of their mass in pixels."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from interflow.errors import PointFileError
+from interflow.storage.points.cloud import Array, PointCloud
+from interflow.storage.points.format import PointFormat, Reading, foreign
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LARGEST_IMAGE = 200_000_000
+"""Pixels of an image."""
+_AT_ONCE = 4096  # dots drawn together
+
+
+@final
+class ImageFormat(PointFormat):
+    """A pixel with any mass is a point at its centre: x to the right and y **down**, in pixels of the file.
+
+    Its weight is the mass that `Reading` gives it, times the area of the pixel; its columns are ``red``, ``green`` and
+    ``blue``. Points are drawn as discs whose area in pixels is their weight, black on white for dark ink and white on
+    black for light ink.
+    """
+
+    suffixes = (".png", ".jpg", ".jpeg")
+
+    def load(self, file: Path, reading: Reading) -> PointCloud:
+        with foreign(file, "an image"):
+            colours, canvas = _pixels(file, reading.pixels)
+        height, width, _ = colours.shape
+        weights = _mass(colours @ np.array([0.299, 0.587, 0.114]), reading)
+        size = np.array([canvas[0] / width, canvas[1] / height])
+        rows, columns = np.nonzero(weights > 0)
+        if len(rows) == 0:
+            came, remedy = f"an image without {reading.ink} pixels", "Take the other ink."
+            raise PointFileError(file, came=came, wanted="pixels with mass", remedy=remedy)
+        shades = np.rint(255 * colours[rows, columns]).astype(np.uint8)
+        return PointCloud(
+            (np.stack([columns, rows], axis=1) + 0.5) * size,
+            weights[rows, columns] * size.prod(),
+            dict(zip(("red", "green", "blue"), shades.T, strict=True)),
+            canvas,
+        )
+
+    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+        picture = draw(cloud, reading)
+        picture.save(file, quality=95) if file.suffix.lower() != ".png" else picture.save(file)
+
+
+def draw(cloud: PointCloud, reading: Reading) -> Image:
+    """The dots of a cloud on its canvas, smoothed at their edges."""
+    from PIL import Image
+
+    width, height = canvas_of(cloud)
+    inked = np.zeros((height, width))
+    discs = radii(cloud)
+    for start in range(0, len(cloud), _AT_ONCE):
+        chosen = slice(start, start + _AT_ONCE)
+        _ink(inked, cloud.positions[chosen], discs[chosen])
+    shades = 1.0 - inked if reading.ink == "dark" else inked
+    return Image.fromarray(np.rint(255 * shades).astype(np.uint8))
+
+
+def canvas_of(cloud: PointCloud) -> tuple[int, int]:
+    """Width and height of what a cloud in the plane is drawn on."""
+    if cloud.dimension != 2:
+        raise PointFileError("image", came=f"{cloud.dimension} coordinates a point", wanted="2, in pixels")
+    if cloud.canvas is not None:
+        return cloud.canvas
+    width, height = np.ceil(cloud.positions.max(0)).clip(min=1).astype(int).tolist()
+    return width, height
+
+
+def radii(cloud: PointCloud) -> Array:
+    """Of discs whose areas are the weights."""
+    weights = np.full(len(cloud), 1.0 / max(len(cloud), 1)) if cloud.weights is None else cloud.weights
+    discs: Array = np.sqrt(weights / math.pi)
+    return discs
+
+
+def _ink(inked: Array, centres: Array, discs: Array) -> None:
+    """Cover pixels by discs: a pixel by the part of its width that is inside, scaled so that a disc keeps its area."""
+    height, width = inked.shape
+    reach = math.ceil(float(discs.max(initial=0.0))) + 1
+    steps = np.arange(-reach, reach + 1)
+    rows = np.floor(centres[:, 1]).astype(int)[:, None, None] + steps[:, None]
+    columns = np.floor(centres[:, 0]).astype(int)[:, None, None] + steps
+    distances = np.hypot(rows + 0.5 - centres[:, 1, None, None], columns + 0.5 - centres[:, 0, None, None])
+    covered = np.clip(discs[:, None, None] + 0.5 - distances, 0.0, 1.0)
+    areas = math.pi * discs**2 / covered.sum((1, 2)).clip(min=1e-9)
+    covered = np.clip(covered * areas[:, None, None], 0.0, 1.0)
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width) & (covered > 0)
+    rows, columns = (np.broadcast_to(index, covered.shape)[inside] for index in (rows, columns))
+    np.maximum.at(inked, (rows, columns), covered[inside])
+
+
+def _mass(brightness: Array, reading: Reading) -> Array:
+    light = np.clip(brightness, 0.0, 1.0) ** reading.gamma
+    mass: Array = light if reading.ink == "light" else 1.0 - light
+    return np.where(mass > 1e-6, mass, 0.0)
+
+
+def _pixels(file: Path, most: int) -> tuple[Array, tuple[int, int]]:
+    """``(height, width, 3)`` of brightness between 0 and 1, reduced if there are many, and the size in the file."""
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as opened:
+        if opened.width * opened.height > LARGEST_IMAGE:
+            came = f"{opened.width} × {opened.height} pixels"
+            raise PointFileError(file, came=came, wanted=f"at most {LARGEST_IMAGE} of them")
+        picture = ImageOps.exif_transpose(opened)
+    deep = picture.mode.startswith("I") or picture.mode == "F"
+    shrunk = math.sqrt(min(1.0, most / (picture.width * picture.height)))
+    size = max(1, int(picture.width * shrunk)), max(1, int(picture.height * shrunk))
+    if deep:
+        grey = picture.convert("F").resize(size, Image.Resampling.BOX)
+        return np.repeat(np.asarray(grey, np.float64)[:, :, None] / 65535.0, 3, axis=2), picture.size
+    on_white = Image.new("RGBA", picture.size, "white")
+    on_white.alpha_composite(picture.convert("RGBA"))
+    return np.asarray(on_white.convert("RGB").resize(size, Image.Resampling.BOX), np.float64) / 255.0, picture.size

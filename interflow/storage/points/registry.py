@@ -1,0 +1,108 @@
+"""Reading and writing points by the suffix of the file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from interflow.errors import PointFileError
+from interflow.storage.points.arrays import NpyFormat, NpzFormat
+from interflow.storage.points.cloud import Array, PointCloud
+from interflow.storage.points.format import LARGEST_FILE, PointFormat, Reading, foreign
+from interflow.storage.points.image import ImageFormat
+from interflow.storage.points.las import LasFormat
+from interflow.storage.points.meshes import ObjFormat, StlFormat
+from interflow.storage.points.ply import PlyFormat
+from interflow.storage.points.table import CsvFormat, XyzFormat
+
+FORMATS: Final[tuple[PointFormat, ...]] = (
+    NpyFormat(),
+    NpzFormat(),
+    CsvFormat(),
+    XyzFormat(),
+    PlyFormat(),
+    ObjFormat(),
+    StlFormat(),
+    LasFormat(),
+    ImageFormat(),
+)
+
+
+def format_of(file: str | os.PathLike[str]) -> PointFormat:
+    """The format of a file, by its suffix.
+
+    Raises:
+        PointFileError: if there is none.
+    """
+    suffix = Path(file).suffix.lower()
+    for known in FORMATS:
+        if suffix in known.suffixes:
+            return known
+    wanted = "a file whose name ends in one of " + ", ".join(name for known in FORMATS for name in known.suffixes)
+    raise PointFileError(file, came=f"the suffix {suffix!r}", wanted=wanted)
+
+
+def read_points(file: str | os.PathLike[str], reading: Reading | None = None) -> PointCloud:
+    """The points in a file: arrays, tables, scans; surfaces are sampled, and pixels of images are weighted points.
+
+    Args:
+        file: its path; the suffix tells the format.
+        reading: how images and surfaces become points.
+
+    Raises:
+        PointFileError: if there is no such file or it is damaged, too large or empty, naming the file and the row.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "points.csv"
+        >>> _ = file.write_text("x,y,label\\n0,1,a\\n2,3,b\\n")
+        >>> read_points(file).positions
+        array([[0., 1.],
+               [2., 3.]])
+    """
+    path, known = Path(file), format_of(file)
+    if not path.is_file():
+        raise PointFileError(path, came="no such file", wanted="a file of points")
+    size = path.stat().st_size
+    if not 0 < size <= LARGEST_FILE:
+        raise PointFileError(path, came=f"{size} bytes", wanted=f"between 1 and {LARGEST_FILE}")
+    with foreign(path, "a file of points"):
+        cloud = known.load(path, reading or Reading())
+    _check(path, cloud)
+    return cloud
+
+
+def write_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Reading | None = None) -> None:
+    """Write points to a file, in the format that its suffix tells.
+
+    Args:
+        file: its path.
+        cloud: the points.
+        reading: of the image that they are drawn like.
+
+    Raises:
+        PointFileError: if the format cannot hold points of this dimension.
+    """
+    format_of(file).save(Path(file), cloud, reading or Reading())
+
+
+def _check(file: Path, cloud: PointCloud) -> None:
+    """Refuse what no format may bring."""
+    if len(cloud) == 0:
+        raise PointFileError(file, came="no points", wanted="at least one")
+    _check_rows(file, np.asarray(np.isfinite(cloud.positions).all(1)), "coordinates that are not finite", "finite ones")
+    if cloud.weights is not None:
+        with np.errstate(invalid="ignore"):
+            good: Array = np.isfinite(cloud.weights) & (cloud.weights >= 0)
+        _check_rows(file, good, "a weight that is negative or not finite", "weights ≥ 0")
+        if cloud.mass <= 0:
+            raise PointFileError(file, came="weights that are all 0", wanted="some mass")
+
+
+def _check_rows(file: Path, good: Array, came: str, wanted: str) -> None:
+    wrong = np.flatnonzero(~good)
+    if len(wrong):
+        raise PointFileError(file, row=int(wrong[0]) + 1, came=came, wanted=wanted)

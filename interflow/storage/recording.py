@@ -1,0 +1,113 @@
+"""A run that is written to its folder while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interflow.reporters.triggers import Trigger
+from interflow.state import State
+from interflow.storage.checkpoint import Checkpoint
+from interflow.storage.files import told
+from interflow.storage.manifest import Manifest
+from interflow.storage.stored import StoredSolution
+from interflow.storage.trajectory import SCALARS, Array, Trajectory
+from interflow.system import ParticleSystem
+
+
+@final
+class FolderRecording:
+    """Writes frames as they come, and checkpoints when it is time.
+
+    Args:
+        folder: the run folder.
+        manifest: what it holds.
+        system: what runs.
+        config: of the run, for checkpoints.
+        due: when to write one.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, system: ParticleSystem, config: str, due: Trigger) -> None:
+        self.manifest = manifest
+        self.made = system.state.step - manifest.first_step
+        self._folder = folder
+        self._system = system
+        self._config = config
+        self._due = due
+        self._trajectory = Trajectory(folder, manifest.arrays) if manifest.frames else None
+        self._flushed = manifest.frames
+
+    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
+        """Write a frame, and then the manifest that counts it."""
+        frame, arrays = self.manifest.frames, _arrays(state, scalars)
+        with self._writing(f"the frame of step {state.step}"):
+            if self._trajectory is None:
+                capacity = len(self.manifest.plan)
+                self._trajectory = Trajectory.create(self._folder, capacity, arrays, _array(state.weights))
+            self._trajectory.write(frame, arrays)
+            self._declare(settle=False, frames=frame + 1, arrays=self._trajectory.digests)
+
+    def step_made(self, state: State) -> None:
+        """Write a checkpoint if it is time, and the state is a good one."""
+        if self._due(state) and state.is_finite():
+            self.save()
+
+    def solution(self, stats: Mapping[str, Any]) -> StoredSolution:
+        """The run, which is finished with this."""
+        if not self.manifest.finished:
+            self.save()
+            with self._writing("the manifest"):
+                self._declare(finished=True, stats=dict(stats))
+        return StoredSolution(self._folder, self.manifest)
+
+    def save(self) -> None:
+        """Write a checkpoint of the system, once the frames before it are on the disk."""
+        frames = self.manifest.frames
+        with self._writing(f"the checkpoint of step {self._system.state.step}"):
+            if self._trajectory is not None:
+                self._trajectory.flush(range(self._flushed, frames))
+            snapshot(self._system, frames, self._config).write(self._folder)
+        self._flushed = frames
+
+    def _writing(self, what: str) -> AbstractContextManager[None]:
+        remedy = f"What was saved before is intact, and `interflow run --resume {self._folder}` goes on from it."
+        return told(self._folder, f"write {what}", remedy)
+
+    def _declare(self, *, settle: bool = True, **changes: Any) -> None:
+        self.manifest = self.manifest.model_copy(update=changes)
+        self.manifest.write(self._folder, settle=settle)
+
+
+def snapshot(system: ParticleSystem, frames: int, config: str) -> Checkpoint:
+    """The system now."""
+    return Checkpoint(
+        step=system.state.step,
+        frames=frames,
+        config=config,
+        integrator=type(system.integrator).__name__,
+        system=system.state_dict(),
+    )
+
+
+def _arrays(state: State, scalars: Mapping[str, Tensor]) -> dict[str, Array]:
+    """What is kept of a frame, by the name of its array."""
+    moving = {} if state.velocities is None else {"velocities": _array(state.velocities)}
+    return {
+        "positions": _array(state.positions),
+        **moving,
+        "times": _array(state.time),
+        "steps": np.array(state.step, dtype=np.int64),
+        **{SCALARS + name: _array(scalar) for name, scalar in scalars.items()},
+    }
+
+
+def _array(tensor: Tensor) -> Array:
+    """On the CPU; in float32 what NumPy has no type for."""
+    tensor = torch.as_tensor(tensor).detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).contiguous().numpy()

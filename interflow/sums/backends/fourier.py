@@ -1,0 +1,51 @@
+"""Fourier series summed as matrix products, in plain torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from interflow.errors import ArgumentError
+from interflow.sums.backends.base import Question
+from interflow.sums.backends.series import SeriesBackend, threads
+from interflow.sums.series import Phases, Settings, Transform, Unsuitable
+
+
+@final
+@dataclass(frozen=True)
+class Fourier(SeriesBackend):
+    """Sums of smooth kernels as Fourier series, by products of phases along each axis, with a bounded error.
+
+    For kernels with a known transform, on a torus or, padded, in open space. The work is O((N + M)·modes) in float64 on
+    any device that has it, the memory O(N + M + tile + modes). Results repeat to the bit.
+
+    Args:
+        tile: numbers in the working set, which should fit the cache.
+    """
+
+    tile: int = 2**18
+    name = "fourier"
+
+    def __post_init__(self) -> None:
+        if self.tile < 1:
+            raise ArgumentError("tile", came=self.tile, wanted="a positive whole number")
+
+    def missing(self, device: str) -> str | None:
+        return f"it computes in float64, which {device} has not" if device == "mps" else None
+
+    def transform(self, settings: Settings) -> Transform:
+        if settings.rounding > settings.precision:
+            raise Unsuitable(
+                f"the tolerance needs exponentials right to {settings.precision:.1e}, and float64 holds them to "
+                f"{settings.rounding:.1e}"
+            )
+        return Phases(self.tile)
+
+    def seconds(self, question: Question, settings: Settings, count: int) -> float:
+        modes = settings.modes
+        rate = threads() if question.device == "cpu" else 1000
+        first, rest = modes.shape[0], modes.count // modes.shape[0]
+        phases = 2e-8 * modes.dimension + 6e-10 * (sum(modes.shape) + 2 * rest)
+        analysis = question.columns * (phases + 1e-9 * first + 6e-11 * modes.count)
+        synthesis = question.rows * (phases + count * (1e-9 * first + 6e-11 * modes.count))
+        return 2e-4 + 1e-7 * modes.count + (analysis + synthesis) / rate

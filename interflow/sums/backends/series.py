@@ -1,0 +1,226 @@
+"""What the backends by Fourier series share: settings from the tolerance, and sums from analysis and synthesis."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from interflow.boundaries import Boundary
+from interflow.errors import BackendError
+from interflow.kernels import Kernel
+from interflow.parameters import hyperparameters
+from interflow.sums.backends.approximation import FLOOR, Approximation
+from interflow.sums.backends.base import Question
+from interflow.sums.series import Cloud, Demand, Series, Settings, Transform, Unsuitable, settle
+from interflow.sums.series.settings import constant_mode
+from interflow.sums.series.torus import Box
+from interflow.validation import can_read
+
+if TYPE_CHECKING:
+    from interflow.sums.preparation import Prepared
+
+_UNTOLD = 1e-2
+"""The tolerance for which costs are predicted where none was given."""
+
+
+class SeriesBackend(Approximation):
+    """A backend that sums ``uᵢ = Σₖ cₖ ŵₖ exp(i ωₖ·xᵢ)``. A subclass says by which transform, and at what cost."""
+
+    @abstractmethod
+    def transform(self, settings: Settings) -> Transform:
+        """What carries out sums over modes and points.
+
+        Raises:
+            Unsuitable: if it cannot reach the precision.
+        """
+
+    @abstractmethod
+    def missing(self, device: str) -> str | None:
+        """What this device, or the installation for it, lacks; None if nothing."""
+
+    @abstractmethod
+    def seconds(self, question: Question, settings: Settings, count: int) -> float:
+        """Predicted seconds of one analysis at y and ``count`` real syntheses at x."""
+
+    def obstacle(self, request: Question) -> str | None:
+        missing = self.missing(request.device)
+        if missing is not None:
+            return missing
+        if not can_read(request.x, request.y):
+            return "what it promises depends on values, which cannot be read inside torch.compile or torch.func"
+        try:
+            self.transform(settings_of(request))
+        except Unsuitable as reason:
+            return str(reason)
+        return None
+
+    def cost(self, request: Question) -> float:
+        try:
+            settings = settings_of(request)
+        except Unsuitable:
+            return math.inf
+        return request.batch * self.seconds(request, settings, 1 + request.dimension if request.order else 1)
+
+    def potential(self, data: Prepared) -> Tensor:
+        sums = _Sums.of(self, data, order=0)
+        return sums.without_self_pairs(sums.series.potential(sums.rows, sums.spectrum))
+
+    def gradient(self, data: Prepared) -> Tensor:
+        sums = _Sums.of(self, data, order=1)
+        return sums.series.gradient(sums.rows, sums.spectrum).to(data.x.dtype)
+
+    def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
+        sums = _Sums.of(self, data, order=1)
+        both = sums.series.potential_and_gradient(sums.rows, sums.spectrum)
+        return sums.without_self_pairs(both[:, :1]), both[:, 1:].to(data.x.dtype)
+
+    def series(self, question: Question, *, of_distance: bool = False) -> Series:
+        """The kernel's series for what is asked; or for the distance of two measures too, as `interflow.sums.spectra` says.
+
+        Raises:
+            BackendError: if there is none, with the reason.
+        """
+        try:
+            settings = settings_of_distance(question) if of_distance else settings_of(question)
+            return Series.of(question.kernel, settings.modes, self.transform(settings), question.x.device)
+        except Unsuitable as reason:
+            raise BackendError(f"The backend {self.name} cannot run this sum: {reason}.") from None
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The series of a kernel with a measure analysed, and the points at which it is wanted."""
+
+    data: Prepared
+    series: Series
+    rows: Cloud
+    spectrum: Tensor
+
+    @classmethod
+    def of(cls, backend: SeriesBackend, data: Prepared, order: int) -> _Sums:
+        series = backend.series(data.question(order))
+        columns = series.cloud(data.y)
+        rows = columns.moved_to(data.x) if _same(data.x, data.y) else series.cloud(data.x)
+        return cls(data, series, rows, series.spectrum(columns, data.weights))
+
+    def without_self_pairs(self, potential: Tensor) -> Tensor:
+        """The potential in the dtype of the positions, less ``wᵢ k(0)`` where the pairs i = j do not count."""
+        if self.data.skip_diagonal:
+            at_zero = self.data.kernel.at_zero(self.data.x.shape[1], self.data.boundary)
+            assert at_zero is not None  # its series converges
+            potential = potential - self.data.weights * at_zero
+        return potential.to(self.data.x.dtype)
+
+
+def _same(x: Tensor, y: Tensor) -> bool:
+    """Whether two tensors are views of the same numbers, so that what is prepared for one serves the other."""
+    return x.data_ptr() == y.data_ptr() and x.shape == y.shape and x.stride() == y.stride() and x.dtype == y.dtype
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def settings_of(question: Question) -> Settings:
+    """The modes and the precision for what is asked, of the potential, and of the field where that is wanted too.
+
+    Raises:
+        Unsuitable: if no series can answer it, with the reason.
+    """
+    return _settings(question, _demands(question))
+
+
+def settings_of_distance(question: Question) -> Settings:
+    """The same, for the distance of two measures as well, whose scale is c₀.
+
+    Raises:
+        Unsuitable: if no series can answer it, with the reason.
+    """
+    demands = _demands(question)
+    tolerance, supremum = _tolerance(question), demands[0].error / (FLOOR * _tolerance(question))
+    constant = constant_mode(question.kernel, _settings(question, demands).modes.lengths) or supremum
+    exponentials = tolerance * math.sqrt(0.2 * FLOOR * constant * supremum)
+    return _settings(question, (*demands, Demand(0, 0.5 * FLOOR * tolerance * constant, exponentials)))
+
+
+def _settings(question: Question, demands: tuple[Demand, ...]) -> Settings:
+    kernel, boundary = question.kernel, question.boundary
+    values = tuple(
+        number
+        for module in (kernel, boundary)
+        for tensor in hyperparameters(module).values()
+        for number in tensor.detach().reshape(-1).tolist()
+    )
+    is_open = bool(boundary.periods(question.dimension).isinf().any())
+    box = _box(question) if is_open else ((0.0,) * question.dimension,) * 2
+    found = _settled(_Problem(question.formula, values, question.dimension, box, demands, kernel, boundary))
+    if isinstance(found, str):
+        raise Unsuitable(found)
+    return found
+
+
+def _tolerance(question: Question) -> float:
+    return _UNTOLD if question.tolerance is None else question.tolerance
+
+
+def _demands(question: Question) -> tuple[Demand, ...]:
+    """Of the potential, and of the field where it is wanted."""
+    return tuple(_demand(question, order) for order in range(question.order + 1))
+
+
+def _demand(question: Question, order: int) -> Demand:
+    supremum = question.kernel.supremum(order, question.dimension)
+    if not supremum:
+        what = "gradient" if order else "value"
+        raise Unsuitable(f"the kernel's largest {what} is not known, and with it the scale of the tolerance")
+    return Demand(order, FLOOR * _tolerance(question) * supremum)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """All that settings depend on; the formula stands for the classes of kernel and boundary."""
+
+    formula: str
+    values: tuple[float, ...]
+    dimension: int
+    box: Box
+    demands: tuple[Demand, ...]
+    kernel: Kernel = field(compare=False)
+    boundary: Boundary = field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _settled(problem: _Problem) -> Settings | str:
+    try:
+        return settle(problem.kernel, problem.boundary, problem.dimension, lambda: problem.box, problem.demands)
+    except Unsuitable as reason:
+        return str(reason)
+
+
+_STEPS = 32
+"""Steps in the extent of a box to which its corners are rounded."""
+
+
+def _box(question: Question) -> Box:
+    """The box of both clouds, a little larger: so settings stay the same while the points move a little."""
+    if 0 in (question.batch, question.rows, question.columns):
+        return (0.0,) * question.dimension, (0.0,) * question.dimension
+    lower, upper = question.box
+    extent = max(high - low for low, high in zip(lower, upper, strict=True))
+    if not (math.isfinite(extent) and extent > 0.0):
+        return lower, upper
+    step = 2.0 ** math.floor(math.log2(extent)) / _STEPS
+    return (
+        tuple(math.floor(low / step) * step for low in lower),
+        tuple(math.ceil(high / step) * step for high in upper),
+    )
+
+
+def threads() -> int:
+    """Threads that share the work on a CPU."""
+    return torch.get_num_threads()

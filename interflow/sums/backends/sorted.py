@@ -1,0 +1,194 @@
+"""Sums over sorted points: exact on the line and on the circle, by slices in more dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, final, get_args
+
+import torch
+from torch import Tensor
+
+from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ReflectingBoundary
+from interflow.errors import BackendError
+from interflow.sums.backends.approximation import FLOOR, Approximation
+from interflow.sums.backends.base import Question
+from interflow.sums.sorted import (
+    DISTANCE,
+    Circle,
+    Line,
+    Sampling,
+    Slices,
+    Term,
+    check_count,
+    drawn,
+    planar_error,
+    planar_slope_error,
+    seed_of,
+    terms_of,
+)
+from interflow.validation import can_read, check_choice
+
+if TYPE_CHECKING:
+    from interflow.sums.preparation import Prepared
+
+
+@final
+@dataclass(frozen=True)
+class Sorted(Approximation):
+    """Sums of distances, and of exponentials of them, over sorted points, in O((N + M) log (N + M)).
+
+    In one dimension it is exact up to round-off, for the distance kernel with p = 1, Laplacian, Matérn and Morse
+    kernels and their sums: on the line, on the circle with nearest images, and for those that decay with all images.
+    It can be differentiated to any order.
+
+    In more dimensions, in open space, it sums the distance kernel by slices: averages over directions of sums of
+    one-dimensional distances. In the plane, a fan of P equally spaced directions has every distance within 0.82/P² and
+    the gradient of every distance within π/2P of a unit vector. Directions of space have an error that is only
+    statistical (see `interflow.sliced_energy_distance` for its size), so they are used only where their number is
+    given, and so is a fan without a tolerance. These sums are differentiated once.
+
+    Args:
+        directions: P, how many slices; None where a tolerance decides, and in one dimension.
+        sampling: ``"design"``, a fan in the plane and turned orthonormal frames elsewhere; ``"random"``, independent
+            directions; ``"quasi"``, a scrambled Sobol' sequence.
+        redraw: whether each new set of points x meets new directions, which are drawn from the seed and the bits of x:
+            a flow then averages over directions as it goes, and repeats to the bit from any of its states.
+        seed: what the directions are drawn from.
+
+    Raises:
+        ArgumentError: for a number of directions that is none, or an unknown sampling.
+    """
+
+    directions: int | None = None
+    sampling: Sampling = "design"
+    redraw: bool = False
+    seed: int = 0
+    name = "sorted"
+
+    def __post_init__(self) -> None:
+        if self.directions is not None:
+            check_count("directions", self.directions)
+        check_choice("sampling", self.sampling, get_args(Sampling))
+
+    def approximation(self, question: Question) -> Self:
+        if self.directions is None or question.dimension == 1 or question.tolerance is not None:
+            return super().approximation(question)
+        obstacle = self.obstacle(question)
+        if obstacle is not None:
+            raise BackendError(f"The backend {self.name} cannot run this sum: {obstacle}.")
+        return self  # to give a number of directions is to ask for slices
+
+    def obstacle(self, request: Question) -> str | None:
+        if not can_read(request.x, request.y):
+            return "it sorts values, which cannot be read inside torch.compile or torch.func"
+        if request.device == "mps":
+            return "it computes in float64, which mps has not"
+        terms = terms_of(request.kernel)
+        if terms is None:
+            return "the kernel is no sum of distances and of exponentials of them"
+        if request.dimension == 1:
+            return _obstacle_on_the_line(request, terms)
+        return self._obstacle_in_space(request, terms)
+
+    def promise(self, request: Question) -> float:
+        if request.dimension == 1:
+            return 0.0
+        count = self._count(request)
+        if request.dimension > 2 or self.sampling != "design" or count is None:
+            return math.inf
+        return (planar_slope_error(count) if request.order else planar_error(count)) / FLOOR
+
+    def cost(self, request: Question) -> float:
+        points = request.batch * (request.rows + request.columns)
+        depth = math.log2(max(points / request.batch, 2.0)) / 20.0
+        if request.dimension == 1:
+            kinds = terms_of(request.kernel) or []
+            scans = sum(1 + len(term.profile.coefficients) for term in kinds) * (1 + request.order)
+            return 1e-3 * (1 + scans) + points * (6e-8 * depth + 8e-8 * scans)
+        return 1e-3 + (self._count(request) or 0) * (3e-4 + points * 5e-8 * depth * (1 + 0.2 * request.dimension))
+
+    def potential(self, data: Prepared) -> Tensor:
+        sums = self._sums(data)
+        return _without_own(sums.potential(), sums.own_potential, data)
+
+    def gradient(self, data: Prepared) -> Tensor:
+        sums = self._sums(data)
+        return _without_own(sums.gradient(), sums.own_gradient, data)
+
+    def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
+        sums = self._sums(data)
+        potential, gradient = sums.potential(), sums.gradient()
+        return _without_own(potential, sums.own_potential, data), _without_own(gradient, sums.own_gradient, data)
+
+    def form(self, data: Prepared) -> Tensor:
+        """``Σᵢⱼ wᵢ wⱼ k(xᵢ, xⱼ)``, ``(batch,)``, of one cloud, with its gradients from the same sort."""
+        sums = self._sums(data)
+        value = sums.form()
+        if data.skip_diagonal:
+            own = sums.own_potential(torch.zeros_like(data.x, dtype=torch.float64))
+            value = value - (data.weights * own).sum((1, 2))
+        return value.to(data.x.dtype)
+
+    def _sums(self, data: Prepared) -> Line | Slices:
+        terms = terms_of(data.kernel)
+        if terms is None:
+            raise BackendError(f"The backend {self.name} cannot sum this kernel.")
+        if data.x.shape[1] == 1:
+            return Line.of(terms, _circle(data.boundary), data.x, data.y, data.weights)
+        scale = sum(term.scale for term in terms)
+        seed = seed_of(self.seed, data.x) if self.redraw else self.seed
+        count = self._count(data.question(order=1))
+        assert count is not None
+        return Slices(scale, drawn(count, data.x.shape[1], self.sampling, seed), data.x, data.y, data.weights)
+
+    def _count(self, request: Question) -> int | None:
+        """How many directions; None where nothing says so."""
+        if self.directions is not None or request.tolerance is None or request.dimension > 2:
+            return self.directions
+        allowed = FLOOR * request.tolerance
+        return math.ceil(math.pi / (2.0 * allowed)) if request.order else math.ceil(math.pi / math.sqrt(12.0 * allowed))
+
+    def _obstacle_in_space(self, request: Question, terms: list[Term]) -> str | None:
+        if any(term.profile != DISTANCE for term in terms):
+            return "in more than one dimension it sums the distance kernel with p = 1 alone"
+        if not isinstance(request.boundary, OpenBoundary | ReflectingBoundary):
+            return "slices do not apply to a periodic domain"
+        if self.directions is None and (request.dimension > 2 or self.sampling != "design"):
+            return "the error of these directions is statistical: give their number, Sorted(directions=64)"
+        if self.directions is None and request.tolerance is None:
+            return "slices approximate: give their number, Sorted(directions=64), or a tolerance"
+        if request.tolerance is not None and self.promise(request) > request.tolerance:
+            return f"{self.directions} directions promise {self.promise(request):.1e}"
+        return None
+
+
+def _obstacle_on_the_line(request: Question, terms: list[Term]) -> str | None:
+    boundary = request.boundary
+    if isinstance(boundary, OpenBoundary | ReflectingBoundary):
+        return None
+    if not isinstance(boundary, PeriodicBoundary):
+        return "it knows the line and the circle"
+    if boundary.lengths.requires_grad:
+        return "it has no derivatives by the length of the circle"
+    if boundary.images == "nearest":
+        return None
+    if not all(term.profile.decaying for term in terms):
+        return "a distance has no sum over all images"
+    length = float(boundary.lengths.detach())
+    if any(float(term.rate.detach()) * length < 1.0 for term in terms if term.rate is not None):
+        return "the kernel is wider than the circle, where its sums over all images cancel"
+    return None
+
+
+def _circle(boundary: Boundary) -> Circle | None:
+    return Circle.of(boundary) if isinstance(boundary, PeriodicBoundary) else None
+
+
+def _without_own(total: Tensor, own: Callable[[Tensor], Tensor], data: Prepared) -> Tensor:
+    """Sums in the dtype of the positions, less the pairs i = j where these do not count."""
+    if data.skip_diagonal:
+        displacement = data.boundary.displacement(data.x.mT, data.y.mT).mT
+        total = total - own(displacement.double())
+    return total.to(data.x.dtype)

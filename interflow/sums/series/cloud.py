@@ -1,0 +1,104 @@
+"""Analysis and synthesis at the points of a cloud, differentiable to any order.
+
+Both are linear, and adjoint to each other as maps between real vectors. Their derivatives by the points,
+
+    ``∂/∂xⱼ Re Σₖ gₖ exp(i ωₖ·xⱼ) = Re Σₖ i ωₖ gₖ exp(i ωₖ·xⱼ)``,
+
+are syntheses. So two functions are closed under differentiation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from torch import Tensor
+from torch.autograd import Function
+
+from interflow.sums.series.modes import Modes
+from interflow.sums.series.transform import Samples, Transform
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points on a torus, ready to be transformed. What a transform prepares for them is shared by all that is done.
+
+    Attributes:
+        points: ``(batch, d, N)``.
+        modes: the modes.
+        samples: the exponentials at the points.
+
+    Example:
+        >>> import torch
+        >>> from interflow.sums.series import Modes, Phases
+        >>> modes = Modes(lengths=(1.0,), widths=(1,), origin=(0.0,))
+        >>> cloud = Cloud.of(torch.tensor([[[0.0, 0.5]]]), modes, Phases())
+        >>> cloud.analysis(torch.ones(1, 1, 2)).real
+        tensor([[[0., 2., 0.]]], dtype=torch.float64)
+    """
+
+    points: Tensor
+    modes: Modes
+    samples: Samples
+
+    @classmethod
+    def of(cls, points: Tensor, modes: Modes, transform: Transform) -> Cloud:
+        """The cloud of these points, ``(batch, d, N)``."""
+        return cls(points, modes, transform.at(points.detach(), modes))
+
+    def moved_to(self, points: Tensor) -> Cloud:
+        """The same for a tensor of the same values that stands elsewhere in a graph."""
+        return Cloud(points, self.modes, self.samples)
+
+    def analysis(self, weights: Tensor) -> Tensor:
+        """``ŵₖ = Σⱼ wⱼ exp(−i ωₖ·xⱼ)``, from ``(batch, n, N)`` to complex128 ``(batch, n, *modes)``."""
+        return cast(Tensor, _Analysis.apply(self.modes, self.samples, self.points, weights.double()))
+
+    def synthesis(self, coefficients: Tensor) -> Tensor:
+        """``uⱼ = Re Σₖ gₖ exp(i ωₖ·xⱼ)``, from complex128 ``(batch, n, *modes)`` to float64 ``(batch, n, N)``."""
+        return cast(Tensor, _Synthesis.apply(self.modes, self.samples, self.points, coefficients))
+
+
+class _Analysis(Function):
+    @staticmethod
+    def forward(modes: Modes, samples: Samples, points: Tensor, weights: Tensor) -> Tensor:
+        return samples.analyse(weights)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.modes, ctx.samples, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        points, weights = ctx.saved_tensors
+        cloud = Cloud(points, ctx.modes, ctx.samples)
+        by_points = _along(weights, cloud, cotangent) if ctx.needs_input_grad[2] else None
+        by_weights = cloud.synthesis(cotangent) if ctx.needs_input_grad[3] else None
+        return None, None, by_points, by_weights
+
+
+class _Synthesis(Function):
+    @staticmethod
+    def forward(modes: Modes, samples: Samples, points: Tensor, coefficients: Tensor) -> Tensor:
+        return samples.synthesise(coefficients)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.modes, ctx.samples, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        points, coefficients = ctx.saved_tensors
+        cloud = Cloud(points, ctx.modes, ctx.samples)
+        by_points = _along(cotangent, cloud, coefficients) if ctx.needs_input_grad[2] else None
+        by_coefficients = cloud.analysis(cotangent) if ctx.needs_input_grad[3] else None
+        return None, None, by_points, by_coefficients
+
+
+def _along(weights: Tensor, cloud: Cloud, coefficients: Tensor) -> Tensor:
+    """``Σₙ wₙⱼ ∇uₙ(xⱼ)`` with the uₙ of the coefficients, ``(batch, d, N)`` in the dtype of the points."""
+    slopes = cloud.synthesis(cloud.modes.derivatives(coefficients))
+    slopes = slopes.unflatten(1, (weights.shape[1], cloud.modes.dimension))
+    return (weights[:, :, None] * slopes).sum(1).to(cloud.points.dtype)

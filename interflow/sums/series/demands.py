@@ -1,0 +1,34 @@
+"""What is asked of a series, and how it says that it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class Unsuitable(Exception):
+    """A kernel, a domain or a tolerance for which no series is known to serve; the message says why."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What error a sum may have at any point, relative to ``Σ|wⱼ|``.
+
+    Attributes:
+        order: 0 for the potential, 1 for the field.
+        error: the error.
+        synthesis: the part of it that an analysis may take, and a synthesis; by default four tenths.
+    """
+
+    order: int
+    error: float
+    synthesis: float | None = None
+
+    @property
+    def share(self) -> float:
+        """What modes that are left out may take, and what images that are too many may."""
+        return 0.1 * self.error
+
+    @property
+    def transforms(self) -> float:
+        """What an analysis may take, and what a synthesis may: the rest, since their precision costs the most."""
+        return 0.4 * self.error if self.synthesis is None else self.synthesis

@@ -1,0 +1,129 @@
+"""A fit in one picture: the target, the start and the result, and below how the loss and the held-out distance fell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.floating[Any]]
+
+POINTS = 50_000
+"""Points drawn of each cloud; of a larger one, evenly spread ones."""
+_INK = 4.0e4  # what the markers of a panel cover together, in square points at the size of an inch
+_PANEL = 3.9  # width of a panel, in inches
+_GREY = "0.35"
+
+
+def fit_report(
+    target: ArrayLike,
+    start: ArrayLike,
+    result: ArrayLike,
+    *,
+    target_weights: ArrayLike | None = None,
+    history: Sequence[tuple[float, float, float]],
+    reference: float | None = None,
+    title: str = "",
+    image: bool = False,
+) -> Figure:
+    """The figure. Of more than two axes the first two are drawn, and the figure says so.
+
+    Args:
+        target: ``(M, d)``.
+        start: ``(N, d)``.
+        result: ``(N, d)``.
+        target_weights: ``(M,)``, which shade the target's points; None for equal ones.
+        history: seconds, loss and held-out distance, a triple for each look at the fit.
+        reference: the held-out distance of independent samples.
+        title: first line of the figure.
+        image: the target is the pixels of an image, whose second axis points down and whose mass is that of ink.
+
+    Example:
+        >>> cloud = np.random.default_rng(0).normal(size=(50, 2))
+        >>> figure = fit_report(cloud, cloud, cloud, history=[(0.0, 1.0, 0.5), (1.0, 0.1, 0.05)], reference=0.3)
+        >>> len(figure.axes)
+        5
+    """
+    clouds = [_planar(cloud) for cloud in (target, start, result)]
+    weights = None if target_weights is None else np.asarray(target_weights, np.float64)
+    lower, upper = clouds[0].min(0), clouds[0].max(0)
+    margin = 0.04 * float((upper - lower).max() or 1.0)
+    lower, upper = lower - margin, upper + margin
+    aspect = float(np.clip((upper - lower)[1] / (upper - lower)[0], 0.25, 2.5))
+    figure = Figure(figsize=(13.5, 4.2 * aspect + 3.6), dpi=150, layout="constrained")
+    grid = figure.add_gridspec(2, 6, height_ratios=(4.2 * aspect + 0.4, 2.6))
+    for index, (cloud, name) in enumerate(zip(clouds, ("target", "start", "result"), strict=True)):
+        panel = figure.add_subplot(grid[0, 2 * index : 2 * index + 2])
+        if image and index == 0:
+            _shade(panel, cloud, weights)
+        else:
+            _draw(panel, cloud, _marker(len(cloud), weights if image else None, upper - lower))
+        panel.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]), aspect="equal")
+        panel.set_title(f"{name}, {len(cloud):,} points", fontsize=10)
+        if image:
+            panel.invert_yaxis()
+    seconds, losses, distances = np.array(history, dtype=np.float64).reshape(-1, 3).T
+    _curve(figure.add_subplot(grid[1, :3]), seconds, losses, "loss")
+    held = figure.add_subplot(grid[1, 3:])
+    _curve(held, seconds, distances, "held-out sliced W₂")
+    if reference is not None:
+        held.axhline(reference, color="0.5", linestyle="--", linewidth=1.0, label="independent sample, as many points")
+        held.legend(fontsize=8, frameon=False)
+    dimension = np.asarray(target).shape[1]
+    note = f"the first two of {dimension} axes" if dimension > 2 else ""
+    figure.suptitle("  ·  ".join(filter(None, (title, note))), fontsize=10)
+    return figure
+
+
+def _planar(cloud: ArrayLike) -> Array:
+    """``(N, 2)``: the first two axes; points on a line are drawn at height 0."""
+    points = np.asarray(cloud, dtype=np.float64)[:, :2]
+    return points if points.shape[1] == 2 else np.column_stack([points[:, 0], np.zeros(len(points))])
+
+
+def _draw(panel: Axes, points: Array, size: float) -> None:
+    chosen = slice(None) if len(points) <= POINTS else np.linspace(0, len(points) - 1, POINTS).astype(int)
+    drawn = points[chosen]
+    panel.scatter(drawn[:, 0], drawn[:, 1], s=size, color="black", linewidths=0, rasterized=True)
+    _frame(panel)
+
+
+def _shade(panel: Axes, pixels: Array, weights: Array | None) -> None:
+    """Pixels as an image of their mass, black for the most."""
+    columns, rows = (np.unique(axis, return_inverse=True) for axis in pixels.T)
+    shades = np.zeros((len(rows[0]), len(columns[0])))
+    shades[rows[1], columns[1]] = 1.0 if weights is None else weights
+    half = [0.5 * (axis[0][-1] - axis[0][0]) / max(len(axis[0]) - 1, 1) for axis in (columns, rows)]
+    left, right = columns[0][0] - half[0], columns[0][-1] + half[0]
+    top, bottom = rows[0][0] - half[1], rows[0][-1] + half[1]
+    panel.imshow(shades, cmap="Greys", extent=(left, right, bottom, top), interpolation="antialiased")
+    _frame(panel)
+
+
+def _frame(panel: Axes) -> None:
+    panel.tick_params(labelsize=7, colors=_GREY)
+    panel.spines[:].set_color("0.75")
+
+
+def _marker(count: int, weights: Array | None, extent: Array) -> float:
+    """Size of a dot in square points: with the mass of an image, dots cover as much as that mass."""
+    if weights is None:
+        return float(np.clip(_INK / max(count, 1), 0.15, 12.0))
+    scale = _PANEL * 72.0 / float(extent[0])
+    return 4.0 / np.pi * float(weights.sum()) / count * scale**2
+
+
+def _curve(panel: Axes, seconds: Array, values: Array, name: str) -> None:
+    panel.plot(seconds, values, color="black", linewidth=1.2, marker="o", markersize=3)
+    positive = values[np.isfinite(values)] > 0
+    if len(positive) and positive.all():
+        panel.set_yscale("log")
+    panel.set(xlabel="seconds", ylabel=name)
+    panel.set_xlim(left=0.0)
+    panel.tick_params(which="both", labelsize=8, colors=_GREY)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.spines[["bottom", "left"]].set_color("0.75")

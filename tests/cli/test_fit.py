@@ -1,0 +1,137 @@
+"""``interflow fit`` makes a complete folder or none, in the format of its target."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from interflow.cli import main
+from interflow.storage.points import PointCloud, Reading, read_points, write_points
+
+SMALL = ["--set", "descent.steps=4", "--set", "backend.kind=dense", "--set", "reading.samples=200"]
+
+
+@pytest.fixture
+def interflow(tmp_path, monkeypatch):
+    """Runs the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, arguments)
+
+
+def samples(count=80, dimension=2):
+    generator = np.random.default_rng(0)
+    return PointCloud(
+        generator.normal(size=(count, dimension)), columns={"label": generator.integers(0, 9, count).astype(np.int32)}
+    )
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "tsv", "xyz", "ply", "obj", "stl", "las", "laz"])
+def test_the_folder_holds_the_points_in_the_format_of_the_target(interflow, tmp_path, suffix):
+    write_points(tmp_path / f"scan.{suffix}", samples(dimension=3))
+    done = interflow("fit", f"scan.{suffix}", "--points", "10", "--out", "here", *SMALL)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0] == "here"
+    assert {file.name for file in (tmp_path / "here").iterdir()} == {f"fitted.{suffix}", "report.png", "summary.json"}
+    fitted = read_points(tmp_path / "here" / f"fitted.{suffix}", Reading(samples=10))
+    assert fitted.positions.shape == (10, 3)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_of_an_image_come_stipples_of_its_size_and_its_mass(interflow, tmp_path, suffix):
+    shades = np.add.outer(np.arange(24), np.arange(36)) * 4
+    Image.fromarray(shades.astype(np.uint8)).save(tmp_path / f"photo.{suffix}")
+    done = interflow("fit", f"photo.{suffix}", "--points", "30", "--out", "here", *SMALL)
+    assert done.exit_code == 0, done.output
+    names = {file.name for file in (tmp_path / "here").iterdir()}
+    assert names == {f"fitted.{suffix}", "fitted.svg", "report.png", "summary.json"}
+    with Image.open(tmp_path / "here" / f"fitted.{suffix}") as picture:
+        assert picture.size == (36, 24)
+    assert (tmp_path / "here/fitted.svg").read_text().count("<circle") == 30
+
+
+def test_columns_are_those_of_the_nearest_point(interflow, tmp_path):
+    target = samples()
+    write_points(tmp_path / "scan.csv", target)
+    assert interflow("fit", "scan.csv", "--points", "10", "--out", "here", *SMALL).exit_code == 0
+    fitted = read_points(tmp_path / "here/fitted.csv")
+    distances = np.linalg.norm(fitted.positions[:, None] - target.positions[None], axis=2)
+    np.testing.assert_array_equal(fitted.columns["label"], target.columns["label"][distances.argmin(1)])
+
+
+def test_coordinates_of_a_country_keep_their_digits(interflow, tmp_path):
+    target = PointCloud(samples(dimension=3).positions + np.array([4.5e6, 5.1e6, 100.0]))
+    write_points(tmp_path / "scan.ply", target)
+    assert interflow("fit", "scan.ply", "--points", "10", "--out", "here", *SMALL).exit_code == 0
+    fitted = read_points(tmp_path / "here/fitted.ply").positions
+    spacing = np.unique(np.diff(np.sort(fitted[:, 0])))
+    assert (np.abs(fitted - target.positions.mean(0)) < 5).all()
+    assert len(spacing) > 5
+
+
+def test_the_summary_says_how_it_was_made_and_how_good_it_is(interflow, tmp_path):
+    write_points(tmp_path / "scan.csv", samples())
+    assert interflow("fit", "scan.csv", "--points", "10", "--out", "here", *SMALL).exit_code == 0
+    summary = json.loads((tmp_path / "here/summary.json").read_text())
+    assert (summary["points"], summary["target_points"], summary["steps"]) == (10, 64, 4)
+    assert summary["stopped"] == "4 steps were made"
+    assert summary["held_out"]["points"] == 16
+    for who in ("fitted", "independent_sample"):
+        assert summary["held_out"][who]["sliced_w2"] > 0
+    assert [choice["backend"] for choice in summary["sums"]] == ["dense", "dense"]
+    assert summary["config"]["descent"]["steps"] == 4
+
+
+def test_a_config_says_how(interflow, tmp_path):
+    write_points(tmp_path / "scan.csv", samples())
+    (tmp_path / "how.yaml").write_text(
+        "points: 7\nbackend: {kind: dense}\ndiscrepancy: {kind: mmd, kernel: {kind: gaussian, sigma: 0.3}}\n"
+        "integrator: {kind: optimizer, name: adam, learning_rate: 0.05}\n"
+        "descent: {steps: 6, ladder: [4, 1], noise: 0.1, batch: 20, start: box}\n"
+    )
+    done = interflow("fit", "scan.csv", "--config", "how.yaml", "--out", "here")
+    assert done.exit_code == 0, done.output
+    assert len(read_points(tmp_path / "here/fitted.csv")) == 7
+
+
+def test_quiet_prints_the_path_alone(interflow, tmp_path):
+    write_points(tmp_path / "scan.csv", samples())
+    done = interflow("fit", "scan.csv", "--points", "5", "--out", "here", "--quiet", *SMALL)
+    assert (done.stdout, done.stderr) == ("here\n", "")
+
+
+def test_the_folder_is_named_after_the_target_and_the_time(interflow, tmp_path):
+    write_points(tmp_path / "scan.csv", samples())
+    for _ in range(2):
+        assert interflow("fit", "scan.csv", "--points", "5", *SMALL).exit_code == 0
+    assert [folder.name.startswith("scan-") for folder in (tmp_path / "fits").iterdir()] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.csv"], "missing.csv: got no such file"),
+        (["scan.doc"], "the suffix '.doc'"),
+        (["bad.csv"], "bad.csv, row 2: got 'b', wanted a finite number"),
+        (["scan.csv", "--points", "0"], "--points"),
+        (["scan.csv", "--set", "descent.stops=1"], "Did you mean `steps`?"),
+        (["scan.csv", "--set", "descent.steps=-1"], "descent.steps: got -1"),
+        (["scan.csv", "--set", "reading.gamma=0"], "reading"),
+        (["scan.csv", "--set", "descent.noise=-1"], "descent.noise"),
+        (["scan.csv", "--set", "descent.ladder=[2, 1]"], "ladder"),
+        (["scan.csv", "--config", "missing.yaml"], "missing.yaml"),
+        (["scan.csv", "--out", "taken"], "taken, a path that exists"),
+    ],
+)
+def test_bad_input_is_told_in_few_lines_with_exit_code_2(interflow, tmp_path, arguments, said):
+    write_points(tmp_path / "scan.csv", samples())
+    (tmp_path / "bad.csv").write_text("1,2\n3,b\n")
+    (tmp_path / "taken").mkdir()
+    before = sorted(tmp_path.iterdir())
+    done = interflow("fit", *arguments)
+    assert done.exit_code == 2, done.output
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+    assert len(done.stderr.splitlines()) <= 4
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != "fits"] == before

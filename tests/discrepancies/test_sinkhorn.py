@@ -1,0 +1,95 @@
+"""Laws of the Sinkhorn divergence that GeomLoss computes."""
+
+import sys
+
+import geomloss
+import pytest
+import torch
+
+from interflow.discrepancies import SinkhornDivergence
+from interflow.errors import ArgumentError, BackendError
+from tests.discrepancies.clouds import cloud, masses
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_geomloss_returns_it_divided_by_p(p):
+    x, y, a, b = cloud(), cloud(9, seed=1), masses(), masses(9, seed=1)
+    theirs = geomloss.SamplesLoss("sinkhorn", p=p, blur=0.1, backend="tensorized")(a, x, b, y)
+    torch.testing.assert_close(SinkhornDivergence(p=p, blur=0.1)(x, y, a, b), p * theirs)
+
+
+def test_without_blur_it_is_the_squared_wasserstein_distance():
+    x = cloud(dimension=1)
+    y = x[torch.randperm(12, generator=torch.Generator().manual_seed(0))] + 0.7
+    value = SinkhornDivergence(blur=1e-3, scaling=0.95)(x, y)
+    assert value.item() == pytest.approx(0.49, rel=1e-3)
+
+
+def test_equal_clouds_are_at_zero():
+    assert SinkhornDivergence()(cloud(), cloud()).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_gradients_are_those_of_geomloss():
+    x, y, a, b = (t.requires_grad_() for t in (cloud(), cloud(9, seed=1), masses(), masses(9, seed=1)))
+    ours = torch.autograd.grad(3.0 * SinkhornDivergence()(x, y, a, b), [x, y, a, b])
+    theirs = torch.autograd.grad(6.0 * geomloss.SamplesLoss("sinkhorn", backend="tensorized")(a, x, b, y), [x, y, a, b])
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_point_of_zero_weight_changes_nothing_and_rests():
+    x, y, a = cloud(), cloud(9, seed=1), masses()
+    more, weights = torch.cat([x, cloud(1, seed=9)]), torch.cat([a, a.new_zeros(1)])
+    loss = SinkhornDivergence()
+    torch.testing.assert_close(loss(more, y, weights), loss(x, y, a), rtol=1e-6, atol=1e-9)
+    velocity = loss.velocity(more, y, weights)
+    assert bool(velocity.isfinite().all())
+    assert velocity[-1].abs().max() == 0.0
+
+
+def test_descent_brings_a_cloud_to_its_target():
+    x, y, loss = cloud(), cloud(seed=1) + 2.0, SinkhornDivergence(blur=0.01)
+    assert loss(x + 0.2 * loss.velocity(x, y), y) < 0.5 * loss(x, y)
+
+
+def test_a_batch_is_its_clouds_one_by_one():
+    x, y = cloud(batch=(3,)), cloud(9, seed=1, batch=(3,))
+    loss = SinkhornDivergence(reduction="none")
+    value = loss(x, y)
+    assert value.shape == (3,)
+    # the schedule of blurs starts from the diameter of the whole batch
+    single = torch.stack([loss(a, b) for a, b in zip(x, y, strict=True)])
+    torch.testing.assert_close(value, single, rtol=1e-2, atol=1e-4)
+    torch.testing.assert_close(SinkhornDivergence()(x, y), value.mean())
+
+
+def test_the_gradient_mode_of_the_caller_is_left_as_it_was():
+    with torch.no_grad():
+        value = SinkhornDivergence()(cloud(), cloud(9, seed=1))
+        assert not torch.is_grad_enabled()
+    assert not value.requires_grad
+
+
+def test_a_second_derivative_is_refused():
+    x = cloud().requires_grad_()
+    (first,) = torch.autograd.grad(SinkhornDivergence()(x, cloud(9, seed=1)), x, create_graph=True)
+    with pytest.raises(BackendError, match="differentiated once"):
+        first.sum().backward()
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "geomloss", None)
+    with pytest.raises(BackendError, match=r"needs the package geomloss.*pip install"):
+        SinkhornDivergence()(cloud(), cloud())
+
+
+@pytest.mark.parametrize(
+    "options", [{"blur": 0.0}, {"p": 3}, {"scaling": 1.0}, {"solver": "fast"}, {"reduction": "max"}]
+)
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(ArgumentError):
+        SinkhornDivergence(**options)
+
+
+def test_a_solver_for_single_clouds_refuses_a_batch():
+    with pytest.raises(ArgumentError, match="multiscale"):
+        SinkhornDivergence(solver="multiscale")(cloud(batch=(2,)), cloud(batch=(2,)))

@@ -1,0 +1,124 @@
+"""The parts of a fit keep their laws."""
+
+import pytest
+import torch
+
+import interflow as fl
+from interflow.fitting.batches import MiniBatches
+from interflow.fitting.judging import split
+from interflow.fitting.noise import NoiseInjection
+from interflow.fitting.quality import exact_w2, sliced_w2
+from interflow.fitting.starts import from_box, from_samples, systematic
+from interflow.fitting.step_size import step_size
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def energy(y, weights=None):
+    return fl.DiscrepancyEnergy(fl.EnergyDistance(backend="dense"), y, weights)
+
+
+def test_noise_of_level_zero_changes_nothing():
+    x, y = normal(5, 2), normal(9, 2, seed=1)
+    plain, shaken = (
+        fl.ParticleSystem(x, energy=energy(y), integrator=integrator, generator=generator())
+        for integrator in (fl.Euler(0.1), NoiseInjection(fl.Euler(0.1), level=0.0, steps=3))
+    )
+    assert torch.equal(plain.step(plain.state).positions, shaken.step(shaken.state).positions)
+
+
+def test_noise_shakes_where_velocities_are_taken_and_not_where_points_are():
+    y = normal(9, 2, seed=1)
+    x = normal(5, 2)
+    system = fl.ParticleSystem(
+        x, energy=energy(y), integrator=NoiseInjection(fl.Euler(0.1), 10.0, steps=100), generator=generator()
+    )
+    moved = system.step(system.state).positions
+    assert not torch.equal(moved, x)
+    assert (moved - x).norm(dim=1).max() <= 0.1 * 4.0  # a velocity of the energy distance is at most 4 long
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_mini_batches_have_the_velocity_of_the_whole_target_on_average(weighted):
+    x, y = normal(3, 2), normal(40, 2, seed=1)
+    weights = torch.rand(40, generator=generator(2), dtype=torch.float64) if weighted else None
+    weights = weights / weights.sum() if weighted else None
+    whole = energy(y, weights)
+    batched = MiniBatches(fl.Euler(1.0), whole, size=10)
+    system = fl.ParticleSystem(x, energy=whole, integrator=batched, generator=generator())
+    velocities = torch.stack([system.step(system.state).positions - x for _ in range(600)])
+    error = velocities.std(0) / 600**0.5
+    assert ((velocities.mean(0) - whole.velocity(x)).abs() < 4.5 * error).all()
+
+
+def test_systematic_draws_are_within_one_of_their_share():
+    shares = torch.tensor([0.05, 0.5, 0.0, 0.45])
+    counts = torch.bincount(systematic(1000, shares, generator()), minlength=4)
+    assert ((counts - 1000 * shares).abs() <= 1).all()
+    assert counts[2] == 0
+
+
+def test_starts_lie_where_they_should():
+    y = normal(50, 3)
+    chosen = from_samples(20, y, None, generator())
+    assert len({tuple(point) for point in chosen.tolist()} & {tuple(point) for point in y.tolist()}) == 20
+    box = from_box(1000, y, None, generator())
+    assert (box >= y.amin(0)).all()
+    assert (box <= y.amax(0)).all()
+
+
+def test_the_step_size_scales_with_the_bandwidth_as_the_flow_does():
+    y = normal(500, 2)
+    sizes = []
+    for factor in (1.0, 4.0):
+        loss = fl.MMD(fl.GaussianKernel(sigma=0.5 * factor), backend="dense")
+        sizes.append(step_size(fl.DiscrepancyEnergy(loss, factor * y), generator()))
+    assert sizes[1] / sizes[0] == pytest.approx(4.0, rel=0.2)  # λ is 1 / σ² times a number
+
+
+def test_sliced_w2_of_a_shift_is_its_length_by_the_root_of_the_dimension():
+    x = normal(200, 2)
+    shift = torch.tensor([3.0, 4.0], dtype=torch.float64)
+    assert sliced_w2(x, x + shift) == pytest.approx(5 / 2**0.5, rel=1e-6)
+    assert sliced_w2(x, x) == 0.0
+
+
+def test_sliced_w2_weighs_points():
+    x, doubled = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [0.0], [1.0]])
+    assert sliced_w2(x, doubled, torch.tensor([2.0, 1.0])) == pytest.approx(0.0, abs=1e-7)
+    assert sliced_w2(x, doubled) == pytest.approx((1 / 6) ** 0.5)
+
+
+def test_on_a_line_sliced_w2_is_w2_as_scipy_and_pot_have_it():
+    ot = pytest.importorskip("ot")
+    x, y = normal(30, 1), normal(47, 1, seed=1)
+    expected = ot.wasserstein_1d(x[:, 0].numpy(), y[:, 0].numpy(), p=2) ** 0.5
+    assert sliced_w2(x, y) == pytest.approx(expected, rel=1e-9)
+    assert exact_w2(x, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_exact_w2_of_many_points_is_refused():
+    with pytest.raises(fl.ArgumentError, match="5000"):
+        exact_w2(torch.zeros(5001, 2), torch.zeros(1, 2))
+
+
+def test_a_split_of_samples_keeps_the_parts_apart():
+    y = torch.arange(100.0)[:, None]
+    parts = split(y, None, 0.2, count=10, seed=0)
+    assert (len(parts.seen), len(parts.held_out), len(parts.sample)) == (80, 20, 10)
+    assert not set(parts.seen.flatten().tolist()) & set(parts.held_out.flatten().tolist())
+    assert set(parts.sample.flatten().tolist()) <= set(parts.seen.flatten().tolist())
+
+
+def test_a_split_of_a_measure_keeps_it_whole_and_draws_by_its_weights():
+    y, weights = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([1.0, 0.0, 3.0])
+    parts = split(y.repeat(500, 1), weights.repeat(500), 0.5, count=10, seed=0)
+    assert torch.equal(parts.seen, y.repeat(500, 1))
+    assert parts.held_out.mean().item() == pytest.approx(1.5, abs=0.1)
+    assert 1.0 not in parts.held_out

@@ -1,0 +1,89 @@
+"""What is observed follows its formula, and keeps to the domain."""
+
+import math
+
+import pytest
+import torch
+
+from interflow import (
+    MMD,
+    Alignment,
+    ArgumentError,
+    DiscrepancyTo,
+    EnergyOf,
+    FourierMode,
+    GaussianKernel,
+    MeanSpeed,
+    PairDistances,
+    PeriodicBoundary,
+    State,
+)
+from tests.flows import cloud, masses, repulsion, well
+
+STATE = State(cloud(), masses())
+
+
+def test_the_mean_speed_is_that_of_the_flow_or_of_the_particles():
+    velocity = repulsion().velocity(STATE.positions, STATE.weights)
+    wanted = (STATE.weights * velocity.norm(dim=1)).sum()
+    torch.testing.assert_close(MeanSpeed(repulsion())(STATE), wanted)
+    moving = STATE.replace(velocities=torch.ones_like(STATE.positions))
+    torch.testing.assert_close(MeanSpeed(repulsion())(moving).item(), math.sqrt(2.0))
+
+
+def test_the_energy_is_the_energy():
+    assert torch.equal(EnergyOf(well())(STATE), well()(STATE.positions, STATE.weights))
+
+
+def test_the_discrepancy_to_the_cloud_itself_is_nothing():
+    mmd = MMD(GaussianKernel(0.3))
+    assert abs(DiscrepancyTo(mmd, STATE.positions, STATE.weights)(STATE).item()) < 1e-14
+    wanted = mmd(STATE.positions, cloud(seed=4), x_weights=STATE.weights)
+    assert torch.equal(DiscrepancyTo(mmd, cloud(seed=4))(STATE), wanted)
+
+
+@pytest.mark.parametrize("boundary", [None, PeriodicBoundary(1.0)])
+def test_every_pair_is_in_one_bin(boundary, monkeypatch):
+    monkeypatch.setattr("interflow.reporters.observables._PAIRS", 30)
+    histogram = PairDistances(bins=7, longest=2.0, boundary=boundary)(STATE)
+    assert histogram.shape == (7,)
+    torch.testing.assert_close(histogram.sum().item(), 1.0)
+
+
+def test_distances_are_those_of_the_domain_whatever_the_cell():
+    histogram = PairDistances(bins=20, longest=0.8, boundary=PeriodicBoundary(1.0))
+    shifted = STATE.replace(positions=STATE.positions + torch.tensor([3.0, -2.0]))
+    torch.testing.assert_close(histogram(shifted), histogram(STATE))
+    near = State(torch.tensor([[0.05], [0.95]]), torch.ones(2) / 2)
+    assert PairDistances(bins=4, longest=1.0, boundary=PeriodicBoundary(1.0))(near).tolist() == [1, 0, 0, 0]
+    assert PairDistances(bins=4, longest=1.0)(near).tolist() == [0, 0, 0, 1]
+
+
+def test_no_pairs_are_no_distances():
+    assert PairDistances(bins=3, longest=1.0)(State(cloud(1), masses(1))).tolist() == [0, 0, 0]
+    assert PairDistances(bins=3, longest=1.0)(State(cloud(0), masses(0))).tolist() == [0, 0, 0]
+
+
+def test_a_wave_is_seen_by_its_own_mode_alone():
+    grid = torch.stack(torch.meshgrid(torch.arange(4.0), torch.arange(3.0), indexing="ij"), -1).reshape(-1, 2)
+    lattice = State(grid / torch.tensor([4.0, 3.0]), torch.full((12,), 1 / 12))
+    values = [FourierMode([a, b])(lattice).item() for a, b in [(0, 0), (4, 0), (4, 3), (1, 0), (0, 2)]]
+    torch.testing.assert_close(values, [1.0, 1.0, 1.0, 0.0, 0.0], atol=1e-6, rtol=0)
+
+
+def test_a_mode_has_a_number_an_axis():
+    with pytest.raises(ArgumentError, match="mode"):
+        FourierMode([1.0])(STATE)
+
+
+def test_alignment_is_one_where_all_move_alike_and_zero_where_they_do_not():
+    alike = STATE.replace(velocities=torch.ones_like(STATE.positions) * torch.rand(12, 1, dtype=torch.float64))
+    torch.testing.assert_close(Alignment(well())(alike).item(), 1.0)
+    positions = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
+    assert Alignment(well())(State(positions, torch.ones(4) / 4)).item() < 1e-6
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("bins", (0, 1.0)), ("bins", (2.5, 1.0)), ("longest", (3, -1.0))])
+def test_what_cannot_be_used_is_named(name, arguments):
+    with pytest.raises(ArgumentError, match=name):
+        PairDistances(*arguments)

@@ -1,0 +1,119 @@
+"""A damaged file gives points or one clear line, and never a traceback of another kind or a hang."""
+
+import faulthandler
+
+import numpy as np
+import pytest
+
+from interflow.errors import PointFileError
+from interflow.storage.points import Reading, read_points
+from tests.storage.points.files import corpus, good_files
+
+SMALL = Reading(samples=50, pixels=1000)
+
+
+def survives(folder, count, seed):
+    """Reads a corpus; a file that takes a minute ends the process with its traceback."""
+    files = good_files(folder)
+    refusals = []
+    for index, (suffix, content) in enumerate(corpus(files, count, seed)):
+        file = folder / f"damaged{index}{suffix}"
+        file.write_bytes(content)
+        faulthandler.dump_traceback_later(60, exit=True)
+        try:
+            cloud = read_points(file, SMALL)
+        except PointFileError as error:
+            refusals.append(str(error).removeprefix(str(file)))
+        else:
+            assert len(cloud) > 0
+            assert np.isfinite(cloud.positions).all()
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+    assert len(refusals) > count / 4
+    assert all(said.startswith((":", ", row")) and "\n" not in said for said in refusals)
+
+
+def test_a_hundred_damaged_files_are_read_or_refused(tmp_path):
+    survives(tmp_path, 100, seed=0)
+
+
+@pytest.mark.full
+def test_a_thousand_damaged_files_are_read_or_refused(tmp_path):
+    survives(tmp_path, 1000, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.csv", b"", "got 0 bytes"),
+        ("blank.csv", b"\n\n", "no points"),
+        ("names.csv", b"x,y\n", "no row of numbers"),
+        ("word.csv", b"x,y\n1,2\n3,four\n", "row 3: got 'four', wanted a finite number"),
+        ("nan.csv", b"x,y\n1,2\n\n# a comment\n3,nan\n", "row 5: got 'nan', wanted a finite number"),
+        ("mixed.csv", b"1,2\n3,4\n5,6,7\n", "row 3: got 3 fields, wanted 2"),
+        ("lost.csv", b"lon,lat\n1,2\n", "Rename the columns"),
+        ("negative.csv", b"x,weight\n1,2\n3,-4\n", "row 2: got a weight that is negative"),
+        ("massless.csv", b"x,weight\n1,0\n3,0\n", "weights that are all 0"),
+        ("liar.xyz", b"5\n\nH 0 0 0\nH 1 0 0\n", "row 1: got a count of 5, wanted 2"),
+        ("short.xyz", b"0 0 0\n1 1\n", "row 2: got 2 fields, wanted 3"),
+        ("word.obj", b"v 0 0 0\nv 1 x 0\n", "row 2"),
+        ("far.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", "far.obj"),
+        ("binary.csv", b"\xff\xfe\x00\x01", "a text file"),
+        ("text.npy", b"1 2 3", "a NumPy array of numbers"),
+        ("text.jpg", b"1 2 3", "an image"),
+        (
+            "liar.ply",
+            b"ply\nformat ascii 1.0\nelement vertex 900000000000\nproperty float x\nend_header\n1\n",
+            "a header that counts 900000000000 of vertex",
+        ),
+        (
+            "short.ply",
+            b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nend_header\n1 2\n3 4\n",
+            "row 2",
+        ),
+    ],
+)
+def test_the_message_names_the_file_and_the_row(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PointFileError) as caught:
+        read_points(tmp_path / name)
+    assert name in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_pickled_objects_are_not_loaded(tmp_path):
+    np.save(tmp_path / "objects.npy", np.array([[object()]]), allow_pickle=True)
+    with pytest.raises(PointFileError, match="pickled objects, which are not loaded"):
+        read_points(tmp_path / "objects.npy")
+
+
+def test_an_array_whose_header_promises_too_much_asks_for_no_memory(tmp_path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (900000000000, 2), }"
+    header += b" " * (117 - len(header)) + b"\n"
+    (tmp_path / "liar.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(PointFileError, match="a header of shape"):
+        read_points(tmp_path / "liar.npy")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    np.savez(tmp_path / "large.npz", positions=np.zeros((1000, 2)))
+    monkeypatch.setattr("interflow.storage.points.arrays.LARGEST_FILE", 1000)
+    with pytest.raises(PointFileError, match="bytes packed in it"):
+        read_points(tmp_path / "large.npz")
+
+
+def test_an_image_with_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    good_files(tmp_path)
+    monkeypatch.setattr("interflow.storage.points.image.LARGEST_IMAGE", 100)
+    with pytest.raises(PointFileError, match="16 × 12 pixels"):
+        read_points(tmp_path / "photo.png")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(PointFileError, match="no such file"):
+        read_points(tmp_path / "missing.csv")
+
+
+def test_an_unknown_suffix_is_told_which_there_are(tmp_path):
+    with pytest.raises(PointFileError, match=r"\.ply"):
+        read_points(tmp_path / "points.doc")

@@ -1,0 +1,103 @@
+"""What is written is read again, in every format."""
+
+import numpy as np
+import pytest
+
+from interflow.errors import ArgumentError
+from interflow.storage.points import FORMATS, PointCloud, Reading, read_points, write_points
+from tests.storage.points.files import POINT_FORMATS, SURFACES, cloud, good_files
+
+COLUMNLESS = ("npy", "obj")
+WEIGHTLESS = ("npy", "obj", "xyz", "las", "laz")
+
+
+@pytest.mark.parametrize("suffix", POINT_FORMATS)
+def test_points_come_back_in_order(tmp_path, suffix):
+    given = cloud()
+    write_points(tmp_path / f"points.{suffix}", given)
+    back = read_points(tmp_path / f"points.{suffix}")
+    np.testing.assert_allclose(back.positions, given.positions, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in POINT_FORMATS if suffix not in COLUMNLESS])
+def test_columns_come_back_by_name(tmp_path, suffix):
+    given = cloud()
+    write_points(tmp_path / f"points.{suffix}", given)
+    back = read_points(tmp_path / f"points.{suffix}")
+    name = "column4" if suffix == "xyz" else "red"
+    np.testing.assert_array_equal(back.columns[name], given.columns["red"])
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in POINT_FORMATS if suffix not in WEIGHTLESS])
+def test_weights_come_back(tmp_path, suffix):
+    given = PointCloud(cloud().positions, weights=np.linspace(0.0, 2.0, 20))
+    write_points(tmp_path / f"points.{suffix}", given)
+    np.testing.assert_allclose(read_points(tmp_path / f"points.{suffix}").weights, given.weights)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "ply", "xyz"])
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_any_dimension_up_to_three_comes_back_to_the_bit(tmp_path, suffix, dimension):
+    given = cloud(dimension=dimension).positions
+    write_points(tmp_path / f"points.{suffix}", PointCloud(given))
+    if suffix == "xyz" and dimension == 1:
+        pytest.skip("one number on the first line is a count")
+    np.testing.assert_array_equal(read_points(tmp_path / f"points.{suffix}").positions, given)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_text_keeps_every_digit_of_the_dtype(tmp_path, dtype):
+    given = cloud(count=200).positions.astype(dtype)
+    write_points(tmp_path / "points.csv", PointCloud(given))
+    np.testing.assert_array_equal(read_points(tmp_path / "points.csv").positions.astype(dtype), given)
+
+
+def test_a_column_of_text_comes_back(tmp_path):
+    labels = np.array(["a, b", "c", "d"])
+    for suffix in ("csv", "npz"):
+        write_points(tmp_path / f"points.{suffix}", PointCloud(np.zeros((3, 2)), columns={"label": labels}))
+        assert read_points(tmp_path / f"points.{suffix}").columns["label"].tolist() == labels.tolist()
+
+
+def test_numbers_are_what_ply_and_las_hold(tmp_path):
+    given = PointCloud(np.zeros((1, 3)), columns={"label": np.array(["a"])})
+    for suffix in ("ply", "las"):
+        with pytest.raises(ArgumentError, match="label"):
+            write_points(tmp_path / f"points.{suffix}", given)
+
+
+@pytest.mark.parametrize(
+    ("text", "positions"),
+    [
+        ("0,1\n2,3\n", [[0, 1], [2, 3]]),
+        ("\n# made by hand\n0;1\n2;3\n", [[0, 1], [2, 3]]),
+        ("y,name,x\n1,a,0\n3,b,2\n", [[0, 1], [2, 3]]),
+        ('"X","Y"\n0,1\n2,3\n', [[0, 1], [2, 3]]),
+        ("\ufeffx,y\r\n0,1\r\n2,3\r\n", [[0, 1], [2, 3]]),
+        ("x2,x1,x10\n1,0,5\n3,2,5\n", [[0, 1, 5], [2, 3, 5]]),
+    ],
+)
+def test_tables_as_people_write_them_are_read(tmp_path, text, positions):
+    (tmp_path / "points.csv").write_text(text, encoding="utf-8")
+    assert read_points(tmp_path / "points.csv").positions.tolist() == positions
+
+
+def test_a_molecule_comes_back_with_its_elements(tmp_path):
+    (tmp_path / "water.xyz").write_text(SURFACES["molecule.xyz"])
+    water = read_points(tmp_path / "water.xyz")
+    assert water.columns["element"].tolist() == ["O", "H", "H"]
+    write_points(tmp_path / "again.xyz", water)
+    assert read_points(tmp_path / "again.xyz").columns["element"].tolist() == ["O", "H", "H"]
+
+
+def test_stl_marks_each_point_by_a_triangle_around_it(tmp_path):
+    given = cloud()
+    write_points(tmp_path / "points.stl", given)
+    drawn = read_points(tmp_path / "points.stl", Reading(samples=20 * 300)).positions.reshape(20, 300, 3).mean(1)
+    np.testing.assert_allclose(drawn, given.positions, atol=1e-3)
+
+
+def test_every_format_has_a_good_file_that_is_read(tmp_path):
+    read = [read_points(file, Reading(samples=50)) for file in good_files(tmp_path)]
+    assert {file.suffix for file in tmp_path.iterdir()} | {".jpeg"} == {s for f in FORMATS for s in f.suffixes}
+    assert all(len(points) > 0 for points in read)

@@ -1,0 +1,91 @@
+"""What is exported is what other programs read."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from interflow import ArgumentError, Euler, export, open_run
+from interflow.storage.points import read_points
+from tests.flows import cloud, torus_system
+from tests.storage.runs import simulate, system
+
+
+@pytest.fixture(params=["memory", "disk"])
+def solution(request, tmp_path):
+    observables = {"mean": lambda state: state.positions.mean(0), "spread": lambda state: state.positions.var()}
+    folder = None if request.param == "memory" else tmp_path / "run"
+    simulated = simulate(system("momentum"), folder, observables=observables)
+    return simulated if folder is None else open_run(folder)
+
+
+def test_npz_holds_every_array(solution, tmp_path):
+    export(solution, tmp_path / "run.npz")
+    with np.load(tmp_path / "run.npz") as arrays:
+        assert set(arrays) == {
+            "positions", "velocities", "weights", "times", "steps", "scalars.energy", "scalars.mean", "scalars.spread",
+        }  # fmt: skip
+        np.testing.assert_array_equal(arrays["positions"], np.asarray(solution.positions))
+        np.testing.assert_array_equal(arrays["scalars.mean"], solution.scalars["mean"].numpy())
+
+
+def test_csv_has_a_row_a_frame_and_a_column_a_number(solution, tmp_path):
+    export(solution, tmp_path / "run.csv")
+    with open(tmp_path / "run.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["step"]) for row in rows] == [0, 3, 6, 9, 12]
+    assert [float(row["energy"]) for row in rows] == solution.energies.tolist()
+    assert [float(row["mean_1"]) for row in rows] == solution.scalars["mean"][:, 1].tolist()
+
+
+def test_xyz_has_a_block_a_frame_with_its_time_and_scalars(solution, tmp_path):
+    export(solution, tmp_path / "run.xyz")
+    lines = (tmp_path / "run.xyz").read_text().splitlines()
+    assert len(lines) == 5 * (12 + 2)
+    assert lines[14] == "12"
+    assert lines[15].startswith("Properties=species:S:1:pos:R:3:velo:R:3 Time=")
+    assert f"spread={solution.scalars['spread'][1].item()!r}" in lines[15]
+    numbers = np.array([line.split()[1:] for line in lines[16:28]], dtype=float)
+    np.testing.assert_array_equal(numbers[:, :2], solution.positions[1].numpy())
+    np.testing.assert_array_equal(numbers[:, 3:5], solution.velocities[1].numpy())
+    assert not numbers[:, 2].any()
+
+
+def test_ply_is_a_file_a_frame(solution, tmp_path):
+    files = export(solution, tmp_path / "cloud.ply")
+    assert [file.name for file in files] == [f"cloud.{frame:04d}.ply" for frame in range(5)]
+    found = read_points(files[3])
+    np.testing.assert_array_equal(found.positions[:, :2], solution.positions[3].numpy())
+    np.testing.assert_array_equal(found.columns["vy"], solution.velocities[3][:, 1].numpy())
+
+
+def test_gsd_holds_the_frames(solution, tmp_path):
+    hoomd = pytest.importorskip("gsd.hoomd")
+    export(solution, tmp_path / "run.gsd")
+    with hoomd.open(str(tmp_path / "run.gsd")) as trajectory:
+        assert [frame.configuration.step for frame in trajectory] == [0, 3, 6, 9, 12]
+        np.testing.assert_array_equal(trajectory[2].particles.position[:, :2], solution.positions[2].float().numpy())
+
+
+def test_a_suffix_that_says_nothing_is_named(solution, tmp_path):
+    with pytest.raises(ArgumentError, match="file"):
+        export(solution, tmp_path / "run.pdf")
+
+
+def test_clouds_of_many_axes_are_refused_where_there_are_three(tmp_path):
+    run = torus_system(Euler(0.1), positions=cloud(5, dimension=4)).simulate(1, progress=False)
+    with pytest.raises(ArgumentError, match="4 axes"):
+        export(run, tmp_path / "run.xyz")
+    assert export(run, tmp_path / "run.npz") == [tmp_path / "run.npz"]
+
+
+def test_a_run_is_exported_from_the_command_line(tmp_path):
+    from click.testing import CliRunner
+
+    from interflow.cli import main
+
+    simulate(system(), tmp_path / "run")
+    done = CliRunner().invoke(main, ["export", str(tmp_path / "run"), str(tmp_path / "run.csv")])
+    assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'run.csv'}\n")
+    wrong = CliRunner().invoke(main, ["export", str(tmp_path / "run"), str(tmp_path / "run.pdf")])
+    assert wrong.exit_code == 2

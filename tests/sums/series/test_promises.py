@@ -1,0 +1,207 @@
+"""The promised error, in the contract's norm, against sums over images that use none of the engine."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from interflow import sums
+from interflow.boundaries import OpenBoundary, PeriodicBoundary, ProductBoundary, ReflectingBoundary
+from interflow.errors import BackendError
+from interflow.kernels import GaussianKernel, LaplacianKernel, MaternKernel
+from interflow.sums import Fourier, Nufft
+from interflow.sums.backends.series import settings_of
+from interflow.sums.preparation import Options, prepare
+from tests.sums.series.clouds import hard_cloud, numbers
+
+KERNELS = {
+    "gaussian": GaussianKernel(0.07),
+    "wide gaussian": GaussianKernel(0.25),
+    "matern": MaternKernel(0.15, 2.5),
+    "laplacian": LaplacianKernel(0.2),
+    "sum": 2.0 * GaussianKernel(0.2) + (-0.5) * GaussianKernel(0.05),
+}
+BOUNDARIES = {
+    "all images": lambda d: PeriodicBoundary(1.0, images="all"),
+    "nearest images": lambda d: PeriodicBoundary(1.0),
+    "rectangle": lambda d: PeriodicBoundary(torch.tensor([1.0, 1.5, 1.2][:d]), images="all"),
+    "open": lambda d: OpenBoundary(),
+    "box": lambda d: ReflectingBoundary(-1.0, 2.0),
+    "mixed": lambda d: ProductBoundary([PeriodicBoundary(1.0), OpenBoundary(), ReflectingBoundary(-1.0, 2.0)][:d]),
+}
+BACKENDS = {"fourier": Fourier(), "nufft": Nufft()}
+CASES = [
+    ("gaussian", boundary, d, tolerance)
+    for boundary in BOUNDARIES
+    for d in (1, 2, 3)
+    for tolerance in (1e-2, 1e-4, 1e-6)
+    if d < 3 or boundary in ("all images", "open") or tolerance > 1e-4
+] + [
+    *(("wide gaussian", boundary, 2, tolerance) for boundary in ("all images", "open") for tolerance in (1e-2, 1e-6)),
+    *(("sum", "all images", d, tolerance) for d in (1, 2) for tolerance in (1e-2, 1e-4, 1e-6)),
+    *(("matern", "all images", d, tolerance) for d, tolerance in ((1, 1e-2), (1, 1e-4), (1, 1e-6), (2, 1e-2))),
+    ("matern", "open", 1, 1e-4),
+    ("laplacian", "all images", 1, 1e-2),
+]  # what is left out needs millions of modes
+
+
+@functools.cache
+def reference(kernel_name, boundary_name, dimension, dtype):
+    """Potential and field, summed over images one by one in float64."""
+    kernel, boundary = KERNELS[kernel_name], BOUNDARIES[boundary_name](dimension)
+    x, y, weights = clouds(dimension, dtype)
+    images = boundary.image_periods(dimension)
+    shells = 0 if images is None else 6 if dimension < 3 else 2
+    steps = torch.cartesian_prod(*[torch.arange(-shells, shells + 1.0)] * dimension).double().view(-1, dimension)
+    displacement = boundary.displacement(x.double()[:, None], y.double()[None]).requires_grad_()
+    total = torch.zeros((), dtype=torch.float64)
+    for step in steps:
+        shifted = displacement if images is None else displacement + step * images
+        total = total + kernel.evaluate(shifted.unbind(-1))
+    (slopes,) = torch.autograd.grad(total.sum(), displacement)
+    return (total @ weights.double()).detach(), torch.einsum("ijd,j->id", slopes, weights.double())
+
+
+def clouds(dimension, dtype):
+    weights = numbers(180, seed=9)
+    weights[:90] = weights[:90].abs()  # those of the cluster add up
+    return hard_cloud(200, dimension, 1).to(dtype), hard_cloud(180, dimension, 2).to(dtype), weights.to(dtype)
+
+
+def share(result, expected, kernel, order, weights, dimension, tolerance):
+    """The error as a part of what is promised."""
+    scale = len(expected) ** 0.5 * weights.double().abs().sum() * kernel.supremum(order, dimension)
+    return ((result.double() - expected).norm() / (tolerance * (expected.norm() + 0.01 * scale))).item()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("kernel_name", "boundary_name", "dimension", "tolerance"), CASES)
+def test_the_error_is_under_the_promise(backend, kernel_name, boundary_name, dimension, tolerance, dtype):
+    kernel, boundary = KERNELS[kernel_name], BOUNDARIES[boundary_name](dimension)
+    x, y, weights = clouds(dimension, dtype)
+    expected_potential, expected_field = reference(kernel_name, boundary_name, dimension, dtype)
+    options = {"boundary": boundary, "backend": BACKENDS[backend], "tolerance": tolerance}
+    potential = sums.potential(kernel, x, y, weights, **options)
+    assert potential.dtype == dtype
+    assert share(potential, expected_potential, kernel, 0, weights, dimension, tolerance) <= 1.0
+    if kernel_name != "laplacian":  # whose field has no bound
+        both = sums.potential_and_field(kernel, x, y, weights, **options)
+        assert share(both[0], expected_potential, kernel, 0, weights, dimension, tolerance) <= 1.0
+        assert share(both[1], expected_field, kernel, 1, weights, dimension, tolerance) <= 1.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6])
+@pytest.mark.parametrize("boundary_name", ["all images", "open"])
+def test_one_pair_meets_the_promise_that_all_pairs_share(backend, tolerance, boundary_name):
+    kernel, boundary = KERNELS["gaussian"], BOUNDARIES[boundary_name](2)
+    y = torch.tensor([[0.3, 0.99]], dtype=torch.float64)
+    for shift in torch.linspace(0.0, 0.5, 11):
+        x = y + torch.stack([shift, -shift]).double()
+        result = sums.field(kernel, x, y, boundary=boundary, backend=BACKENDS[backend], tolerance=tolerance)
+        expected = sums.field(kernel, x, y, boundary=boundary, backend="dense")
+        assert share(result, expected, kernel, 1, torch.ones(1), 2, tolerance) <= 1.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("boundary_name", ["all images", "open"])
+def test_offset_clouds_keep_the_promise(backend, boundary_name):
+    kernel, boundary = KERNELS["gaussian"], BOUNDARIES[boundary_name](2)
+    x, y, weights = clouds(2, torch.float64)
+    options = {"boundary": boundary, "tolerance": 1e-6}
+    near = sums.field(kernel, x, y, weights, boundary=boundary, backend="dense")
+    far = sums.field(kernel, x + 1e4, y + 1e4, weights, backend=BACKENDS[backend], **options)
+    assert share(far, near, kernel, 1, weights, 2, 1e-6) <= 1.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_self_pairs_are_left_out_by_index(backend):
+    kernel, torus = KERNELS["gaussian"], PeriodicBoundary(1.0)
+    x = hard_cloud(60, 2, 3)
+    options = {"boundary": torus, "self_pairs": False}
+    expected = sums.potential_and_field(kernel, x, x, backend="dense", **options)
+    result = sums.potential_and_field(kernel, x, x, backend=BACKENDS[backend], tolerance=1e-6, **options)
+    torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_batches_are_summed_each_by_itself(backend):
+    kernel, torus = KERNELS["gaussian"], PeriodicBoundary(1.0)
+    x, y = torch.stack([hard_cloud(30, 2, seed) for seed in (0, 1)]), torch.rand(2, 20, 2, dtype=torch.float64)
+    result = sums.field(kernel, x, y, boundary=torus, backend=BACKENDS[backend], tolerance=1e-6)
+    expected = sums.field(kernel, x, y, boundary=torus, backend="dense")
+    torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("rows", "columns"), [(0, 5), (5, 0), (1, 1), (0, 0)])
+@pytest.mark.parametrize("boundary_name", ["all images", "open"])
+def test_empty_clouds_and_single_points_are_ordinary(backend, rows, columns, boundary_name):
+    kernel, boundary = KERNELS["gaussian"], BOUNDARIES[boundary_name](2)
+    x, y = torch.rand(rows, 2), torch.rand(columns, 2)
+    result = sums.potential_and_field(kernel, x, y, boundary=boundary, backend=BACKENDS[backend], tolerance=1e-4)
+    expected = sums.potential_and_field(kernel, x, y, boundary=boundary, backend="dense")
+    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradients_and_second_derivatives_are_those_of_the_exact_sums(backend):
+    kernel = GaussianKernel(0.2, learnable=True)
+    x, y, weights = (tensor[:40].clone().requires_grad_() for tensor in clouds(2, torch.float64))
+
+    def derivatives(**options):
+        potential = sums.potential(kernel, x, y, weights, boundary=PeriodicBoundary(1.0, images="all"), **options)
+        first = torch.autograd.grad(potential.square().sum(), [x, y, weights, *kernel.parameters()], create_graph=True)
+        second = torch.autograd.grad(
+            sum(part.square().sum() for part in first), [x, y, weights, *kernel.parameters()]
+        )
+        return [*first, *second]
+
+    expected = derivatives(backend="dense")
+    for result, wanted in zip(derivatives(backend=BACKENDS[backend], tolerance=1e-8), expected, strict=True):
+        assert (result - wanted).norm() <= 1e-7 * wanted.norm()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_settings_stay_while_points_move_a_little_in_open_space(backend):
+    x = hard_cloud(50, 2, 0)
+    found = {
+        settings_of(prepare(KERNELS["gaussian"], x + shift, x, None, options).question(1))
+        for shift in (0.0, 1e-3)
+        for options in [Options(None, True, BACKENDS[backend], 1e-4)]
+    }
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "kernel", "tolerance", "reason"),
+    [
+        ("fourier", GaussianKernel(0.1), None, "no tolerance was given"),
+        ("nufft", GaussianKernel(0.1), 1e-13, "float64 does not hold"),
+        ("fourier", GaussianKernel(0.01), 1e-13, "float64 holds them"),
+        ("fourier", LaplacianKernel(0.1), 1e-4, "fall too slowly"),
+    ],
+)
+def test_a_named_backend_that_cannot_says_why(backend, kernel, tolerance, reason):
+    x = torch.rand(10, 2, dtype=torch.float64)
+    with pytest.raises(BackendError, match=reason):
+        sums.field(kernel, x, x, boundary=PeriodicBoundary(1.0, images="all"), backend=backend, tolerance=tolerance)
+
+
+def test_a_missing_package_is_said(monkeypatch):
+    monkeypatch.setattr("interflow.sums.backends.nufft.is_installed", lambda package: False)
+    x = torch.rand(10, 2)
+    with pytest.raises(BackendError, match="finufft is not installed"):
+        sums.field(GaussianKernel(0.1), x, x, boundary=PeriodicBoundary(1.0), backend="nufft", tolerance=1e-4)
+
+
+@pytest.mark.parametrize(("device", "reason"), [("mps", "mps"), ("xpu", None)])
+def test_a_device_without_float64_is_refused(device, reason):
+    x = torch.rand(10, 2)
+    question = prepare(GaussianKernel(0.05), x, x, None, Options(PeriodicBoundary(1.0), True, "fourier", 1e-2)).question(1)
+    obstacle = Fourier().obstacle(replace(question, device=device))
+    assert (obstacle is None) if reason is None else (reason in obstacle)

@@ -1,0 +1,37 @@
+"""The picture of a fit has its five panels, whatever the dimension."""
+
+import numpy as np
+import pytest
+
+from interflow.views import fit_report
+
+HISTORY = [(0.0, 1.0, 0.5), (1.0, 0.1, 0.05)]
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_clouds_above_and_curves_below(dimension, tmp_path):
+    cloud = np.random.default_rng(0).normal(size=(30, dimension))
+    figure = fit_report(cloud, cloud[:5], cloud[:5], history=HISTORY, reference=0.3, title="scan.ply")
+    assert [panel.get_title() for panel in figure.axes[:3]] == [
+        "target, 30 points",
+        "start, 5 points",
+        "result, 5 points",
+    ]
+    assert [panel.get_ylabel() for panel in figure.axes[3:]] == ["loss", "held-out sliced W₂"]
+    figure.savefig(tmp_path / "report.png")
+
+
+def test_the_second_axis_of_an_image_points_down_and_black_is_the_most_mass():
+    pixels = np.array([[0.5, 0.5], [1.5, 0.5], [0.5, 1.5]])
+    figure = fit_report(pixels, pixels, pixels, target_weights=np.array([1.0, 0.5, 0.2]), history=HISTORY, image=True)
+    low, high = figure.axes[0].get_ylim()
+    assert low > high
+    (image,) = figure.axes[0].images
+    assert image.get_array().tolist() == [[1.0, 0.5], [0.2, 0.0]]
+
+
+def test_a_loss_that_is_not_positive_is_drawn_on_a_plain_scale():
+    cloud = np.zeros((3, 2))
+    figure = fit_report(cloud, cloud, cloud, history=[(0.0, 1.0, 0.5), (1.0, -1e-9, 0.05)])
+    assert figure.axes[3].get_yscale() == "linear"
+    assert figure.axes[4].get_yscale() == "log"
