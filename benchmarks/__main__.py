@@ -21,12 +21,14 @@ QUESTIONS = (
     "memory",
     "agreement",
     "small",
+    "sorted",
     "startup",
     "tour",
     "storage",
     "training",
     "fitting",
     "large_fits",
+    "series",
 )
 DEFAULT = ("field", "energy_distance")
 HOW = (

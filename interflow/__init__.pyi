@@ -27,9 +27,9 @@ from .errors import InterflowError as InterflowError
 from .errors import InterflowWarning as InterflowWarning
 from .errors import KernelError as KernelError
 from .errors import NonFiniteError as NonFiniteError
+from .errors import PointFileError as PointFileError
 from .errors import RunStoppedError as RunStoppedError
 from .errors import StorageError as StorageError
-from .errors import PointFileError as PointFileError
 from .fitting import Fit as Fit
 from .fitting import FitSettings as FitSettings
 from .fitting import fit as fit
@@ -81,6 +81,10 @@ from .state import State as State
 from .storage import RunFolder as RunFolder
 from .storage import export as export
 from .storage import open_run as open_run
+from .storage.points import PointCloud as PointCloud
+from .storage.points import Reading as Reading
+from .storage.points import read_points as read_points
+from .storage.points import write_points as write_points
 from .sums import Auto as Auto
 from .sums import Backend as Backend
 from .sums import Compiled as Compiled
@@ -89,6 +93,7 @@ from .sums import Explanation as Explanation
 from .sums import Fourier as Fourier
 from .sums import Keops as Keops
 from .sums import Nufft as Nufft
+from .sums import Sorted as Sorted
 from .sums import explain as explain
 from .sums import field as field
 from .sums import potential as potential

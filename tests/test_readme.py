@@ -37,7 +37,8 @@ def command(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_the_python_blocks_run_from_top_to_bottom(document):
+def test_the_python_blocks_run_from_top_to_bottom(document, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # they write runs
     names = {"__name__": document}
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -18,8 +18,6 @@ class OpenBoundary(Boundary):
 
     straight = True
 
-    straight = True
-
     def displacement(self, x: Tensor, y: Tensor) -> Tensor:
         return x - y
 

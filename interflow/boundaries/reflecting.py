@@ -31,8 +31,6 @@ class ReflectingBoundary(Boundary):
     """
 
     straight = True
-
-    straight = True
     lower: Tensor
     upper: Tensor
 

@@ -34,9 +34,9 @@ class MMD(Discrepancy):
     clamped, which would lose the gradient. The unbiased estimate is negative about as often as positive when both
     clouds are samples of one distribution.
 
-    Where a tolerance is given and the kernel's Fourier series is summed, the same is ``Σₖ cₖ |x̂ₖ − ŷₖ|²``: never negative,
-    and within the tolerance of ``MMD² + 0.01·(Σ aᵢaⱼ k(xᵢ,xⱼ) + Σ bᵢbⱼ k(yᵢ,yⱼ))``. The transform ŷ is kept for the next
-    call with the same tensor y, until that is changed.
+    Where a tolerance is given and the kernel's Fourier series is summed, the same is ``Σₖ cₖ |x̂ₖ − ŷₖ|²``: never
+    negative, and within the tolerance of ``MMD² + 0.01·(Σ aᵢaⱼ k(xᵢ,xⱼ) + Σ bᵢbⱼ k(yᵢ,yⱼ))``. The transform ŷ is kept
+    for the next call with the same tensor y, until that is changed.
 
     Args:
         kernel: the kernel k, symmetric and finite at 0.
@@ -146,19 +146,22 @@ class MMD(Discrepancy):
         if spectral is not None:
             value = spectral.value()
             return value if x.ndim == 3 else value[0]
+        in_one_sort = (
+            sums.difference_form(self.kernel, x, y, x_weights, y_weights, **self._options) if self._self_pairs else None
+        )
+        if in_one_sort is not None:
+            return in_one_sort
         across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
         return self._within(x, x_weights) + self._within(y, y_weights) - 2.0 * across
 
-    def _spectral(
-        self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None
-    ) -> SpectralMMD | None:
+    def _spectral(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> SpectralMMD | None:
         """The two measures on the modes of the kernel's series; None if pairs are to be summed."""
         series = comparison(self.kernel, x, y, **self._options)
         if series is None:
             return None
         excess = None
         if not self._self_pairs:
-            at_zero = self.kernel.at_zero(x.shape[-1])
+            at_zero = self.kernel.at_zero(x.shape[-1], self.boundary)
             assert at_zero is not None  # checked when it was made
             excess = Excess(at_zero, (self._pair_factor(x, x_weights), self._pair_factor(y, y_weights)))
         return SpectralMMD(series, spectrum(series, x, x_weights), self._target.of(series, y, y_weights), excess)

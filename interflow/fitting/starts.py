@@ -16,10 +16,11 @@ def from_samples(count: int, target: Tensor, weights: Tensor | None, generator: 
     """
     if weights is None and count <= len(target):
         order: Tensor = _permutation(len(target), generator)
-        return torch.index_select(target, 0, order[:count].to(target.device))
+        chosen: Tensor = target[order[:count].to(target.device)]
+        return chosen
     repeated: Tensor = target[systematic(count, _shares(target, weights), generator)]
     extent = float((target.amax(0) - target.amin(0)).amax()) or 1.0
-    spacing = extent * count ** (-1 / target.shape[1])
+    spacing: float = extent * float(count) ** (-1 / target.shape[1])
     return repeated + _JITTER * spacing * _uniform(repeated.shape, generator, repeated).sub(0.5)
 
 

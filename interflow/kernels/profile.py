@@ -20,8 +20,8 @@ class ProfileKernel(RadialKernel):
 
     Its sums are formulas of a pair like any other: exact, in memory O(N + M), and differentiable to any order in the
     clouds and in the module's parameters. A smooth activation (``Tanh``, ``SiLU``, ``Softplus``) makes smooth fields.
-    The backend ``dense`` takes layers of up to 32 units; ``compiled`` takes modules of up to 100 parameters, such as
-    one layer of 32 units or two of 8, and compiles them for a minute or more; ``keops`` refuses, with the reason: it
+    The backend ``dense`` takes layers of up to 32 units; ``compiled`` takes modules of up to 60 parameters, such as one
+    layer of 16 units, and compiles each formula of them for ten seconds or more; ``keops`` refuses, with the reason: it
     has no ``tanh``, and writes a formula as a tree without common parts.
 
     Args:

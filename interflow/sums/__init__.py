@@ -1,7 +1,19 @@
 """Pair sums: potentials, fields and forms, differentiable to any order, and the backends that carry them out."""
 
 from interflow.sums.api import field, potential, potential_and_field
-from interflow.sums.backends import Approximation, Auto, Backend, Compiled, Dense, Fourier, Keops, Nufft, repeated
+from interflow.sums.backends import (
+    Approximation,
+    Auto,
+    Backend,
+    Compiled,
+    Dense,
+    Fourier,
+    Keops,
+    Nufft,
+    Sorted,
+    repeated,
+)
+from interflow.sums.differences import difference_form
 from interflow.sums.explanation import Explanation, explain
 from interflow.sums.forms import bilinear, quadratic
 
@@ -15,7 +27,9 @@ __all__ = [
     "Fourier",
     "Keops",
     "Nufft",
+    "Sorted",
     "bilinear",
+    "difference_form",
     "explain",
     "field",
     "potential",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.backends import Backend
-from interflow.sums.preparation import Options, Prepared, prepare
-from interflow.sums.sorted import difference
+from interflow.sums.backends import Auto, Backend, Sorted, backend_key, backend_of
+from interflow.sums.preparation import Options, prepare
+from interflow.sums.sorted import difference, terms_of
 
 
 def difference_form(
@@ -31,10 +29,20 @@ def difference_form(
     Returns:
         A scalar or ``(B,)``; None where the chosen backend has no form of its own, and pairs of three kinds are summed.
     """
+    if not _may_have_form(backend, kernel, x.shape[-1], tolerance):
+        return None
     points, masses = difference(x, y, x_weights, y_weights)
     data = prepare(kernel, points, points, masses, Options(boundary, True, backend, tolerance))
     approximation = data.approximation(order=int(points.requires_grad))
-    form: Callable[[Prepared], Tensor] | None = getattr(approximation, "form", None)
-    if form is None:
+    if not isinstance(approximation, Sorted):
         return None
-    return form(data) if data.batched else form(data)[0]
+    value = approximation.form(data)
+    return value if data.batched else value[0]
+
+
+def _may_have_form(backend: str | Backend, kernel: Kernel, dimension: int, tolerance: float | None) -> bool:
+    """Whether it is worth asking: a cheap look before the clouds are put together."""
+    chosen = backend_of(backend_key(backend))
+    if isinstance(chosen, Auto):
+        return (dimension == 1 or tolerance is not None) and terms_of(kernel) is not None
+    return isinstance(chosen, Sorted)

@@ -248,7 +248,8 @@ def _formula(
 ) -> Formula | VectorFormula:
     """``w·k(x, y)`` in inner products, for many coordinates and a kernel of the distance; else in components."""
     parameters = sum(value.numel() for part in (kernel, boundary) for value in hyperparameters(part).values())
-    if dimension >= MANY_COORDINATES and boundary.straight:
+    open_space = boundary.straight and bool(boundary.periods(dimension).isinf().all())
+    if dimension >= MANY_COORDINATES and open_space:
         radial = weighted_radial(trace_kernel(kernel, OpenBoundary(), 2), dimension, parameters)
         if radial is not None:
             return radial

@@ -1,11 +1,11 @@
 """Measures on the modes of a series, and their distance there: ``Σₖ cₖ |x̂ₖ − ŷₖ|²``.
 
-With ``x̂ₖ = Σ aᵢ exp(−i ωₖ·xᵢ)`` the form ``Σ aᵢ bⱼ k(xᵢ, yⱼ)`` is ``Σₖ cₖ x̂ₖ ŷₖ*``. The squared distance of two measures is then
-never negative where no cₖ is, nothing cancels in it, and any mixture of kernels costs what one does.
+With ``x̂ₖ = Σ aᵢ exp(−i ωₖ·xᵢ)`` the form ``Σ aᵢ bⱼ k(xᵢ, yⱼ)`` is ``Σₖ cₖ x̂ₖ ŷₖ*``. The squared distance of two
+measures is then never negative where no cₖ is, nothing cancels in it, and any mixture of kernels costs what one does.
 
-Its error is held against its self terms, which are at least ``S₀ = c₀ (A² + B²)`` with ``A = Σ aᵢ`` and ``B = Σ bⱼ``. Modes
-that are left out, and images that are too many, change it by at most ``(A + B)² ≤ 2 (A² + B²)`` times their sum. An error η
-of the exponentials changes it by at most ``2 √D X + X²`` with ``X = η (A + B) √Σcₖ``, D the distance; and
+Its error is held against its self terms, which are at least ``S₀ = c₀ (A² + B²)`` with ``A = Σ aᵢ`` and ``B = Σ bⱼ``.
+Modes that are left out, and images that are too many, change it by at most ``(A + B)² ≤ 2 (A² + B²)`` times their sum.
+An error η of the exponentials changes it by at most ``2 √D X + X²`` with ``X = η (A + B) √Σcₖ``, D the distance; and
 ``2 √D X ≤ τ D + X²/τ`` for any τ, so that ``X² ≤ τ²/2 · 0.008 S₀`` keeps it under ``τ (D + 0.008 S₀)``.
 """
 

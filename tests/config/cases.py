@@ -76,6 +76,7 @@ INTEGRATORS = {
         method=st.sampled_from(["dormand_prince", "bogacki_shampine"]),
     ),
     "euler_maruyama": kind("euler_maruyama", step_size=positive, temperature=st.just(0.0) | positive),
+    "nesterov": kind("nesterov", step_size=positive),
     "momentum": kind("momentum", step_size=positive, friction=st.just(0.0) | positive),
     "optimizer": kind(
         "optimizer",

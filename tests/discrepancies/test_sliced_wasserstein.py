@@ -93,7 +93,9 @@ def test_an_offset_of_both_clouds_changes_nothing():
     x, y = cloud(dtype=torch.float32), cloud(9, seed=1, dtype=torch.float32)
     offset = 2.0**13
     x, y = (x + offset) - offset, (y + offset) - offset
-    torch.testing.assert_close(SlicedWasserstein()(x + offset, y + offset), SlicedWasserstein()(x, y), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        SlicedWasserstein()(x + offset, y + offset), SlicedWasserstein()(x, y), rtol=1e-5, atol=0
+    )
 
 
 def test_compiled_it_is_one_graph_with_the_same_value():

@@ -82,9 +82,11 @@ def test_coefficients_are_differentiable_in_the_bandwidth_and_the_lengths(name: 
     squared = torch.linspace(0.0, 50.0, 5, dtype=torch.float64)
     kernel = KERNELS[name](sigma=1.0)
 
-    def of(sigma: Tensor, lengths: Tensor) -> Tensor | None:
+    def of(sigma: Tensor, lengths: Tensor) -> Tensor:
         values = {key: sigma * old if key.endswith("sigma") else old for key, old in hyperparameters(kernel).items()}
-        return substitute(kernel, values).coefficients(squared, lengths)
+        coefficients = substitute(kernel, values).coefficients(squared, lengths)
+        assert coefficients is not None
+        return coefficients
 
     sigma = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
     lengths = torch.tensor([1.0, 1.5], dtype=torch.float64, requires_grad=True)

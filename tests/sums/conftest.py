@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from interflow.sums import Backend, Compiled, Dense, Keops
+from interflow.sums import Compiled, Dense, Keops
+from interflow.sums.backends import PairBackend
 
 
 @pytest.fixture
@@ -12,14 +13,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The names of the backends that have summed since the test began."""
     names: set[str] = set()
 
-    def watch(backend: type[Backend]) -> None:
-        original = backend.run
+    def watch(backend: type[PairBackend]) -> None:
+        original = backend.evaluate
 
-        def run(self, job):
+        def evaluate(self, inputs):
             names.add(self.name)
-            return original(self, job)
+            return original(self, inputs)
 
-        monkeypatch.setattr(backend, "run", run)
+        monkeypatch.setattr(backend, "evaluate", evaluate)
 
     for backend in (Dense, Compiled, Keops):
         watch(backend)

@@ -172,7 +172,7 @@ def test_a_bandwidth_assigned_later_brings_its_own_number_of_images() -> None:
     kernel, x, y = GaussianKernel(0.05), cloud(9, 2, 0), cloud(11, 2, 1)
     potential(kernel, x, y, boundary=torus(2))
     for sigma in (0.2, 0.7, 0.1):
-        kernel.sigma = sigma
+        kernel.sigma = sigma  # type: ignore[assignment]
         values, _ = summed(kernel, x, y, LENGTHS[2], SHELLS[2])
         torch.testing.assert_close(potential(kernel, x, y, boundary=torus(2)), values.mean(1), rtol=1e-12, atol=1e-14)
 
@@ -228,9 +228,9 @@ def test_a_compiled_graph_notices_that_it_has_the_wrong_number_of_images() -> No
 
     torus_of_all = torus(2)
     torch.testing.assert_close(compiled(x, y), potential(kernel, x, y, boundary=torus_of_all, backend="dense"))
-    kernel.sigma = 0.3001
+    kernel.sigma = 0.3001  # type: ignore[assignment]
     torch.testing.assert_close(compiled(x, y), potential(kernel, x, y, boundary=torus_of_all, backend="dense"))
-    kernel.sigma = 0.6
+    kernel.sigma = 0.6  # type: ignore[assignment]
     with pytest.raises(ArgumentError, match="Compile it again"):
         compiled(x, y)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from interflow import field, potential, potential_and_field
+from interflow import PeriodicBoundary, field, potential, potential_and_field
 from interflow.errors import BackendError
 from interflow.kernels import DistanceKernel, GaussianKernel, Kernel, LaplacianKernel
 from interflow.sums.preparation import MANY_COORDINATES
@@ -31,14 +31,14 @@ def case(name: str) -> tuple[Kernel, Tensor, Tensor, Tensor]:
 
 def orders(kernel: Kernel, x: Tensor, y: Tensor, weights: Tensor, pad: bool) -> list[Tensor]:
     """Potential and field, the gradients of a form of both, and those of a form of these gradients."""
-    points = [padded(x), padded(y)] if pad else [x, y]
-    u, f = potential_and_field(kernel, *points, weights, backend="dense")
+    x_points, y_points = (padded(x), padded(y)) if pad else (x, y)
+    u, f = potential_and_field(kernel, x_points, y_points, weights, backend="dense")
     f = f[..., :FEW]
     inputs = [x, y, weights, *kernel.parameters()]
     form = (u * torch.linspace(-1, 1, len(u))).sum() + (f * torch.linspace(-1, 1, f.numel()).view_as(f)).sum()
     first = torch.autograd.grad(form, inputs, create_graph=True)
-    second = torch.autograd.grad(sum(part.square().sum() for part in first), inputs, allow_unused=True)
-    return [u, f, *first, *(part for part in second if part is not None)]
+    square = torch.stack([part.square().sum() for part in first]).sum()
+    return [u, f, *first, *torch.autograd.grad(square, inputs, allow_unused=True, materialize_grads=True)]
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -54,8 +54,8 @@ def test_tangents_are_those_of_points_with_few_coordinates():
     moved = [torch.randn(part.shape, generator=torch.Generator().manual_seed(4)).double() for part in (x, y, weights)]
 
     def forms(x: Tensor, y: Tensor, weights: Tensor, pad: bool) -> tuple[Tensor, ...]:
-        points = [padded(x), padded(y)] if pad else [x, y]
-        return potential_and_field(kernel, *points, weights, backend="dense")
+        x, y = (padded(x), padded(y)) if pad else (x, y)
+        return potential_and_field(kernel, x, y, weights, backend="dense")
 
     few, many = (
         torch.func.jvp(lambda *parts, pad=pad: forms(*parts, pad), (x, y, weights), tuple(moved))[1]
@@ -92,6 +92,13 @@ def test_sums_keep_the_promise_wherever_the_points_are(kernel, spread, offset, d
     u, f = potential_and_field(kernel, x, y, weights, backend="dense")
     assert excess(u, values @ weights.double(), values, weights, dtype) <= 1
     assert excess(f, torch.einsum("ijk,j->ik", slopes, weights.double()), slopes, weights, dtype) <= 10
+
+
+def test_a_torus_of_many_coordinates_sees_nearest_images():
+    x, y = cloud(5, MANY, 1), cloud(6, MANY, 2)
+    kernel, torus = GaussianKernel(1.0), PeriodicBoundary(1.0)
+    expected = kernel(x, y, torus).mean(1)
+    assert torch.allclose(potential(kernel, x, y, boundary=torus, backend="dense"), expected, rtol=1e-12)
 
 
 def test_batches_are_sums_of_their_own():

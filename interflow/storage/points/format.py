@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import ClassVar, Literal, final
 from interflow.errors import ArgumentError, PointFileError
 from interflow.storage.points.cloud import PointCloud
 from interflow.validation import check_choice
+
+_PARSERS = ("PIL", "laspy", "plyfile", "trimesh")
 
 LARGEST_FILE = 4 * 2**30
 """Bytes of a file, and of all that is packed in it."""
@@ -65,9 +68,9 @@ class PointFormat(ABC):
 
 @contextmanager
 def foreign(file: Path, wanted: str) -> Iterator[None]:
-    """Turn whatever another library raises at a damaged file into one line, and keep its warnings to itself."""
+    """Turn whatever another library raises at a damaged file into one line, and keep what else it says to itself."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _silent():
             warnings.simplefilter("ignore")
             yield
     except PointFileError:
@@ -75,3 +78,17 @@ def foreign(file: Path, wanted: str) -> Iterator[None]:
     except Exception as error:  # parsers fail in all kinds of ways, and each means that the file is no such file
         reason = " ".join(str(error).split())[:200] or "nothing said"
         raise PointFileError(file, came=f"a file that cannot be read ({reason})", wanted=wanted) from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep parsers from logging, some of them whole tracebacks, what is raised as one line; then let them log again."""
+    loggers = [logging.getLogger(name) for name in _PARSERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

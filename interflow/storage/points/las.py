@@ -17,6 +17,10 @@ _COORDINATES = ("X", "Y", "Z")
 _DIGITS = 1e9  # a coordinate is a 32-bit whole number times a scale
 _BYTES_OF_A_POINT = 20
 _WITH_COLOURS = 3
+_HEADER_BYTES = 375
+_WITH_EXTENDED = bytes((1, 4))  # the first version that has such records
+_RECORDS = {"records": (100, 54), "extended records": (243, 60)}  # where the count is, and the bytes of one
+_COMPRESSED = 0b1100_0000  # bits of the number of the point format
 
 
 @final
@@ -27,6 +31,8 @@ class LasFormat(PointFormat):
 
     def load(self, file: Path, reading: Reading) -> PointCloud:
         laspy = _laspy(file)
+        _check_counts(file)
+        _check_chunks(file)
         with foreign(file, "a LAS file"), laspy.open(file) as stream:
             count, size = stream.header.point_count, file.stat().st_size
             if not stream.header.are_points_compressed and count * _BYTES_OF_A_POINT > size:
@@ -61,6 +67,41 @@ class LasFormat(PointFormat):
         for name, values in columns.items():
             points[name] = values
         points.write(str(file))
+
+
+def _check_counts(file: Path) -> None:
+    """Refuse a header that counts more records than the file could hold, since each would be looked for."""
+    with open(file, "rb") as stream:
+        header = stream.read(_HEADER_BYTES)
+    records = _RECORDS if header[24:26] >= _WITH_EXTENDED else {"records": _RECORDS["records"]}
+    for name, (place, least) in records.items():
+        count = int.from_bytes(header[place : place + 4], "little")
+        if count * least > file.stat().st_size:
+            came = f"a header that counts {count} {name}"
+            raise PointFileError(file, came=came, wanted="as many as fit into the file")
+
+
+def _check_chunks(file: Path) -> None:
+    """Refuse a compressed file whose table of chunks cannot be, since its decoder would work on it for hours.
+
+    The points begin with the place of the table, or −1 where the last 8 bytes of the file tell it; the table with its
+    version and the number of chunks, each of which takes a byte or more (Isenburg, LASzip, 2013).
+    """
+    size = file.stat().st_size
+    with open(file, "rb") as stream:
+        header = stream.read(105)
+        if len(header) < 105 or not header[104] & _COMPRESSED:
+            return
+        stream.seek(int.from_bytes(header[96:100], "little"))
+        place = int.from_bytes(stream.read(8), "little", signed=True)
+        if place == -1 and size >= 8:
+            stream.seek(size - 8)
+            place = int.from_bytes(stream.read(8), "little", signed=True)
+        if 0 <= place <= size - 8:
+            stream.seek(place + 4)
+            if int.from_bytes(stream.read(4), "little") <= size:
+                return
+    raise PointFileError(file, came="a damaged table of chunks", wanted="a LAZ file")
 
 
 def _laspy(file: Path) -> ModuleType:

@@ -10,6 +10,7 @@ from interflow.sums.backends.keops import Keops
 from interflow.sums.backends.nufft import Nufft
 from interflow.sums.backends.registry import BACKENDS, backend_key, backend_of, pair_backend_of, repeated
 from interflow.sums.backends.series import SeriesBackend
+from interflow.sums.backends.sorted import Sorted
 
 __all__ = [
     "BACKENDS",
@@ -27,6 +28,7 @@ __all__ = [
     "Question",
     "Request",
     "SeriesBackend",
+    "Sorted",
     "backend_key",
     "backend_of",
     "pair_backend_of",

@@ -16,11 +16,12 @@ from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.fourier import Fourier
 from interflow.sums.backends.keops import Keops
 from interflow.sums.backends.nufft import Nufft
+from interflow.sums.backends.sorted import Sorted
 
 PAIR_BACKENDS: Final[tuple[PairBackend, ...]] = (Dense(), Compiled(), Keops())
 """The exact backends to choose from."""
 
-APPROXIMATIONS: Final[tuple[Approximation, ...]] = (Fourier(), Nufft())
+APPROXIMATIONS: Final[tuple[Approximation, ...]] = (Fourier(), Nufft(), Sorted())
 """The approximate backends to choose from."""
 
 CANDIDATES: Final[tuple[Backend, ...]] = (*PAIR_BACKENDS, *APPROXIMATIONS)

@@ -28,7 +28,7 @@ from interflow.sums.formula import lookup
 
 _logger = logging.getLogger("interflow")
 
-MOST_PARAMETERS: Final = 100
+MOST_PARAMETERS: Final = 60
 """Parameters after which a formula is refused: for a wide network the compiler would take many minutes."""
 
 

@@ -8,7 +8,7 @@ from typing import final
 from interflow.errors import ArgumentError
 from interflow.sums.backends.base import Question
 from interflow.sums.backends.series import SeriesBackend, threads
-from interflow.sums.series import Phases, Settings, Transform, Unsuitable
+from interflow.sums.series import Phases, Settings, Transform, UnsuitableError
 
 
 @final
@@ -35,7 +35,7 @@ class Fourier(SeriesBackend):
 
     def transform(self, settings: Settings) -> Transform:
         if settings.rounding > settings.precision:
-            raise Unsuitable(
+            raise UnsuitableError(
                 f"the tolerance needs exponentials right to {settings.precision:.1e}, and float64 holds them to "
                 f"{settings.rounding:.1e}"
             )
@@ -48,4 +48,4 @@ class Fourier(SeriesBackend):
         phases = 2e-8 * modes.dimension + 6e-10 * (sum(modes.shape) + 2 * rest)
         analysis = question.columns * (phases + 1e-9 * first + 6e-11 * modes.count)
         synthesis = question.rows * (phases + count * (1e-9 * first + 6e-11 * modes.count))
-        return 2e-4 + 1e-7 * modes.count + (analysis + synthesis) / rate
+        return 8e-4 + 1e-7 * modes.count + (analysis + synthesis) / rate

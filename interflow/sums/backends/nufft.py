@@ -8,11 +8,11 @@ from typing import Final, final
 
 from interflow.sums.backends.base import Question
 from interflow.sums.backends.series import SeriesBackend, threads
-from interflow.sums.series import NonuniformFFT, Settings, Transform, Unsuitable
+from interflow.sums.series import NonuniformFFT, Settings, Transform, UnsuitableError
 from interflow.sums.series.nonuniform import PACKAGES, is_installed
 
 _SAFETY: Final = 4.0
-"""Times its own tolerance by which FINUFFT may miss an exponential; up to 3 was seen, for d and tolerances of all kinds."""
+"""Times its own tolerance by which FINUFFT may miss an exponential; up to 3 was seen over d, modes and tolerances."""
 
 _FINEST: Final = 1e-14
 """The least tolerance that FINUFFT takes."""
@@ -40,10 +40,10 @@ class Nufft(SeriesBackend):
 
     def transform(self, settings: Settings) -> Transform:
         if settings.modes.dimension > 3:
-            raise Unsuitable(f"it transforms in 1, 2 and 3 dimensions, not in {settings.modes.dimension}")
+            raise UnsuitableError(f"it transforms in 1, 2 and 3 dimensions, not in {settings.modes.dimension}")
         precision = (settings.precision - settings.rounding) / _SAFETY
         if precision < _FINEST:
-            raise Unsuitable(
+            raise UnsuitableError(
                 f"the tolerance needs exponentials right to {settings.precision:.1e}, which float64 does not hold for "
                 f"{settings.modes.count} modes"
             )
@@ -52,8 +52,8 @@ class Nufft(SeriesBackend):
     def seconds(self, question: Question, settings: Settings, count: int) -> float:
         modes = settings.modes
         width = 1.0 + math.log10(_SAFETY / settings.precision)
-        a_point = 2e-8 + 2.5e-9 * width + 4e-10 * width**modes.dimension
-        fine = 2**modes.dimension * modes.count
+        a_point = 2e-8 + 2.5e-9 * width + 5.5e-10 * width**modes.dimension
+        fine = 2.0**modes.dimension * modes.count
         transforms = 1 + (count + 1) // 2
         points = question.columns + (transforms - 1) * question.rows
-        return 5e-4 + (points * a_point + transforms * fine * 2e-8) / (threads() if question.device == "cpu" else 300)
+        return 9e-4 + (points * a_point + transforms * fine * 3e-8) / (threads() if question.device == "cpu" else 300)

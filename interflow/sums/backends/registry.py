@@ -14,6 +14,7 @@ from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.fourier import Fourier
 from interflow.sums.backends.keops import Keops
 from interflow.sums.backends.nufft import Nufft
+from interflow.sums.backends.sorted import Sorted
 
 BACKENDS: Final[dict[str, type[Backend]]] = {
     "auto": Auto,
@@ -22,6 +23,7 @@ BACKENDS: Final[dict[str, type[Backend]]] = {
     "keops": Keops,
     "fourier": Fourier,
     "nufft": Nufft,
+    "sorted": Sorted,
 }
 
 _instances: dict[str, Backend] = {}

@@ -17,7 +17,7 @@ from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
 from interflow.sums.backends.approximation import FLOOR, Approximation
 from interflow.sums.backends.base import Question
-from interflow.sums.series import Cloud, Demand, Series, Settings, Transform, Unsuitable, settle
+from interflow.sums.series import Cloud, Demand, Series, Settings, Transform, UnsuitableError, settle
 from interflow.sums.series.settings import constant_mode
 from interflow.sums.series.torus import Box
 from interflow.validation import can_read
@@ -37,7 +37,7 @@ class SeriesBackend(Approximation):
         """What carries out sums over modes and points.
 
         Raises:
-            Unsuitable: if it cannot reach the precision.
+            UnsuitableError: if it cannot reach the precision.
         """
 
     @abstractmethod
@@ -56,14 +56,14 @@ class SeriesBackend(Approximation):
             return "what it promises depends on values, which cannot be read inside torch.compile or torch.func"
         try:
             self.transform(settings_of(request))
-        except Unsuitable as reason:
+        except UnsuitableError as reason:
             return str(reason)
         return None
 
     def cost(self, request: Question) -> float:
         try:
             settings = settings_of(request)
-        except Unsuitable:
+        except UnsuitableError:
             return math.inf
         return request.batch * self.seconds(request, settings, 1 + request.dimension if request.order else 1)
 
@@ -81,7 +81,7 @@ class SeriesBackend(Approximation):
         return sums.without_self_pairs(both[:, :1]), both[:, 1:].to(data.x.dtype)
 
     def series(self, question: Question, *, of_distance: bool = False) -> Series:
-        """The kernel's series for what is asked; or for the distance of two measures too, as `interflow.sums.spectra` says.
+        """The kernel's series for what is asked; and for the distance of two measures, as in `interflow.sums.spectra`.
 
         Raises:
             BackendError: if there is none, with the reason.
@@ -89,7 +89,7 @@ class SeriesBackend(Approximation):
         try:
             settings = settings_of_distance(question) if of_distance else settings_of(question)
             return Series.of(question.kernel, settings.modes, self.transform(settings), question.x.device)
-        except Unsuitable as reason:
+        except UnsuitableError as reason:
             raise BackendError(f"The backend {self.name} cannot run this sum: {reason}.") from None
 
 
@@ -130,7 +130,7 @@ def settings_of(question: Question) -> Settings:
     """The modes and the precision for what is asked, of the potential, and of the field where that is wanted too.
 
     Raises:
-        Unsuitable: if no series can answer it, with the reason.
+        UnsuitableError: if no series can answer it, with the reason.
     """
     return _settings(question, _demands(question))
 
@@ -139,7 +139,7 @@ def settings_of_distance(question: Question) -> Settings:
     """The same, for the distance of two measures as well, whose scale is c₀.
 
     Raises:
-        Unsuitable: if no series can answer it, with the reason.
+        UnsuitableError: if no series can answer it, with the reason.
     """
     demands = _demands(question)
     tolerance, supremum = _tolerance(question), demands[0].error / (FLOOR * _tolerance(question))
@@ -160,7 +160,7 @@ def _settings(question: Question, demands: tuple[Demand, ...]) -> Settings:
     box = _box(question) if is_open else ((0.0,) * question.dimension,) * 2
     found = _settled(_Problem(question.formula, values, question.dimension, box, demands, kernel, boundary))
     if isinstance(found, str):
-        raise Unsuitable(found)
+        raise UnsuitableError(found)
     return found
 
 
@@ -177,7 +177,7 @@ def _demand(question: Question, order: int) -> Demand:
     supremum = question.kernel.supremum(order, question.dimension)
     if not supremum:
         what = "gradient" if order else "value"
-        raise Unsuitable(f"the kernel's largest {what} is not known, and with it the scale of the tolerance")
+        raise UnsuitableError(f"the kernel's largest {what} is not known, and with it the scale of the tolerance")
     return Demand(order, FLOOR * _tolerance(question) * supremum)
 
 
@@ -198,7 +198,7 @@ class _Problem:
 def _settled(problem: _Problem) -> Settings | str:
     try:
         return settle(problem.kernel, problem.boundary, problem.dimension, lambda: problem.box, problem.demands)
-    except Unsuitable as reason:
+    except UnsuitableError as reason:
         return str(reason)
 
 

@@ -5,7 +5,7 @@ product, a synthesis at the points x.
 """
 
 from interflow.sums.series.cloud import Cloud
-from interflow.sums.series.demands import Demand, Unsuitable
+from interflow.sums.series.demands import Demand, UnsuitableError
 from interflow.sums.series.modes import Modes
 from interflow.sums.series.nonuniform import NonuniformFFT
 from interflow.sums.series.phases import Phases
@@ -26,7 +26,7 @@ __all__ = [
     "Settings",
     "Torus",
     "Transform",
-    "Unsuitable",
+    "UnsuitableError",
     "settle",
     "torus_of",
 ]

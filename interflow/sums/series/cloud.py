@@ -101,4 +101,5 @@ def _along(weights: Tensor, cloud: Cloud, coefficients: Tensor) -> Tensor:
     """``Σₙ wₙⱼ ∇uₙ(xⱼ)`` with the uₙ of the coefficients, ``(batch, d, N)`` in the dtype of the points."""
     slopes = cloud.synthesis(cloud.modes.derivatives(coefficients))
     slopes = slopes.unflatten(1, (weights.shape[1], cloud.modes.dimension))
-    return (weights[:, :, None] * slopes).sum(1).to(cloud.points.dtype)
+    along: Tensor = (weights[:, :, None] * slopes).sum(1)
+    return along.to(cloud.points.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-class Unsuitable(Exception):
+class UnsuitableError(Exception):
     """A kernel, a domain or a tolerance for which no series is known to serve; the message says why."""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,7 +106,7 @@ class _HostPlan:
         count = angles.shape[1]
         parts = min(torch.get_num_threads(), max(1, count // _WORTH_A_THREAD))
         edges = [count * part // parts for part in range(parts + 1)]
-        self._slices = [slice(*pair) for pair in zip(edges[:-1], edges[1:], strict=True)]
+        self._slices = [slice(*pair) for pair in itertools.pairwise(edges)]
         self._modes = modes
         self._count = count
         upsampling = 2.5 if count > 2.5**modes.dimension * modes.count else 2.0  # spreading or transforming costs more

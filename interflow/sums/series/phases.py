@@ -1,8 +1,9 @@
 """Fourier sums as matrix products of the phases of each axis, in plain torch.
 
 The exponentials are products over the axes, and each is made of the real functions ``1, cos kθ, sin kθ``. In their
-tensor product an analysis is one matrix product, ``Σⱼ (wⱼ A₁ⱼ) (A₂ⱼ ⊗ … ⊗ A_dⱼ)ᵀ``, and a synthesis another one, in real
-arithmetic: as many numbers as a Hermitian array of coefficients has. Points are taken in tiles that stay in the cache.
+tensor product an analysis is one matrix product, ``Σⱼ (wⱼ A₁ⱼ) (A₂ⱼ ⊗ … ⊗ A_dⱼ)ᵀ``, and a synthesis another one, in
+real arithmetic: as many numbers as a Hermitian array of coefficients has. Points are taken in tiles that stay in the
+cache.
 """
 
 from __future__ import annotations
@@ -80,9 +81,7 @@ class _PhaseSamples(Samples):
 
     def _products(self, b: slice, j: slice) -> tuple[Tensor, Tensor]:
         """The functions of the first axis, and the products of those of the others."""
-        leading, *others = (
-            _harmonics(self.angles[b, axis, j], width) for axis, width in enumerate(self.modes.widths)
-        )
+        leading, *others = (_harmonics(self.angles[b, axis, j], width) for axis, width in enumerate(self.modes.widths))
         product = leading.new_ones(leading.shape[0], 1, leading.shape[2])
         for functions in others:
             product = functions if product.shape[1] == 1 else (product[:, :, None] * functions[:, None]).flatten(1, 2)

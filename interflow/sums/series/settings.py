@@ -19,7 +19,7 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.series.demands import Demand, Unsuitable
+from interflow.sums.series.demands import Demand, UnsuitableError
 from interflow.sums.series.modes import Modes
 from interflow.sums.series.torus import Box, torus_of
 
@@ -58,10 +58,10 @@ def settle(
         demands: the errors that are allowed.
 
     Raises:
-        Unsuitable: if there are none, with the reason.
+        UnsuitableError: if there are none, with the reason.
     """
     if any(getattr(part, "cutoff", None) is not None for part in kernel.modules()):
-        raise Unsuitable("the transform of a kernel with a cutoff is not known")
+        raise UnsuitableError("the transform of a kernel with a cutoff is not known")
     torus = torus_of(kernel, boundary, dimension, box, demands)
     constant_mode(kernel, torus.lengths)
     modes = Modes(torus.lengths, _widths(kernel, torus.lengths, demands), torus.origin)
@@ -74,12 +74,12 @@ def coefficients(kernel: Kernel, modes: Modes, device: torch.device) -> Tensor:
     """cₖ on the modes, differentiable in the kernel's parameters.
 
     Raises:
-        Unsuitable: if they are not known.
+        UnsuitableError: if they are not known.
     """
     lengths = torch.tensor(modes.lengths, dtype=torch.float64, device=device)
     known = kernel.coefficients(modes.squared_frequencies(device), lengths)
     if known is None:
-        raise Unsuitable("the kernel's Fourier transform is not known")
+        raise UnsuitableError("the kernel's Fourier transform is not known")
     return known
 
 
@@ -88,7 +88,7 @@ def constant_mode(kernel: Kernel, lengths: tuple[float, ...]) -> float:
     """``|c₀|``.
 
     Raises:
-        Unsuitable: if the transform is not known.
+        UnsuitableError: if the transform is not known.
     """
     zeros = (0.0,) * len(lengths)
     return abs(coefficients(kernel, Modes(lengths, (0,) * len(lengths), zeros), _device(kernel)).item())
@@ -124,7 +124,7 @@ def _widths(kernel: Kernel, lengths: tuple[float, ...], demands: Sequence[Demand
         low, high = (low, middle) if enough(middle) else (middle, high)
     widths = _within(high * spacing, lengths)
     if _count(widths) > MOST_MODES:
-        raise Unsuitable(f"it needs {_count(widths):.1e} modes, and more than {MOST_MODES:.1e} do not fit")
+        raise UnsuitableError(f"it needs {_count(widths):.1e} modes, and more than {MOST_MODES:.1e} do not fit")
     return widths
 
 
@@ -141,5 +141,7 @@ def _refuse(kernel: Kernel, lengths: tuple[float, ...], demands: Sequence[Demand
     for demand in demands:
         if math.isinf(kernel.tail(0.0, lengths, demand.order)):
             what = "field" if demand.order else "potential"
-            raise Unsuitable(f"the modes of the {what} fall too slowly for a bound of their sum, or no bound is known")
-    raise Unsuitable(f"it needs more than {MOST_MODES:.1e} modes, which do not fit")
+            raise UnsuitableError(
+                f"the modes of the {what} fall too slowly for a bound of their sum, or no bound is known"
+            )
+    raise UnsuitableError(f"it needs more than {MOST_MODES:.1e} modes, which do not fit")

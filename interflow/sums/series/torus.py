@@ -1,8 +1,9 @@
 """The torus on which a domain's sums are series.
 
-On a torus with nearest images the series, which has all images, differs by ``Σ k(δ + nL)`` over ``n ≠ 0``. An open axis on
-which displacements reach up to E becomes a circle of period ``L = max(E + R, 2R)``: each image ``δ + nL`` is at least as
-far away as the image ``δ' + 2Rn`` of some ``|δ'| ≤ R``, so that a bound for nearest images on a circle of period 2R holds.
+On a torus with nearest images the series, which has all images, differs by ``Σ k(δ + nL)`` over ``n ≠ 0``. An open axis
+on which displacements reach up to E becomes a circle of period ``L = max(E + R, 2R)``: each image ``δ + nL`` is at
+least as far away as the image ``δ' + 2Rn`` of some ``|δ'| ≤ R``, so that a bound for nearest images on a circle of
+period 2R holds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.series.demands import Demand, Unsuitable
+from interflow.sums.series.demands import Demand, UnsuitableError
 
 Box = tuple[tuple[float, ...], tuple[float, ...]]
 """The lower and the upper corner of what holds all points."""
@@ -42,10 +43,12 @@ def torus_of(
         demands: the errors that are allowed.
 
     Raises:
-        Unsuitable: if there is none.
+        UnsuitableError: if there is none.
     """
     if not boundary.straight:
-        raise Unsuitable(f"displacements of {type(boundary).__name__} are not known to be x − y up to whole periods")
+        raise UnsuitableError(
+            f"displacements of {type(boundary).__name__} are not known to be x − y up to whole periods"
+        )
     periods = tuple(boundary.periods(dimension).tolist())
     origin = tuple(boundary.wrap(torch.zeros(dimension, dtype=torch.float64)).tolist())
     if all(map(math.isfinite, periods)):
@@ -74,9 +77,9 @@ def _check_nearest_images(kernel: Kernel, lengths: tuple[float, ...], demands: S
         gap = kernel.image_tail(lengths, 0, demand.order)
         if gap > demand.share:
             what = "the field" if demand.order else "the potential"
-            raise Unsuitable(
-                f"images beyond the nearest may change {what} by {gap:.1e}·Σ|w|, more than the {demand.share:.1e} that the "
-                'tolerance leaves for it; PeriodicBoundary(..., images="all") counts them in'
+            raise UnsuitableError(
+                f"images beyond the nearest may change {what} by {gap:.1e}·Σ|w|, more than the {demand.share:.1e} that "
+                'the tolerance leaves for it; PeriodicBoundary(..., images="all") counts them in'
             )
 
 
@@ -88,14 +91,14 @@ def _reach(kernel: Kernel, periods: tuple[float, ...], start: float, demands: Se
         return all(kernel.image_tail(lengths, 0, demand.order) <= demand.share for demand in demands)
 
     if not math.isfinite(start):
-        raise Unsuitable("the positions are not finite")
+        raise UnsuitableError("the positions are not finite")
     high = start or 1.0
     doublings = 0
     while not far(high):
         high *= 2.0
         doublings += 1
         if doublings > _MOST_DOUBLINGS:
-            raise Unsuitable("no bound is known of how the kernel fades, which an open axis needs")
+            raise UnsuitableError("no bound is known of how the kernel fades, which an open axis needs")
     low = 0.5 * high
     while doublings < _MOST_DOUBLINGS and far(low):
         low, high = 0.5 * low, low

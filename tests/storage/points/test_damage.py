@@ -1,13 +1,14 @@
 """A damaged file gives points or one clear line, and never a traceback of another kind or a hang."""
 
 import faulthandler
+import logging
 
 import numpy as np
 import pytest
 
 from interflow.errors import PointFileError
-from interflow.storage.points import Reading, read_points
-from tests.storage.points.files import corpus, good_files
+from interflow.storage.points import Reading, read_points, write_points
+from tests.storage.points.files import cloud, corpus, good_files
 
 SMALL = Reading(samples=50, pixels=1000)
 
@@ -21,12 +22,12 @@ def survives(folder, count, seed):
         file.write_bytes(content)
         faulthandler.dump_traceback_later(60, exit=True)
         try:
-            cloud = read_points(file, SMALL)
+            points = read_points(file, SMALL)
         except PointFileError as error:
             refusals.append(str(error).removeprefix(str(file)))
         else:
-            assert len(cloud) > 0
-            assert np.isfinite(cloud.positions).all()
+            assert len(points) > 0
+            assert np.isfinite(points.positions).all()
         finally:
             faulthandler.cancel_dump_traceback_later()
     assert len(refusals) > count / 4
@@ -117,3 +118,37 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_an_unknown_suffix_is_told_which_there_are(tmp_path):
     with pytest.raises(PointFileError, match=r"\.ply"):
         read_points(tmp_path / "points.doc")
+
+
+@pytest.mark.parametrize(("place", "said"), [(100, "records"), (243, "extended records")])
+def test_a_scan_whose_header_counts_records_that_are_not_there_is_refused_at_once(tmp_path, place, said):
+    content = bytearray(write_scan(tmp_path / "scan.las").read_bytes())
+    content[place : place + 4] = b"\xff\xff\xff\xff"
+    (tmp_path / "liar.las").write_bytes(content)
+    with pytest.raises(PointFileError, match=f"a header that counts 4294967295 {said}"):
+        read_points(tmp_path / "liar.las")
+
+
+def test_a_compressed_scan_whose_table_of_chunks_lies_is_refused_at_once(tmp_path):
+    content = bytearray(write_scan(tmp_path / "scan.laz").read_bytes())
+    start = int.from_bytes(content[96:100], "little")
+    table = int.from_bytes(content[start : start + 8], "little")
+    content[table + 4 : table + 8] = b"\xff\xff\xff\xff"
+    (tmp_path / "liar.laz").write_bytes(content)
+    with pytest.raises(PointFileError, match="a damaged table of chunks"):
+        read_points(tmp_path / "liar.laz")
+
+
+def write_scan(file):
+    write_points(file, cloud())
+    return file
+
+
+def test_a_parser_logs_nothing_and_may_log_again_afterwards(tmp_path, caplog):
+    file = tmp_path / "torn.stl"
+    file.write_bytes(b"solid square\nfacet normal x y z\nvertex 0 0\nendsolid")
+    level = logging.getLogger("trimesh").level
+    with pytest.raises(PointFileError):
+        read_points(file)
+    assert caplog.records == []
+    assert logging.getLogger("trimesh").level == level

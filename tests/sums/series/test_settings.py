@@ -9,7 +9,7 @@ import torch
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ProductBoundary, ReflectingBoundary
 from interflow.kernels import GaussianKernel, InverseMultiquadricKernel, LaplacianKernel, MaternKernel
-from interflow.sums.series import Demand, Unsuitable, settle
+from interflow.sums.series import Demand, UnsuitableError, settle
 
 ALL_IMAGES = PeriodicBoundary(1.0, images="all")
 
@@ -76,5 +76,5 @@ class Curved(Boundary):
     ],
 )
 def test_the_reason_why_no_series_serves_is_said(kernel, boundary, demand, reason):
-    with pytest.raises(Unsuitable, match=reason):
+    with pytest.raises(UnsuitableError, match=reason):
         settle(kernel, boundary, 2, unit_box, [demand])
