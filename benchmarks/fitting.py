@@ -72,7 +72,7 @@ def _rows(size: int, device: torch.device) -> Iterator[list[str]]:
 
 def ways() -> Iterator[tuple[str, Fitter, int]]:
     """What is compared, and on how many draws: a plain sample, ways to descend, and Adam on GeomLoss."""
-    yield "independent sample", _sampled, DRAWS
+    yield "random points of the target", _sampled, DRAWS
     yield "interflow, default", lambda target, size: fl.fit(size, target).positions, DRAWS
     for steps in (30, 100):
         yield f"interflow, {steps} steps", _with_steps(steps), 3

@@ -31,9 +31,9 @@ def table(sizes: Sequence[int], device: torch.device) -> Table:
             rows += _rows("plane, alike", 2, 0.0, size, device)
             rows += _rows("plane, apart", 2, APART, size, device)
     note = (
-        f"N = M, uniform clouds; those apart are shifted by {APART} along each axis, and the field of those alike is what "
-        "is left of it by sampling. `error` is that of the gradient, relative to float64 in the 2-norm, over the first "
-        f"{count(CHECKED_ROWS)} points; `error of the value` is relative to exact sums in float64, on a line by "
+        f"N = M, uniform clouds; those apart are shifted by {APART} along each axis, and the field of those alike is "
+        "what sampling leaves of it. `error` is that of the gradient, relative to float64 in the 2-norm, over the "
+        f"first {count(CHECKED_ROWS)} points; `error of the value` is relative to exact sums in float64, on a line by "
         "`scipy.stats.energy_distance`. On a line `times as fast` compares with one `numpy.argsort` of all points, in "
         "the plane with the exact sums of `compiled`."
     )

@@ -21,13 +21,15 @@ def test_a_config_runs(config, tmp_path):
 
 
 def test_the_tour_and_the_open_plane_are_the_seed():
-    tour, plane = (fl.config.load(EXAMPLES / name) for name in ("tour.yaml", "open.yaml"))
-    assert tour.boundary.model_dump() == {"kind": "periodic", "lengths": 1.0, "lower": 0.0}
+    tour, plane, million = (fl.config.load(EXAMPLES / name) for name in ("tour.yaml", "open.yaml", "million.yaml"))
+    assert tour.boundary.model_dump() == {"kind": "periodic", "lengths": 1.0, "lower": 0.0, "images": "nearest"}
     assert plane.boundary.kind == "open"
     assert (tour.integrator.step_size, plane.integrator.step_size) == (1 / 200, 1 / 500)
     assert tour.energy == plane.energy
     assert tour.particles == plane.particles
     assert tour.run == plane.run
+    assert (million.particles.count, million.boundary.images) == (1_000_000, "all")
+    assert (million.energy, million.integrator, million.run.steps) == (tour.energy, tour.integrator, tour.run.steps)
 
 
 def test_the_script_of_the_tour_compares_flows_and_draws(tmp_path, capsys):

@@ -136,8 +136,11 @@ class MMD(Discrepancy):
     def explain(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> list[tuple[str, sums.Explanation]]:
-        within = sums.explain(self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **self._options)
-        across = sums.explain(self.kernel, x, y, y_weights, **self._options)
+        options = self._options
+        if self._spectral(x, y, x_weights, y_weights) is not None:
+            options["tolerance"] = self.tolerance
+        within = sums.explain(self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **options)
+        across = sums.explain(self.kernel, x, y, y_weights, **options)
         return [("MMD, x with x", within), ("MMD, x with y", across)]
 
     def _combined(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> Tensor:
@@ -156,7 +159,8 @@ class MMD(Discrepancy):
 
     def _spectral(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> SpectralMMD | None:
         """The two measures on the modes of the kernel's series; None if pairs are to be summed."""
-        series = comparison(self.kernel, x, y, **self._options)
+        backend = sums.repeated(self.backend)
+        series = comparison(self.kernel, x, y, boundary=self.boundary, backend=backend, tolerance=self.tolerance)
         if series is None:
             return None
         excess = None
@@ -172,7 +176,13 @@ class MMD(Discrepancy):
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"boundary": self.boundary, "backend": sums.repeated(self.backend), "tolerance": self.tolerance}
+        """How pairs are summed where no series serves: exactly, unless a backend was named.
+
+        A potential within a tolerance of its own scale may be far outside one of the discrepancy's.
+        """
+        backend = sums.repeated(self.backend)
+        tolerance = None if isinstance(backend, sums.Auto) else self.tolerance
+        return {"boundary": self.boundary, "backend": backend, "tolerance": tolerance}
 
     @property
     def _self_pairs(self) -> bool:

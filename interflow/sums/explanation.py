@@ -9,7 +9,15 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.backends import CANDIDATES, Backend, Question, backend_of, pair_backend_of
+from interflow.sums.backends import (
+    APPROXIMATIONS,
+    CANDIDATES,
+    Backend,
+    PairBackend,
+    Question,
+    backend_of,
+    pair_backend_of,
+)
 from interflow.sums.preparation import Options, prepare
 
 
@@ -39,7 +47,8 @@ class Explanation:
     Attributes:
         backend: the name of the backend that runs.
         why: the reason, in words.
-        candidates: all backends, with their predictions or the reasons why they cannot run.
+        candidates: all backends, with their predictions or the reasons why they cannot run; where an approximate one was
+            asked for, the approximate ones.
     """
 
     backend: str
@@ -86,7 +95,8 @@ def explain(
     question, asked = data.question(order=1), backend_of(data.backend)
     chosen = asked.approximation(question) or pair_backend_of(data.backend).choose(question.shape)
     why = "it was asked for" if chosen.name == asked.name else "the least predicted time"
-    return Explanation(chosen.name, why, tuple(_candidate(other, question) for other in CANDIDATES))
+    asked_of = CANDIDATES if isinstance(asked, PairBackend) else APPROXIMATIONS  # these need no formula of a pair
+    return Explanation(chosen.name, why, tuple(_candidate(other, question) for other in asked_of))
 
 
 def _candidate(backend: Backend, question: Question) -> Candidate:

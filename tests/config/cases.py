@@ -86,16 +86,37 @@ INTEGRATORS = {
 }
 integrators = st.one_of(*INTEGRATORS.values())
 
+solvers = st.sampled_from(["auto", "tensorized", "online", "multiscale"])
+samplings = st.sampled_from(["design", "random", "quasi"])
 estimators = st.sampled_from(["biased", "unbiased"])
 reductions = st.sampled_from(["mean", "sum", "none"])
 DISCREPANCIES = {
     "mmd": kind("mmd", kernel=SIMPLE_KERNELS["gaussian"], estimator=estimators, reduction=reductions),
     "energy_distance": kind("energy_distance", estimator=estimators, reduction=reductions),
+    "sinkhorn": kind(
+        "sinkhorn",
+        blur=positive,
+        p=st.sampled_from([1, 2]),
+        scaling=rounded(0.1, 0.9),
+        solver=solvers,
+        reduction=reductions,
+    ),
+    "sliced_wasserstein": kind(
+        "sliced_wasserstein",
+        projections=st.integers(1, 1000),
+        p=rounded(1, 4),
+        sampling=samplings,
+        redraw=truth,
+        seed=st.integers(0, 2**40),
+        reduction=reductions,
+    ),
 }
 points = st.lists(st.tuples(positive, positive).map(list), min_size=2, max_size=4)
 ENERGIES = {
     "interaction": scaled(kind("interaction", kernel=kernels)),
-    "discrepancy": scaled(kind("discrepancy", discrepancy=st.one_of(*DISCREPANCIES.values()), target=points)),
+    "discrepancy": scaled(
+        kind("discrepancy", discrepancy=DISCREPANCIES["mmd"] | DISCREPANCIES["energy_distance"], target=points)
+    ),
 }
 ENERGIES["sum"] = scaled(kind("sum", terms=st.lists(st.one_of(*ENERGIES.values()), min_size=1, max_size=3)))
 energies = st.one_of(*ENERGIES.values())
@@ -114,6 +135,15 @@ BACKENDS = {
     "dense": kind("dense", tile=st.integers(1, 1000)),
     "compiled": kind("compiled", block=st.none() | st.integers(1, 5000)),
     "keops": kind("keops"),
+    "fourier": kind("fourier", tile=st.integers(1, 1000)),
+    "nufft": kind("nufft"),
+    "sorted": kind(
+        "sorted",
+        directions=st.none() | st.integers(1, 1000),
+        sampling=samplings,
+        redraw=truth,
+        seed=st.integers(0, 2**40),
+    ),
 }
 
 OBSERVABLES = {

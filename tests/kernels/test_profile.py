@@ -98,7 +98,7 @@ def test_keops_refuses_a_network_with_the_reason():
 
 
 def test_compiled_refuses_a_wide_network_with_the_reason():
-    with pytest.raises(BackendError, match="323 parameters, more than the 100"):
+    with pytest.raises(BackendError, match="323 parameters, more than the 60"):
         potential(ProfileKernel(network(16, 16, 1)), cloud(5, 2, 0), cloud(5, 2, 1), backend="compiled")
 
 

@@ -1,7 +1,7 @@
 """The backends: one file each."""
 
 from interflow.sums.backends.approximation import FLOOR, Approximation
-from interflow.sums.backends.auto import CANDIDATES, Auto
+from interflow.sums.backends.auto import APPROXIMATIONS, CANDIDATES, Auto
 from interflow.sums.backends.base import Backend, PairBackend, Question, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
@@ -13,6 +13,7 @@ from interflow.sums.backends.series import SeriesBackend
 from interflow.sums.backends.sorted import Sorted
 
 __all__ = [
+    "APPROXIMATIONS",
     "BACKENDS",
     "CANDIDATES",
     "FLOOR",

@@ -40,7 +40,7 @@ def test_first_and_second_derivatives_are_those_of_dense_sums(make, boundary, ki
 
 
 @pytest.mark.parametrize("name", DECAYING)
-@pytest.mark.parametrize("boundary", [None, PeriodicBoundary(1.0), PeriodicBoundary(0.5, images="all")])
+@pytest.mark.parametrize("boundary", [None, PeriodicBoundary(1.0), PeriodicBoundary(1.0, images="all")])
 def test_gradcheck_and_gradgradcheck(name, boundary):
     kernel = KERNELS[name]()
     x, y = (points[:6].requires_grad_() for points in clouds("uniform"))

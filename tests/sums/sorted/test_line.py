@@ -77,7 +77,7 @@ def test_narrow_and_wide_kernels_neither_overflow_nor_cancel():
 @every_boundary
 def test_pairs_left_out_are_left_out_by_index(make, boundary):
     kernel = make()
-    x, _ = clouds("duplicated")
+    x, _ = clouds("uniform")
     y, weights = x + 0.3, signed_weights(40, seed=2)
     for columns in (x, y):
         with torch.no_grad():
