@@ -47,8 +47,8 @@ class Explanation:
     Attributes:
         backend: the name of the backend that runs.
         why: the reason, in words.
-        candidates: all backends, with their predictions or the reasons why they cannot run; where an approximate one was
-            asked for, the approximate ones.
+        candidates: all backends, with their predictions or the reasons why they cannot run; the approximate ones alone
+            where one of them was asked for.
     """
 
     backend: str

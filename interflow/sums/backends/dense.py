@@ -10,7 +10,7 @@ from torch import Tensor
 from interflow.errors import ArgumentError
 from interflow.sums.backends.base import Inputs, Job, LoopBackend, Request, operations_per_pair
 from interflow.sums.backends.products import predicted_seconds, sum_by_products
-from interflow.sums.backends.tiles import Tile, Workspace, block, compile_program, factor, summand, tiles
+from interflow.sums.backends.tiles import Tile, Workspace, block, compile_program, summand, tiles
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup_vectors
 
@@ -50,20 +50,21 @@ class Dense(LoopBackend):
         return super().evaluate(inputs) if vectors is None else sum_by_products(vectors, inputs, self.tile)
 
     def run(self, job: Job) -> Tensor:
-        scaled = job.rows.device.type == "cpu" and job.parameters.shape[0] == 1
-        program = compile_program(job.inner, scaled)
+        program = compile_program(job.inner, _ones(job.parameters))
         workspace = Workspace(program, job.rows)
         out = job.rows.new_zeros(job.batch, len(job.inner), job.row_count, dtype=torch.float64)
         for tile in tiles((job.batch, job.row_count, job.column_count), (2 * self.tile, max(self.tile // 2, 1))):
             values = workspace.run(tile, lambda leaf, tile=tile: _data(leaf, tile, job))  # type: ignore[misc]
-            for output, reduction in enumerate(program.reductions):
-                part = summand(values, reduction, tile, job.skip_diagonal)
-                out[tile.batch, output, tile.rows] += (
-                    part.sum(-1)
-                    if reduction.weight is None
-                    else torch.matmul(part, factor(values, reduction, tile).mT).squeeze(-1)
-                )
+            for output, slot in enumerate(program.results):
+                out[tile.batch, output, tile.rows] += summand(values, slot, tile, job.skip_diagonal).sum(-1)
         return out.to(job.rows.dtype)
+
+
+def _ones(parameters: Tensor) -> frozenset[int] | None:
+    """Which parameters are 1; None where to read them would wait for a device, or they differ in the batch."""
+    if parameters.device.type != "cpu" or parameters.shape[0] != 1:
+        return None
+    return frozenset(index for index, value in enumerate(parameters[0].tolist()) if value == 1.0)
 
 
 def _data(leaf: Expression, tile: Tile, job: Job) -> Tensor:

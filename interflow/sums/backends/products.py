@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from interflow.sums.backends.base import Inputs, Request, outside
-from interflow.sums.backends.tiles import Program, Tile, Workspace, block, compile_program, factor, summand, tiles
+from interflow.sums.backends.tiles import Program, Tile, Workspace, block, compile_program, summand, tiles
 from interflow.sums.expression import Expression
 from interflow.sums.formula import Plan, plan_of
 from interflow.sums.vectors import DELTA, VectorFormula, VectorSum, block_of, factors
@@ -58,7 +58,7 @@ def predicted_seconds(formula: VectorFormula, request: Request) -> float:
     _, program = _plan(formula)
     products = {leaf.value for _, leaf in program.leaves if leaf.operation == "inner"}
     vectors = sum(len(output) for output in formula.outputs if not isinstance(output, Expression))
-    operations = len(program.instructions) + 4 * len(products) + 2 * len(program.reductions)
+    operations = len(program.instructions) + 4 * len(products) + 2 * len(program.results)
     flops = 2.0 * formula.dimension * (len(products) + vectors)
     rate = 3e10 * torch.get_num_threads() if request.device == "cpu" else 1e13
     return 3e-4 + request.pairs * (flops / rate + operations * 5e-11)
@@ -233,7 +233,7 @@ class _Sums:
     def of(self, output: Expression | VectorSum, index: int) -> Tensor:
         """An output, ``(batch, rows, 1 or d)``; ``index`` is the place of its first expression."""
         if isinstance(output, Expression):
-            return self._scaled(self._total(self._summand(index), index), index)
+            return self._scaled(self._summand(index).sum(-1, keepdim=True), index)
         shape = (self.part.tile.shape[0], self.part.tile.shape[1], self.part.rows.dimension)
         total = self.part.rows.given.new_zeros(shape)
         for place, (_, vector) in enumerate(output, index):
@@ -243,13 +243,13 @@ class _Sums:
     def _vector(self, vector: int, index: int) -> Tensor:
         coefficients = self._summand(index)
         if vector == DELTA:
-            return self._differences(coefficients, index)
+            return self._differences(coefficients)
         side, place = block_of(vector)
         if side == "row":
-            return self._total(coefficients, index) * self.part.rows.vector(place).mT
-        return self._product(coefficients, index, self.part.columns.vector(place))
+            return coefficients.sum(-1, keepdim=True) * self.part.rows.vector(place).mT
+        return torch.matmul(coefficients, self.part.columns.vector(place).mT)
 
-    def _differences(self, coefficients: Tensor, index: int) -> Tensor:
+    def _differences(self, coefficients: Tensor) -> Tensor:
         """``Σⱼ hᵢⱼ (xᵢ − yⱼ)``; near pairs are added from their differences."""
         part, near = self.part, list(self.part._near_in_pieces())
         gathered = [coefficients[place] for place in near]
@@ -257,26 +257,14 @@ class _Sums:
             coefficients = coefficients.clone()
             for place in near:
                 coefficients[place] = 0.0
-        result = self._total(coefficients, index) * part.rows.vector(0).mT
-        result = result - self._product(coefficients, index, part.columns.vector(0))
+        result = coefficients.sum(-1, keepdim=True) * part.rows.vector(0).mT
+        result = result - torch.matmul(coefficients, part.columns.vector(0).mT)
         for (b, i, j), h in zip(near, gathered, strict=True):
-            weight = self._factor(index)[b, 0, j]
-            result.index_put_((b, i), (h * weight)[:, None] * part.differences((b, i, j)), accumulate=True)
+            result.index_put_((b, i), h[:, None] * part.differences((b, i, j)), accumulate=True)
         return result
 
     def _summand(self, index: int) -> Tensor:
-        return summand(self.values, self.program.reductions[index], self.part.tile, self.skip_diagonal)
-
-    def _factor(self, index: int) -> Tensor:
-        return factor(self.values, self.program.reductions[index], self.part.tile)
-
-    def _total(self, coefficients: Tensor, index: int) -> Tensor:
-        """``Σⱼ hᵢⱼ``, ``(batch, rows, 1)``."""
-        return torch.matmul(coefficients, self._factor(index).mT)
-
-    def _product(self, coefficients: Tensor, index: int, vectors: Tensor) -> Tensor:
-        """``Σⱼ hᵢⱼ vⱼ``, ``(batch, rows, d)``."""
-        return torch.matmul(coefficients, (self._factor(index) * vectors).mT)
+        return summand(self.values, self.program.results[index], self.part.tile, self.skip_diagonal)
 
     def _scaled(self, sums: Tensor, index: int) -> Tensor:
         """Sums times what does not depend on the column."""

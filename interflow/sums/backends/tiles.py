@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from interflow.sums.evaluation import number
 from interflow.sums.expression import ONE, TINY, ZERO, Expression, node, rebuild, topological
-from interflow.sums.operations import OPERATIONS, multiply, where
+from interflow.sums.operations import OPERATIONS
 
 
 def tiles(sizes: tuple[int, int, int], shape: tuple[int, int]) -> Iterator[Tile]:
@@ -64,35 +64,32 @@ class Instruction(NamedTuple):
     boolean: bool
 
 
-class Reduction(NamedTuple):
-    """A slot to be summed over the columns, weighted by another one if there is such a factor."""
-
-    summand: int
-    weight: int | None
-
-
 @dataclass(frozen=True)
 class Program:
-    """The inner expressions as a list of instructions on slots, with buffers used again as soon as they are free."""
+    """The inner expressions as a list of instructions on slots, with buffers used again as soon as they are free.
+
+    Attributes:
+        leaves: the slots of leaves.
+        instructions: in the order in which they run.
+        results: the slots of what is summed.
+        slots: how many there are.
+    """
 
     leaves: tuple[tuple[int, Expression], ...]
     instructions: tuple[Instruction, ...]
-    reductions: tuple[Reduction, ...]
+    results: tuple[int, ...]
     slots: int
 
 
 @lru_cache(maxsize=1024)
-def compile_program(inner: tuple[Expression, ...], scaled: bool = False) -> Program:
+def compile_program(inner: tuple[Expression, ...], ones: frozenset[int] | None = None) -> Program:
     """Order the operations and give each result a place.
 
     Args:
         inner: what is summed.
-        scaled: whether a parameter may be read as a number, for operations that take one.
+        ones: the parameters that are 1, such as the period of the unit torus; None where they are not to be read.
     """
-    split = [_split_weight(expression) for expression in inner]
-    results = _lowered([part for pair in split for part in pair if part is not None], scaled)
-    lowered = iter(results)
-    factored = [(next(lowered), None if weight is None else next(lowered)) for _, weight in split]
+    results = _lowered(inner, ones)
     order = list(topological(results))
     slot = {expression: index for index, expression in enumerate(order)}
     uses = Counter(argument for expression in order for argument in set(expression.arguments))
@@ -121,14 +118,13 @@ def compile_program(inner: tuple[Expression, ...], scaled: bool = False) -> Prog
             )
         )
     leaves = tuple((slot[expression], expression) for expression in order if not expression.arguments)
-    reductions = tuple(
-        Reduction(slot[summand], None if weight is None else slot[weight]) for summand, weight in factored
-    )
-    return Program(leaves, tuple(instructions), reductions, len(order))
+    return Program(leaves, tuple(instructions), tuple(slot[result] for result in results), len(order))
 
 
-def _lowered(results: Sequence[Expression], scaled: bool) -> tuple[Expression, ...]:
+def _lowered(results: Sequence[Expression], ones: frozenset[int] | None) -> tuple[Expression, ...]:
     """The same in fewer passes over memory, by operations that torch has."""
+    if ones:
+        results = rebuild(results, lambda old, parts: _simplified(old, parts, ones))
     uses = Counter(argument for current in topological(results) for argument in current.arguments)
 
     def once(old: Expression, operation: str) -> bool:
@@ -145,11 +141,18 @@ def _lowered(results: Sequence[Expression], scaled: bool) -> tuple[Expression, .
                 return node("add_square", parts[0], *parts[1].arguments)
             case "add" if once(given[0], "square"):
                 return node("add_square", parts[1], *parts[0].arguments)
-            case "subtract" if scaled and once(given[1], "multiply") and parts[1].arguments[1].shared:
+            case "subtract" if ones is not None and once(given[1], "multiply") and parts[1].arguments[1].shared:
                 return node("subtract_scaled", parts[0], *parts[1].arguments)
         return old.with_arguments(parts)
 
     return rebuild(results, lower)
+
+
+def _simplified(old: Expression, parts: tuple[Expression, ...], ones: frozenset[int]) -> Expression:
+    """A product without a factor that is 1."""
+    if old.operation == "multiply" and parts[1].operation == "parameter" and int(parts[1].value) in ones:
+        return parts[0]
+    return old.with_arguments(parts)
 
 
 def _subtract_scaled(a: Tensor, b: Tensor, factor: Tensor, out: Tensor) -> Tensor:
@@ -196,21 +199,6 @@ _COMPUTE: Final[dict[str, Callable[..., Tensor]]] = {
 
 def _is_boolean(expression: Expression) -> bool:
     return expression.operation in OPERATIONS and OPERATIONS[expression.operation].boolean
-
-
-def _split_weight(expression: Expression) -> tuple[Expression, Expression | None]:
-    """A product taken apart: what changes with the pair, and what changes with the column alone."""
-    if not expression.per_pair:
-        return (ONE, expression) if "column" in expression.sides else (expression, None)
-    if expression.operation == "where" and expression.arguments[2] is ZERO:
-        condition, value, _ = expression.arguments
-        rest, weight = _split_weight(value)
-        return where(condition, rest, ZERO), weight
-    if expression.operation != "multiply":
-        return expression, None
-    (rest_a, weight_a), (rest_b, weight_b) = map(_split_weight, expression.arguments)
-    weights = [weight for weight in (weight_a, weight_b) if weight is not None]
-    return multiply(rest_a, rest_b), reduce(multiply, weights) if weights else None
 
 
 class Workspace:
@@ -267,16 +255,9 @@ def block(data: Tensor, batch: slice) -> Tensor:
     return data if data.shape[0] == 1 else data[batch]
 
 
-def factor(values: list[Tensor], reduction: Reduction, tile: Tile) -> Tensor:
-    """The weights of a reduction, ``(batch, 1, columns)``."""
-    if reduction.weight is None:
-        return values[reduction.summand].new_ones(1, 1, 1).expand(tile.shape[0], 1, tile.shape[2])
-    return values[reduction.weight].expand(tile.shape[0], 1, tile.shape[2])
-
-
-def summand(values: list[Tensor], reduction: Reduction, tile: Tile, skip_diagonal: bool) -> Tensor:
+def summand(values: list[Tensor], slot: int, tile: Tile, skip_diagonal: bool) -> Tensor:
     """What is summed over the columns, ``(batch, rows, columns)``, without the diagonal if that is to be left out."""
-    part = values[reduction.summand].expand(tile.shape)
+    part = values[slot].expand(tile.shape)
     if skip_diagonal and tile.touches_diagonal():
         part = part.clone()
         part.diagonal(tile.rows.start - tile.columns.start, 1, 2).zero_()
