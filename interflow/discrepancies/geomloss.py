@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from interflow.errors import BackendError
+from interflow.sums.backends.silence import silent_keops
 
 
 def samples_loss() -> Any:
@@ -16,7 +14,7 @@ def samples_loss() -> Any:
     Raises:
         BackendError: if the package is missing.
     """
-    with _environment(KEOPS_VERBOSE="0", PYKEOPS_VERBOSE="0"):
+    with silent_keops():
         try:
             from geomloss import SamplesLoss
         except ImportError as error:
@@ -25,18 +23,3 @@ def samples_loss() -> Any:
                 "pip install 'interflow-particles[geomloss]'."
             ) from error
     return SamplesLoss
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Environment variables that hold inside the block alone."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -25,9 +25,6 @@ from interflow.validation import check_cloud, check_instance, check_masses, chec
 Callback = Callable[[Record, Tensor, Tensor], object]
 """What a fit calls with each record, the positions in the target's coordinates, and the weights."""
 
-LARGE, TOLERANCE = 5e9, 1e-2
-"""Pairs a step from which the energy distance that is taken by default may be summed with an error, and which."""
-
 
 def fit(
     source: int | Tensor,
@@ -59,8 +56,7 @@ def fit(
     Args:
         source: how many points, or the points to move, ``(N, d)``.
         target: ``(M, d)``, floating.
-        discrepancy: what is descended; None for the energy distance, which from 5e9 pairs a step on may be summed with
-            a tolerance of 1e-2.
+        discrepancy: what is descended; None for the energy distance.
         source_weights: ``(N,)``, of the points to move, not negative; None for equal ones.
         target_weights: ``(M,)``, not negative; None for equal ones. Both are scaled to the same mass.
         integrator: how points move: `Euler` for plain descent, `Momentum`, `NamedOptimizer`, or another; None for
@@ -94,8 +90,7 @@ def fit(
         steps, seconds, decrease, loss, start, ladder, noise, batch, weight_rate, check_every, seed, deterministic
     )
     _check(source, source_weights, target, target_weights)
-    count = source if isinstance(source, int) else len(source)
-    discrepancy = _default(count, len(target)) if discrepancy is None else discrepancy
+    discrepancy = EnergyDistance() if discrepancy is None else discrepancy
     check_instance("discrepancy", discrepancy, Discrepancy)
     mass = 1.0 if target_weights is None else float(target_weights.double().sum())
     target_weights = _shares("target_weights", target_weights)
@@ -126,10 +121,6 @@ def fit(
         stats=stats,
         config=settings,
     )
-
-
-def _default(count: int, target: int) -> EnergyDistance:
-    return EnergyDistance(tolerance=TOLERANCE if count * (count + target) >= LARGE else None)
 
 
 def _shares(name: str, weights: Tensor | None) -> Tensor | None:

@@ -29,7 +29,7 @@ def difference_form(
     Returns:
         A scalar or ``(B,)``; None where the chosen backend has no form of its own, and pairs of three kinds are summed.
     """
-    if not _may_have_form(backend, kernel, x.shape[-1], tolerance):
+    if not _may_have_form(backend, kernel, x.shape[-1]):
         return None
     points, masses = difference(x, y, x_weights, y_weights)
     data = prepare(kernel, points, points, masses, Options(boundary, True, backend, tolerance))
@@ -40,9 +40,11 @@ def difference_form(
     return value if data.batched else value[0]
 
 
-def _may_have_form(backend: str | Backend, kernel: Kernel, dimension: int, tolerance: float | None) -> bool:
+def _may_have_form(backend: str | Backend, kernel: Kernel, dimension: int) -> bool:
     """Whether it is worth asking: a cheap look before the clouds are put together."""
     chosen = backend_of(backend_key(backend))
     if isinstance(chosen, Auto):
-        return (dimension == 1 or tolerance is not None) and terms_of(kernel) is not None
+        return (
+            dimension == 1 and terms_of(kernel) is not None
+        )  # in more, `auto` keeps no discrepancy within a tolerance
     return isinstance(chosen, Sorted)

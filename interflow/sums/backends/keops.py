@@ -6,10 +6,8 @@ import functools
 import importlib.util
 import logging
 import operator
-import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, NamedTuple
@@ -19,6 +17,7 @@ from torch import Tensor
 
 from interflow.errors import BackendError
 from interflow.sums.backends.base import Job, LoopBackend, Request, operations_per_pair, too_many_coordinates
+from interflow.sums.backends.silence import silent_keops
 from interflow.sums.evaluation import number
 from interflow.sums.expression import Expression, leaf, topological
 from interflow.sums.formula import plan
@@ -112,28 +111,13 @@ def _unwritable(formula: str) -> str | None:
 @functools.cache
 def _keops() -> ModuleType:
     """pykeops.torch, imported without its printing."""
-    with _first_use, _environment(KEOPS_VERBOSE="0", PYKEOPS_VERBOSE="0"):
+    with _first_use, silent_keops():
         try:
             import pykeops.torch
         except (ImportError, OSError, RuntimeError) as error:
             raise BackendError(f"The backend keops could not start: {error}") from error
         module: ModuleType = pykeops.torch
         return module
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Environment variables that hold inside the block alone."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @functools.cache
