@@ -10,7 +10,7 @@ from torch import Tensor
 from interflow.errors import PromiseError
 from interflow.sums.backends import FLOOR, Auto, backend_key
 from interflow.sums.pairs import pair_gradient, pair_potential
-from interflow.sums.preparation import Prepared
+from interflow.sums.preparation import Prepared, formula_name
 
 TARGETS = 512
 """Points at which sums are compared."""
@@ -30,6 +30,7 @@ def check_promise(data: Prepared, potential: Tensor | None = None, gradient: Ten
     chosen = chosen.to(data.x.device)
     exact = replace(
         data,
+        formula=formula_name(data.kernel, data.boundary, data.x.shape[1], torch.float64),
         backend=backend_key(Auto()),
         skip_diagonal=False,
         x=data.x[..., chosen].double(),

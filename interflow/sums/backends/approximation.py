@@ -39,9 +39,9 @@ class Approximation(Backend):
     def promise(self, request: Question) -> float:
         return math.inf if request.tolerance is None else request.tolerance
 
-    def repeatable(self) -> Approximation:
-        """The same with options that give the same bits each time."""
-        return self
+    def repeats(self, question: Question) -> bool:
+        """Whether it gives the same bits each time, on the device and the number of threads at hand."""
+        return True
 
     @abstractmethod
     def potential(self, data: Prepared) -> Tensor:

@@ -41,7 +41,7 @@ class Auto(PairBackend):
     Args:
         repetitions: how many sums of this kind are expected, within which a compilation must pay for itself; None for
             1, or 200 where an energy or a loss sums.
-        deterministic: leave out whatever does not give the same bits each time, or run it so that it does.
+        deterministic: leave out whatever does not give the same bits each time, such as `nufft` on CUDA.
     """
 
     repetitions: int | None = None
@@ -66,7 +66,8 @@ class Auto(PairBackend):
         if seconds < _SOON:
             return None
         allowed = question.tolerance or 0.0
-        able = [backend for backend in self._approximations() if backend.promise(question) <= allowed]
+        able = [backend for backend in APPROXIMATIONS if backend.promise(question) <= allowed]
+        able = [backend for backend in able if not self.deterministic or backend.repeats(question)]
         able = [backend for backend in able if backend.obstacle(question) is None]
         best = min(able, key=lambda backend: self.time_each(backend, question), default=None)
         return None if best is None or self.time_each(best, question) >= seconds else best
@@ -80,9 +81,6 @@ class Auto(PairBackend):
 
     def evaluate(self, inputs: Inputs) -> Tensor:
         return self.choose(inputs.request()).evaluate(inputs)
-
-    def _approximations(self) -> list[Approximation]:
-        return [backend.repeatable() if self.deterministic else backend for backend in APPROXIMATIONS]
 
 
 @lru_cache(maxsize=4096)

@@ -30,6 +30,9 @@ class Nufft(SeriesBackend):
 
     name = "nufft"
 
+    def repeats(self, question: Question) -> bool:
+        return question.device == "cpu"
+
     def missing(self, device: str) -> str | None:
         package = PACKAGES.get(device)
         if package is None:

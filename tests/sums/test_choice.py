@@ -1,0 +1,72 @@
+"""Within a tolerance `auto` may approximate, without one it may not; and a broken promise is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from interflow import GaussianKernel, PeriodicBoundary, explain, field, potential, potential_and_field
+from interflow.errors import PromiseError
+from interflow.sums import Auto, Fourier, Nufft
+from interflow.sums.backends import Question
+from interflow.sums.preparation import Options, prepare
+
+KERNEL, TORUS = GaussianKernel(0.05), PeriodicBoundary(1.0, images="all")
+X = torch.rand(20_000, 2, generator=torch.Generator().manual_seed(0))
+
+
+def question(tolerance: float | None) -> Question:
+    return prepare(KERNEL, X, X, None, Options(TORUS, True, "auto", tolerance)).question(order=1)
+
+
+def test_auto_approximates_within_a_tolerance_and_never_without_one():
+    assert Auto().approximation(question(None)) is None
+    chosen = Auto().approximation(question(1e-4))
+    assert chosen is not None
+    assert chosen.promise(question(1e-4)) <= 1e-4
+
+
+def test_the_explanation_names_what_runs_and_why_others_cannot():
+    within, exact = (explain(KERNEL, X, X, boundary=TORUS, tolerance=tolerance) for tolerance in (1e-4, None))
+    assert within.backend in ("fourier", "nufft")
+    assert exact.backend in ("dense", "compiled", "keops")
+    assert "fourier  cannot: it approximates, and no tolerance was given" in str(exact).replace("   ", "  ")
+
+
+def test_a_few_points_are_summed_exactly_whatever_the_tolerance():
+    few = X[:100]
+    assert torch.equal(
+        potential(KERNEL, few, few, boundary=TORUS, tolerance=0.5), potential(KERNEL, few, few, boundary=TORUS)
+    )
+
+
+def test_a_deterministic_choice_leaves_out_what_does_not_repeat():
+    on_cuda = replace(question(1e-4), device="cuda")
+    assert not Nufft().repeats(on_cuda)
+    assert Fourier().repeats(on_cuda)
+    chosen = Auto(deterministic=True).approximation(on_cuda)
+    assert chosen is None or chosen.repeats(on_cuda)
+
+
+@pytest.mark.parametrize("self_pairs", [True, False])
+def test_a_check_passes_where_the_promise_is_kept(self_pairs):
+    options = {"boundary": TORUS, "self_pairs": self_pairs, "backend": "fourier", "tolerance": 1e-4, "check": True}
+    few = X[:1000]
+    potential(KERNEL, few, few, **options)
+    field(KERNEL, few, few, **options)
+    potential_and_field(KERNEL, few, few, **options)
+
+
+@pytest.mark.parametrize("total", [potential, field, potential_and_field])
+def test_a_check_finds_a_broken_promise(total, monkeypatch):
+    gradient, both, value = Fourier.gradient, Fourier.potential_and_gradient, Fourier.potential
+    monkeypatch.setattr(Fourier, "gradient", lambda self, data: 1.01 * gradient(self, data))
+    monkeypatch.setattr(Fourier, "potential", lambda self, data: 1.01 * value(self, data))
+    monkeypatch.setattr(
+        Fourier, "potential_and_gradient", lambda self, data: tuple(1.01 * part for part in both(self, data))
+    )
+    few = X[:1000]
+    with pytest.raises(PromiseError, match=r"off by .* a tolerance of 1.0e-04 allows"):
+        total(KERNEL, few, few, boundary=TORUS, backend="fourier", tolerance=1e-4, check=True)
