@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # figures are files; no test opens a window
 
@@ -12,6 +13,12 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # figures are files; no test opens a
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the whole matrix, as before a release")
     parser.addoption("--faults", action="store_true", help="run the whole campaign of kills and damage: minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draws the same examples in every run, so that what fails once fails again; new ones with --full."""
+    settings.register_profile("repeatable", derandomize=True)
+    settings.load_profile("default" if config.getoption("--full") else "repeatable")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -107,7 +107,7 @@ def _rows(case: Case, size: int, device: torch.device) -> Iterator[list[str]]:
     x = cloud(case, size).to(device)
     measurements = compare(entries(case, x), device)
     rows = x[torch.linspace(0, size - 1, min(CHECKED_ROWS, size), device=device).long()]
-    reference = references.gaussian_field(rows, x, x.new_full((size,), 1 / size), case.sigma)
+    reference = references.gaussian_field_of_all_images(rows, x, x.new_full((size,), 1 / size), case.sigma)
     kernel = fl.GaussianKernel(case.sigma)
     told = fl.explain(kernel, x, x, boundary=_torus(), tolerance=TOLERANCE)
     predictions = {f"interflow, {candidate.name}": candidate.seconds for candidate in told.candidates}

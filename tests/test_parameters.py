@@ -123,7 +123,7 @@ def test_declaring_again_changes_between_fixed_and_learnable() -> None:
     assert bell.sigma == 0.4
 
 
-@pytest.mark.parametrize("value", ["1", None, 1j, object()], ids=repr)
+@pytest.mark.parametrize("value", ["1", None, 1j, object()], ids=["text", "None", "complex", "object"])
 def test_what_is_no_number_is_refused(value: Any) -> None:
     for check in (positive, finite):
         with pytest.raises(ArgumentError, match="`length`"):

@@ -19,6 +19,10 @@ from interflow.kernels.suprema import sampled_supremum
 from interflow.parameters import positive
 
 
+MOST_WAVES = 2**20
+"""Waves in the box around the band; more would take gigabytes before the first sum."""
+
+
 class BandlimitedEnergyKernel(Kernel):
     """``k(x, y) = Σₖ A |ωₖ|^(−d−1) / ΠL · cos(ωₖ·δ)`` over ``0 < |ωₖ| ≤ 2πK/min L``, with ``ωₖ = 2πk/L``.
 
@@ -34,7 +38,8 @@ class BandlimitedEnergyKernel(Kernel):
         modes: K, the number of waves along the shortest axis. It is fixed.
 
     Raises:
-        ArgumentError: unless the lengths are positive and there is at least one mode.
+        ArgumentError: unless the lengths are positive and there is at least one mode; where the band holds more than
+            2²⁰ waves, as it does for periods of very different size.
 
     Example:
         >>> import torch
@@ -57,6 +62,8 @@ class BandlimitedEnergyKernel(Kernel):
             raise ArgumentError("modes", came=repr(modes), wanted="a positive whole number")
         self.lengths: float | tuple[float, ...] = tuple(values.tolist()) if values.ndim else values.item()
         self.modes = modes
+        if isinstance(self.lengths, tuple):
+            _counts(self.lengths, modes)
 
     def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
         lengths = self._lengths(len(displacement))
@@ -136,13 +143,25 @@ def _size(wave: tuple[int, ...], lengths: tuple[float, ...]) -> float:
     return 2.0 * math.pi * math.hypot(*(k / length for k, length in zip(wave, lengths, strict=True)))
 
 
+def _counts(lengths: tuple[float, ...], modes: int) -> list[int]:
+    """The most waves of the band along each axis."""
+    counts = [math.floor(modes * length / min(lengths) * (1.0 + 1e-9)) for length in lengths]
+    if (waves := math.prod(count + 1 for count in counts)) > MOST_WAVES:
+        raise ArgumentError(
+            "modes",
+            came=f"{modes} along the shortest of the periods {lengths}, a band in a box of {waves:.1e} waves",
+            wanted=f"a box of at most {MOST_WAVES} waves",
+            remedy="take fewer modes, or periods of like size",
+        )
+    return counts
+
+
 @lru_cache(maxsize=64)
 def _band(lengths: tuple[float, ...], modes: int) -> dict[tuple[int, ...], float]:
     """The weight of each product of cosines ``Π cos(ωₐ δₐ)``: cₖ for all of the signs of k together."""
     limit = 2.0 * math.pi * modes / min(lengths) * (1.0 + 1e-9)
-    counts = [math.floor(limit * length / (2.0 * math.pi)) for length in lengths]
     scale = _scale(len(lengths)) / math.prod(lengths)
-    sizes = {wave: _size(wave, lengths) for wave in product(*(range(count + 1) for count in counts))}
+    sizes = {wave: _size(wave, lengths) for wave in product(*(range(n + 1) for n in _counts(lengths, modes)))}
     return {
         wave: scale * 2.0 ** sum(k > 0 for k in wave) * size ** -(len(lengths) + 1.0)
         for wave, size in sizes.items()

@@ -37,6 +37,18 @@ def test_the_gaussian_sums_are_value_gradient_and_hessian_of_one_formula(clouds)
     assert torch.allclose(found, hessian)
 
 
+def test_the_field_of_all_images_is_a_gradient_of_the_sum_over_images(clouds):
+    x, y = clouds[0].requires_grad_(), clouds[1]
+    weights = torch.linspace(-1.0, 2.0, len(y), dtype=torch.float64)
+    shifts = torch.cartesian_prod(*[torch.arange(-2.0, 3.0, dtype=torch.float64)] * 2)
+    delta = x[:, None, None, :] - y[:, None, :] + shifts
+    potential = (-delta.square().sum(-1) / (2 * SIGMA**2)).exp().sum(-1) @ weights
+    (field,) = torch.autograd.grad(potential.sum(), x)
+    found = references.gaussian_field_of_all_images(x.detach(), y, weights, SIGMA)
+    assert torch.allclose(found, field)
+    assert not torch.allclose(found, references.gaussian_field(x.detach(), y, weights, SIGMA), rtol=1e-4)
+
+
 def test_the_hessian_of_a_cloud_on_itself_counts_both_sides(clouds):
     x = clouds[0].requires_grad_()
     weights = torch.full((len(x),), 1 / len(x), dtype=torch.float64)

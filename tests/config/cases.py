@@ -40,8 +40,8 @@ SIMPLE_KERNELS = {
     "lennard_jones": kind("lennard_jones", epsilon=positive, sigma=positive, cutoff=st.none() | positive),
     "bandlimited_energy": kind(
         "bandlimited_energy",
-        lengths=positive | st.lists(positive, min_size=2, max_size=2),
-        modes=st.integers(1, 50),
+        lengths=positive | st.lists(rounded(1.0, 4.0), min_size=2, max_size=2),
+        modes=st.integers(1, 8),
     ),
     "soft_sphere": kind("soft_sphere", epsilon=positive, sigma=positive, exponent=rounded(1, 4), learnable=truth),
 }

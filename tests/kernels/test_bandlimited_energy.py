@@ -101,6 +101,13 @@ def test_bad_arguments_are_named(arguments: tuple[object, object], name: str) ->
         fl.BandlimitedEnergyKernel(*arguments)  # type: ignore[arg-type]
 
 
+def test_a_band_that_does_not_fit_in_memory_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"modes.*like size"):
+        fl.BandlimitedEnergyKernel(torch.tensor([1e3, 1e-3]), modes=50)
+    with pytest.raises(ArgumentError, match=r"modes.*fewer"):
+        fl.BandlimitedEnergyKernel(1.0, modes=200)(torch.zeros(1, 3), torch.zeros(1, 3))
+
+
 def test_a_config_goes_there_and_back() -> None:
     for kernel in (fl.BandlimitedEnergyKernel(1.0, 4), fl.BandlimitedEnergyKernel(torch.tensor([1.0, 0.3]), 4)):
         assert repr(fl.config.of(kernel).build()) == repr(kernel)
