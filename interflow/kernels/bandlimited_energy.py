@@ -18,7 +18,6 @@ from interflow.kernels.lattice import total
 from interflow.kernels.suprema import sampled_supremum
 from interflow.parameters import positive
 
-
 MOST_WAVES = 2**20
 """Waves in the box around the band; more would take gigabytes before the first sum."""
 
