@@ -14,7 +14,7 @@ from interflow.discrepancies.autocast import in_single_precision
 from interflow.discrepancies.base import Discrepancy
 from interflow.discrepancies.spectral import Excess, SpectralMMD
 from interflow.errors import ArgumentError, InterflowWarning
-from interflow.kernels import Kernel, torus_definiteness
+from interflow.kernels import Kernel, stays_definite, torus_definiteness
 from interflow.kernels.images import MOST_IMAGES
 from interflow.measures import integral, rest_without_mass
 from interflow.sums import Backend
@@ -211,6 +211,8 @@ class MMD(Discrepancy):
         if not can_read() or dimension in self._examined:
             return
         self._examined.add(dimension)
+        if stays_definite(self.kernel, self.boundary, dimension):
+            return
         ratio = torus_definiteness(self.kernel, self.boundary, dimension)
         if ratio is not None and ratio < -1e-6:
             images = "all" if self.boundary.image_periods(dimension) is not None else "nearest"

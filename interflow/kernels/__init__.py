@@ -3,7 +3,7 @@
 from interflow.kernels.algebra import ScaledKernel, SumKernel
 from interflow.kernels.bandlimited_energy import BandlimitedEnergyKernel
 from interflow.kernels.base import Kernel, RadialKernel
-from interflow.kernels.definiteness import torus_definiteness
+from interflow.kernels.definiteness import stays_definite, torus_definiteness
 from interflow.kernels.distance import DistanceKernel
 from interflow.kernels.gaussian import GaussianKernel
 from interflow.kernels.inverse_multiquadric import InverseMultiquadricKernel
@@ -33,5 +33,6 @@ __all__ = [
     "ScaledKernel",
     "SoftSphereKernel",
     "SumKernel",
+    "stays_definite",
     "torus_definiteness",
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from itertools import product
 from typing import Any
 
 import torch
@@ -12,14 +10,11 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.errors import ArgumentError
+from interflow.kernels.band import band, scale_of
 from interflow.kernels.base import Kernel
 from interflow.kernels.images import ImageSum
 from interflow.kernels.lattice import total
-from interflow.kernels.suprema import sampled_supremum
 from interflow.parameters import positive
-
-MOST_WAVES = 2**20
-"""Waves in the box around the band; more would take gigabytes before the first sum."""
 
 
 class BandlimitedEnergyKernel(Kernel):
@@ -62,38 +57,37 @@ class BandlimitedEnergyKernel(Kernel):
         self.lengths: float | tuple[float, ...] = tuple(values.tolist()) if values.ndim else values.item()
         self.modes = modes
         if isinstance(self.lengths, tuple):
-            _counts(self.lengths, modes)
+            band(self.lengths, modes)
 
     def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
         lengths = self._lengths(len(displacement))
-        band = _band(lengths, self.modes)
-        counts = [max(wave[axis] for wave in band) for axis in range(len(lengths))]
-        axes = zip(displacement, lengths, counts, strict=True)
+        mine = band(lengths, self.modes)
+        axes = zip(displacement, lengths, mine.counts, strict=True)
         waves = [_cosines(part * (2.0 * math.pi / length), count) for part, length, count in axes]
-        value = _nested(band, waves)
+        value = _nested(dict(mine), waves)
         assert isinstance(value, Tensor)  # there is a mode
         return value
 
     def at_zero(self, dimension: int = 1, boundary: Boundary | None = None) -> Tensor | None:
-        return super().at_zero(len(self.lengths) if isinstance(self.lengths, tuple) else dimension, boundary)
+        dimension = len(self.lengths) if isinstance(self.lengths, tuple) else dimension
+        periods = None if boundary is None else boundary.image_periods(dimension)
+        if periods is not None and not self._is_mine(tuple(periods.tolist())):
+            return super().at_zero(dimension, boundary)  # which refuses it
+        return torch.tensor(band(self._lengths(dimension), self.modes).at_zero, dtype=torch.float64)
 
     def coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor | None:
         if not self._is_mine(tuple(lengths.tolist())):
             return None
-        inside = (squared_frequencies > 0.0) & (squared_frequencies <= self._limit() ** 2)
+        limit = band(self._lengths(lengths.numel()), self.modes).limit
+        inside = (squared_frequencies > 0.0) & (squared_frequencies <= limit**2)
         apart = torch.where(inside, squared_frequencies, 1.0)
-        scale = _scale(lengths.numel()) / lengths.prod()
+        scale = scale_of(lengths.numel()) / lengths.prod()
         return torch.where(inside, scale * apart ** (-0.5 * (lengths.numel() + 1)), 0.0)
 
     def tail(self, frequency: float, lengths: tuple[float, ...], order: int) -> float:
         if not self._is_mine(lengths):
             return math.inf
-        above = frequency * (1.0 + 1e-12)
-        return math.fsum(
-            part * _size(wave, lengths) ** order
-            for wave, part in _band(lengths, self.modes).items()
-            if max(2.0 * math.pi * k / length for k, length in zip(wave, lengths, strict=True)) > above
-        )
+        return band(self._lengths(len(lengths)), self.modes).beyond(frequency, order)
 
     def image_tail(self, lengths: tuple[float, ...], shells: int, order: int) -> float:
         return 0.0 if self._is_mine(lengths) else math.inf
@@ -106,17 +100,11 @@ class BandlimitedEnergyKernel(Kernel):
         return super().images(lengths, precision)
 
     def supremum(self, order: int, dimension: int) -> float:
-        if order == 0:
-            return sum(_band(self._lengths(dimension), self.modes).values())
-        return sampled_supremum(self, order, dimension)
+        mine = band(self._lengths(dimension), self.modes)
+        return mine.steepest if order else mine.at_zero
 
     def extra_repr(self) -> str:
         return f"lengths={self.lengths}, modes={self.modes}"
-
-    def _limit(self) -> float:
-        """The largest frequency, past rounding."""
-        shortest = min(self.lengths) if isinstance(self.lengths, tuple) else self.lengths
-        return 2.0 * math.pi * self.modes / shortest * (1.0 + 1e-9)
 
     def _lengths(self, dimension: int) -> tuple[float, ...]:
         if not isinstance(self.lengths, tuple):
@@ -130,42 +118,6 @@ class BandlimitedEnergyKernel(Kernel):
         """Whether they are the kernel's own, up to the rounding of float32."""
         own = self._lengths(len(lengths))
         return all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(lengths, own, strict=True))
-
-
-def _scale(dimension: int) -> float:
-    """A."""
-    return 2.0**dimension * math.pow(math.pi, 0.5 * (dimension - 1)) * math.gamma(0.5 * (dimension + 1))
-
-
-def _size(wave: tuple[int, ...], lengths: tuple[float, ...]) -> float:
-    """``|ωₖ|``."""
-    return 2.0 * math.pi * math.hypot(*(k / length for k, length in zip(wave, lengths, strict=True)))
-
-
-def _counts(lengths: tuple[float, ...], modes: int) -> list[int]:
-    """The most waves of the band along each axis."""
-    counts = [math.floor(modes * length / min(lengths) * (1.0 + 1e-9)) for length in lengths]
-    if (waves := math.prod(count + 1 for count in counts)) > MOST_WAVES:
-        raise ArgumentError(
-            "modes",
-            came=f"{modes} along the shortest of the periods {lengths}, a band in a box of {waves:.1e} waves",
-            wanted=f"a box of at most {MOST_WAVES} waves",
-            remedy="take fewer modes, or periods of like size",
-        )
-    return counts
-
-
-@lru_cache(maxsize=64)
-def _band(lengths: tuple[float, ...], modes: int) -> dict[tuple[int, ...], float]:
-    """The weight of each product of cosines ``Π cos(ωₐ δₐ)``: cₖ for all of the signs of k together."""
-    limit = 2.0 * math.pi * modes / min(lengths) * (1.0 + 1e-9)
-    scale = _scale(len(lengths)) / math.prod(lengths)
-    sizes = {wave: _size(wave, lengths) for wave in product(*(range(n + 1) for n in _counts(lengths, modes)))}
-    return {
-        wave: scale * 2.0 ** sum(k > 0 for k in wave) * size ** -(len(lengths) + 1.0)
-        for wave, size in sizes.items()
-        if 0.0 < size <= limit
-    }
 
 
 def _nested(

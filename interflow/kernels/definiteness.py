@@ -47,6 +47,17 @@ def torus_definiteness(kernel: Kernel, boundary: Boundary, dimension: int) -> fl
     return (coefficients.min() / largest).item() if largest > 0 else None
 
 
+def stays_definite(kernel: Kernel, boundary: Boundary, dimension: int) -> bool:
+    """Whether the kernel is known to be as definite on the domain as in open space, without a sample.
+
+    By Poisson's formula a sum over all images has the transform of the kernel, at the frequencies of the torus.
+    """
+    if not kernel.definite:
+        return False
+    lengths = tuple(boundary.periods(dimension).tolist())
+    return boundary.image_periods(dimension) is not None or kernel.image_tail(lengths, 0, 0) == 0.0
+
+
 def _grid(periods: Tensor, periodic: list[int]) -> Tensor:
     """Regular points over one period of some axes, 0 on the others; shape ``(n, …, n, d)``."""
     samples = _SAMPLES[len(periodic)]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import interflow as fl
-from interflow.kernels import torus_definiteness
+from interflow.kernels import stays_definite, torus_definiteness
 
 TORUS = fl.PeriodicBoundary(1.0)
 
@@ -76,3 +76,12 @@ def test_cosine_of_one_mode_is_definite_and_its_negative_is_not() -> None:
 
     assert torus_definiteness(Cosine(), TORUS, 2) == pytest.approx(0.0, abs=1e-12)
     assert torus_definiteness(-Cosine(), TORUS, 2) == pytest.approx(-1.0)
+
+
+def test_a_definite_kernel_stays_so_where_all_images_count() -> None:
+    everywhere = fl.PeriodicBoundary(1.0, images="all")
+    assert stays_definite(fl.GaussianKernel(0.3), everywhere, 2)
+    assert stays_definite(fl.BandlimitedEnergyKernel(1.0, modes=4), TORUS, 2)
+    assert not stays_definite(fl.GaussianKernel(0.3), TORUS, 2)
+    assert not stays_definite(-fl.GaussianKernel(0.3), everywhere, 2)
+    assert not stays_definite(fl.BandlimitedEnergyKernel(2.0, modes=4), TORUS, 2)

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, final
+from typing import final
 
 from interflow.sums.backends.base import Question
 from interflow.sums.backends.series import SeriesBackend, threads
 from interflow.sums.series import NonuniformFFT, Settings, Transform, UnsuitableError
-from interflow.sums.series.nonuniform import PACKAGES, is_installed
-
-_SAFETY: Final = 4.0
-"""Times its own tolerance by which FINUFFT may miss an exponential; up to 3 was seen over d, modes and tolerances."""
-
-_FINEST: Final = 1e-14
-"""The least tolerance that FINUFFT takes."""
+from interflow.sums.series.nonuniform import LEAST_PRECISION, PACKAGES, Work, is_installed
 
 
 @final
@@ -44,19 +38,19 @@ class Nufft(SeriesBackend):
     def transform(self, settings: Settings) -> Transform:
         if settings.modes.dimension > 3:
             raise UnsuitableError(f"it transforms in 1, 2 and 3 dimensions, not in {settings.modes.dimension}")
-        precision = (settings.precision - settings.rounding) / _SAFETY
-        if precision < _FINEST:
+        precision = settings.precision - settings.rounding
+        if precision < LEAST_PRECISION:
             raise UnsuitableError(
                 f"the tolerance needs exponentials right to {settings.precision:.1e}, which float64 does not hold for "
                 f"{settings.modes.count} modes"
             )
-        return NonuniformFFT(min(precision, 0.1))
+        return NonuniformFFT(precision)
 
     def seconds(self, question: Question, settings: Settings, count: int) -> float:
-        modes = settings.modes
-        width = 1.0 + math.log10(_SAFETY / settings.precision)
-        a_point = 2e-8 + 2.5e-9 * width + 5.5e-10 * width**modes.dimension
-        fine = 2.0**modes.dimension * modes.count
-        transforms = 1 + (count + 1) // 2
-        points = question.columns + (transforms - 1) * question.rows
-        return 9e-4 + (points * a_point + transforms * fine * 3e-8) / (threads() if question.device == "cpu" else 300)
+        on_cpu = question.device == "cpu"
+        synthesis = [question.rows] * math.ceil(count / 2)  # two real sums go through one complex transform
+        total = 0.0
+        for points in (question.columns, *synthesis):
+            work = Work(math.ceil(points / threads()) if on_cpu else points, settings.modes, settings.precision)
+            total += work.seconds(work.upsampling()) if on_cpu else work.seconds(2.0) / 300
+        return 9e-4 + total
