@@ -54,8 +54,10 @@ def stays_definite(kernel: Kernel, boundary: Boundary, dimension: int) -> bool:
     """
     if not kernel.definite:
         return False
-    lengths = tuple(boundary.periods(dimension).tolist())
-    return boundary.image_periods(dimension) is not None or kernel.image_tail(lengths, 0, 0) == 0.0
+    periods = boundary.periods(dimension)
+    if not bool(periods.isfinite().any()) or boundary.image_periods(dimension) is not None:
+        return True
+    return kernel.image_tail(tuple(periods.tolist()), 0, 0) == 0.0
 
 
 def _grid(periods: Tensor, periodic: list[int]) -> Tensor:
