@@ -52,12 +52,12 @@ def stays_definite(kernel: Kernel, boundary: Boundary, dimension: int) -> bool:
 
     By Poisson's formula a sum over all images has the transform of the kernel, at the frequencies of the torus.
     """
+    periods = boundary.periods(dimension)
+    if not bool(periods.isfinite().any()):
+        return True
     if not kernel.definite:
         return False
-    periods = boundary.periods(dimension)
-    if not bool(periods.isfinite().any()) or boundary.image_periods(dimension) is not None:
-        return True
-    return kernel.image_tail(tuple(periods.tolist()), 0, 0) == 0.0
+    return boundary.image_periods(dimension) is not None or kernel.image_tail(tuple(periods.tolist()), 0, 0) == 0.0
 
 
 def _grid(periods: Tensor, periodic: list[int]) -> Tensor:
