@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 import torch
 from torch import Tensor
 
+from interflow.boundaries import Boundary, Extent, OpenBoundary
 from interflow.errors import ArgumentError
 from interflow.state import State
 from interflow.validation import is_count
@@ -71,6 +72,10 @@ class Solution(Protocol):
         """``(frames, …)`` each: the energy, and what else was observed at the frames, by name."""
 
     @property
+    def extent(self) -> Extent:
+        """Where the domain ends."""
+
+    @property
     def stats(self) -> Mapping[str, Any]:
         """How the run went: ``steps``, ``seconds``, ``steps_per_second``, and what the energy says about itself."""
 
@@ -96,6 +101,7 @@ class MemorySolution:
     scalars: Mapping[str, Tensor]
     stats: Mapping[str, Any]
     final: State
+    extent: Extent
 
     @property
     def energies(self) -> Tensor:
@@ -177,11 +183,16 @@ class Recorder(Protocol):
 
 @final
 class MemoryRecording:
-    """Collects the frames of a run that starts where the system is."""
+    """Collects the frames of a run that starts where the system is.
+
+    Args:
+        boundary: the domain; None for open space.
+    """
 
     made = 0
 
-    def __init__(self) -> None:
+    def __init__(self, boundary: Boundary | None = None) -> None:
+        self._boundary = OpenBoundary() if boundary is None else boundary
         self._states: list[State] = []
         self._scalars: list[Mapping[str, Tensor]] = []
 
@@ -206,6 +217,7 @@ class MemoryRecording:
             scalars={name: torch.stack([scalars[name] for scalars in self._scalars]) for name in self._scalars[0]},
             stats=stats,
             final=final_state,
+            extent=self._boundary.extent(final_state.positions.shape[1]),
         )
 
 
@@ -219,7 +231,7 @@ class Memory:
         if resume:
             remedy = "Say where: simulate(..., out=fl.RunFolder('runs/a'), resume=True)."
             raise ArgumentError("resume", came="True without `out`", wanted="the folder of the run", remedy=remedy)
-        yield MemoryRecording()
+        yield MemoryRecording(system.boundary)
 
 
 def check_observables(observables: Mapping[str, object] | None) -> None:

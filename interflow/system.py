@@ -226,7 +226,7 @@ class ParticleSystem(nn.Module):
         Raises:
             ArgumentError: if gradients cannot flow through the integrator's steps, with the reason.
         """
-        plan, recording, callbacks = FramePlan(steps, save_every), MemoryRecording(), tuple(callbacks)
+        plan, recording, callbacks = FramePlan(steps, save_every), MemoryRecording(self.boundary), tuple(callbacks)
         mode = gradient_mode(gradient, steps=steps, window=window, generator=self.generator)
         self._check_differentiable()
         start = time.perf_counter()

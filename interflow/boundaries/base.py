@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from interflow.boundaries.extent import Extent
 from interflow.errors import ArgumentError
 from interflow.parameters import Parametrised, hyperparameters
 from interflow.validation import check_cloud, check_same_space
@@ -41,6 +42,11 @@ class Boundary(Parametrised, ABC):
     def periods(self, dimension: int) -> Tensor:
         """The period of each of ``d`` axes, ``(d,)`` in float64; infinite where the domain is not periodic."""
         return torch.full((dimension,), math.inf, dtype=torch.float64)
+
+    def extent(self, dimension: int) -> Extent:
+        """Where the domain ends along each of ``d`` axes; without end by default."""
+        infinite = torch.full((dimension,), math.inf, dtype=torch.float64)
+        return Extent(-infinite, infinite, torch.zeros(dimension, dtype=torch.bool))
 
     def image_periods(self, dimension: int) -> Tensor | None:
         """The periods along which all images of a point count, ``(d,)``, infinite elsewhere; None if there are none."""

@@ -17,6 +17,11 @@ def corner(name: str, value: float | Tensor) -> Tensor:
     return tensor
 
 
+def on_axes(value: Tensor, dimension: int) -> Tensor:
+    """A corner as numbers to keep: ``(d,)`` in float64, on the CPU."""
+    return value.detach().double().cpu().expand(dimension).clone()
+
+
 def check_same_axes(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
     """Raise `ArgumentError` naming the first argument if the two have different numbers of axes."""
     if value.ndim == other.ndim == 1 and value.numel() != other.numel():

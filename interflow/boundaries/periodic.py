@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from interflow.boundaries.base import Boundary
-from interflow.boundaries.box import check_same_axes, corner
+from interflow.boundaries.box import check_same_axes, corner, on_axes
+from interflow.boundaries.extent import Extent
 from interflow.parameters import PositiveParameter
 from interflow.validation import check_choice
 
@@ -70,6 +71,10 @@ class PeriodicBoundary(Boundary):
 
     def periods(self, dimension: int) -> Tensor:
         return self.lengths.expand(dimension).to(torch.float64)
+
+    def extent(self, dimension: int) -> Extent:
+        lower, upper = (on_axes(corner, dimension) for corner in (self.lower, self.lower + self.lengths))
+        return Extent(lower, upper, torch.ones(dimension, dtype=torch.bool))
 
     def image_periods(self, dimension: int) -> Tensor | None:
         return self.periods(dimension) if self.images == "all" else None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from interflow.boundaries.base import Boundary
+from interflow.boundaries.extent import Extent
 from interflow.errors import ArgumentError
 
 
@@ -58,6 +59,12 @@ class ProductBoundary(Boundary):
     def periods(self, dimension: int) -> Tensor:
         self.check_dimension(dimension)
         return torch.cat([axis.periods(1) for axis in self.axes])
+
+    def extent(self, dimension: int) -> Extent:
+        self.check_dimension(dimension)
+        parts = [axis.extent(1) for axis in self.axes]
+        lower, upper = torch.cat([part.lower for part in parts]), torch.cat([part.upper for part in parts])
+        return Extent(lower, upper, torch.cat([part.periodic for part in parts]))
 
     def image_periods(self, dimension: int) -> Tensor | None:
         self.check_dimension(dimension)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from interflow.boundaries.base import Boundary
-from interflow.boundaries.box import check_same_axes, corner
+from interflow.boundaries.box import check_same_axes, corner, on_axes
+from interflow.boundaries.extent import Extent
 from interflow.errors import ArgumentError
 
 
@@ -54,6 +55,10 @@ class ReflectingBoundary(Boundary):
     def reflect(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         inside, phase, length = self._unfolded(x)
         return self.wrap(x), torch.where(inside | (phase < length), v, -v)
+
+    def extent(self, dimension: int) -> Extent:
+        lower, upper = (on_axes(corner, dimension) for corner in (self.lower, self.upper))
+        return Extent(lower, upper, torch.zeros(dimension, dtype=torch.bool))
 
     def _unfolded(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Whether x is inside, ``(x − lower) mod 2L``, which is below L after an even number of bounces, and L."""

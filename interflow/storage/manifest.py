@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from interflow.boundaries import Extent
 from interflow.errors import StorageError
 from interflow.solution import FramePlan
 from interflow.storage.choices import Choices
@@ -19,6 +22,47 @@ LARGEST_SIZE = 1 << 20
 
 Name = Annotated[str, Field(pattern=r"^(scalars/)?[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class StoredExtent(BaseModel):
+    """Where the domain of a run ends, in numbers that JSON has.
+
+    Args:
+        lower: the lower corner, a number an axis; None where there is no end.
+        upper: the upper corner, likewise.
+        periodic: whether an axis closes up.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    lower: list[float | None]
+    upper: list[float | None]
+    periodic: list[bool]
+
+    @classmethod
+    def of(cls, extent: Extent) -> StoredExtent:
+        """What is kept of an extent."""
+        lower, upper = (
+            [value if math.isfinite(value) else None for value in corner.tolist()]
+            for corner in (extent.lower, extent.upper)
+        )
+        return cls(lower=lower, upper=upper, periodic=extent.periodic.tolist())
+
+    def on_axes(self, dimension: int) -> Extent:
+        """The extent again.
+
+        Raises:
+            StorageError: if it is not of ``d`` axes.
+        """
+        if not len(self.lower) == len(self.upper) == len(self.periodic) == dimension:
+            raise StorageError(f"The manifest's extent is not of {dimension} axes.")
+        lower = [-math.inf if value is None else value for value in self.lower]
+        upper = [math.inf if value is None else value for value in self.upper]
+        return Extent(
+            torch.tensor(lower, dtype=torch.float64),
+            torch.tensor(upper, dtype=torch.float64),
+            torch.tensor(self.periodic, dtype=torch.bool),
+        )
 
 
 class Manifest(BaseModel):
@@ -32,6 +76,7 @@ class Manifest(BaseModel):
         finished: whether the last step was made.
         arrays: the digest of each array's description, by its name.
         choices: what the run depends on beside its config.
+        extent: where its domain ends; None for open space.
         stats: how the run went.
     """
 
@@ -46,6 +91,7 @@ class Manifest(BaseModel):
     finished: bool = False
     arrays: dict[Name, Digest] = Field(default_factory=dict)
     choices: Choices
+    extent: StoredExtent | None = None
     stats: dict[str, Any] = Field(default_factory=dict)
 
     @property

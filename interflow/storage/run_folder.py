@@ -27,7 +27,7 @@ from interflow.solution import FramePlan
 from interflow.storage.checkpoint import Checkpoint, latest
 from interflow.storage.choices import Choices
 from interflow.storage.files import UNFINISHED, check_no_links, flush, locked, replace_file, told
-from interflow.storage.manifest import Manifest
+from interflow.storage.manifest import Manifest, StoredExtent
 from interflow.storage.recording import FolderRecording, snapshot
 from interflow.storage.stored import read_manifest
 from interflow.system import ParticleSystem
@@ -119,7 +119,11 @@ class RunFolder:
         if os.path.lexists(self.path):
             self._make_way()
         manifest = Manifest(
-            steps=plan.steps, save_every=plan.save_every, first_step=system.state.step, choices=Choices.now(system)
+            steps=plan.steps,
+            save_every=plan.save_every,
+            first_step=system.state.step,
+            choices=Choices.now(system),
+            extent=StoredExtent.of(system.boundary.extent(system.state.positions.shape[1])),
         )
         with told(self.path, "make the folder"):
             self.path.parent.mkdir(parents=True, exist_ok=True)

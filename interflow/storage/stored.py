@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from interflow.boundaries import Extent, OpenBoundary
 from interflow.errors import ArgumentError, StorageError
 from interflow.solution import ENERGY
 from interflow.state import State
@@ -146,6 +147,12 @@ class StoredSolution:
         """``(frames, …)`` each, by name."""
         names = [name for name in self.manifest.arrays if name.startswith(SCALARS)]
         return {name.removeprefix(SCALARS): self._frames(name)[:] for name in names}
+
+    @property
+    def extent(self) -> Extent:
+        """Where the domain ends."""
+        dimension, kept = self.positions.shape[-1], self.manifest.extent
+        return OpenBoundary().extent(dimension) if kept is None else kept.on_axes(dimension)
 
     @property
     def stats(self) -> Mapping[str, Any]:
