@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from interflow.errors import ArgumentError
 from interflow.sums.backends.base import Inputs, Job, LoopBackend, Request, operations_per_pair
 from interflow.sums.backends.products import predicted_seconds, sum_by_products
+from interflow.sums.backends.retry import on_smaller_tiles
 from interflow.sums.backends.tiles import Tile, Workspace, block, compile_program, summand, tiles
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup_vectors
@@ -21,7 +22,7 @@ class Dense(LoopBackend):
 
     A tile has ``2·tile`` rows and ``tile/2`` columns: sums in the positions' dtype are short, and those of tiles are
     added up in float64. Points with many coordinates go through matrix products, where the kernel depends on the
-    distance alone.
+    distance alone. Where memory runs out it warns, and goes on with smaller tiles.
 
     Args:
         tile: side of a square of as many pairs; the working set of a few tiles should fit the cache.
@@ -46,6 +47,9 @@ class Dense(LoopBackend):
         return 5e-5 + operations * (tiles * 4e-6 + request.pairs * 5e-11)
 
     def evaluate(self, inputs: Inputs) -> Tensor:
+        return on_smaller_tiles(lambda tile: replace(self, tile=tile)._on_tiles(inputs), self.tile)
+
+    def _on_tiles(self, inputs: Inputs) -> Tensor:
         vectors = lookup_vectors(inputs.formula)
         return super().evaluate(inputs) if vectors is None else sum_by_products(vectors, inputs, self.tile)
 
