@@ -33,6 +33,7 @@ def command(
     """Fit points to the TARGET in a file: NPY, NPZ, CSV, XYZ, PLY, OBJ, STL, LAS, PNG or JPEG.
 
     The folder holds fitted.EXT in the target's format, report.png and summary.json; of an image also fitted.svg.
+    The report on a PNG is report.jpg, so that fitted.png is the only PNG there.
     """
     document = Document({}) if config is None else read(config)
     changes = [parse_assignment(text) for text in assignments]

@@ -25,7 +25,7 @@ from interflow.storage.points import PointCloud, read_points, write_points
 from interflow.storage.points.svg import write_svg
 from interflow.views import fit_report
 
-_WATCHED, _DIRECTIONS = 10_000, 16  # held-out points and directions for a look on the way
+_DIRECTIONS = 16  # for a look on the way
 
 
 class FitJob:
@@ -57,11 +57,11 @@ class FitJob:
     def run(self, folder: Path, quiet: bool) -> dict[str, Any]:
         """Fit, judge, and write everything into a folder; returns the summary."""
         trace: list[tuple[float, float, float]] = []
-        held_out = self.split.held_out[:_WATCHED]
         with _progress(self.settings.steps, quiet) as show:
 
             def look(record: Record, positions: Tensor, weights: Tensor) -> None:
-                distance = sliced_w2(positions, held_out, weights, directions=_DIRECTIONS)
+                parts = self.split
+                distance = sliced_w2(positions, parts.held_out, weights, parts.held_out_weights, _DIRECTIONS)
                 trace.append((record.seconds, record.loss, distance))
                 show(record, distance)
 
@@ -98,8 +98,8 @@ class FitJob:
         parts: Split = self.split
         judged = {
             "points": len(parts.held_out),
-            "fitted": figures(fitted.positions, fitted.weights, parts.held_out),
-            "independent_sample": figures(parts.sample, None, parts.held_out),
+            "fitted": figures(fitted.positions, fitted.weights, parts),
+            "independent_sample": figures(parts.sample, None, parts),
         }
         return {
             "target": str(self.target),
@@ -121,16 +121,16 @@ class FitJob:
         if cloud.canvas is not None:
             write_svg(folder / "fitted.svg", cloud, self.reading)
         report = fit_report(
-            self._arrays(self.split.seen),
+            self.cloud.positions,
             self._arrays(fitted.start),
             cloud.positions,
-            target_weights=None if self.split.seen_weights is None else self.split.seen_weights.cpu().numpy(),
+            target_weights=self.cloud.weights,
             history=trace,
             reference=summary["held_out"]["independent_sample"]["sliced_w2"],
             title=self.target.name,
             image=cloud.canvas is not None,
         )
-        report.savefig(folder / "report.png")
+        report.savefig(folder / f"report{_report_suffix(self.target)}")
         text = json.dumps(summary, indent=2, default=str)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
@@ -170,6 +170,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         unfinished.rename(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _report_suffix(target: Path) -> str:
+    """That of a picture, other than the target's, so that the fitted points are the only file of their kind."""
+    return ".jpg" if target.suffix.lower() == ".png" else ".png"
 
 
 def default_folder(target: Path) -> Path:

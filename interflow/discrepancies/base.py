@@ -62,14 +62,10 @@ class Discrepancy(nn.Module, ABC):
         """The velocity of `value_and_velocity` alone."""
         return self.value_and_velocity(x, y, x_weights, y_weights)[1]
 
-    def constant(self, y: Tensor, y_weights: Tensor | None = None) -> Tensor:
-        """The part of D that depends on y alone, which a descent to a fixed target needs once; 0 by default."""
-        return y.new_zeros(())
-
     def relative(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> Tensor:
-        """D less its `constant`, a scalar; by default D itself. No batches."""
+        """D up to a part that depends on y alone, which may cost less: a scalar. By default D itself. No batches."""
         value: Tensor = self(x, y, x_weights, y_weights)
         return value
 

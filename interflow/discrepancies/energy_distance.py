@@ -82,9 +82,6 @@ class EnergyDistance(Discrepancy):
     ) -> list[tuple[str, Explanation]]:
         return self.mmd.explain(x, y, x_weights, y_weights)
 
-    def constant(self, y: Tensor, y_weights: Tensor | None = None) -> Tensor:
-        return self.mmd.constant(y, y_weights)
-
     def relative(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> Tensor:

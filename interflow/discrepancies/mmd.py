@@ -121,15 +121,14 @@ class MMD(Discrepancy):
         field_y = sums.field(self.kernel, x, y, y_weights, **self._options)
         return self._descent(x, x_weights, field_x, field_y)
 
-    def constant(self, y: Tensor, y_weights: Tensor | None = None) -> Tensor:
-        """``Σ bᵢbⱼ k(yᵢ,yⱼ)``."""
-        return self._within(y, y_weights)
-
     def relative(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> Tensor:
-        """``Σ aᵢaⱼ k(xᵢ,xⱼ) − 2 Σ aᵢbⱼ k(xᵢ,yⱼ)``, for which no pairs of y are summed."""
+        """``Σ aᵢaⱼ k(xᵢ,xⱼ) − 2 Σ aᵢbⱼ k(xᵢ,yⱼ)``, for which no pairs of y are summed; MMD² where a series is."""
         self._check(x, y, x_weights, y_weights, batched=False)
+        spectral = self._spectral(x, y, x_weights, y_weights)
+        if spectral is not None:
+            return spectral.value()[0]
         across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
         return self._within(x, x_weights) - 2.0 * across
 

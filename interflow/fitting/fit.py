@@ -9,12 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from interflow.discrepancies import Discrepancy, EnergyDistance
+from interflow.boundaries import OpenBoundary
+from interflow.discrepancies import Discrepancy
 from interflow.energies import DiscrepancyEnergy
 from interflow.errors import ArgumentError
+from interflow.fitting.defaults import Default, default_discrepancy
 from interflow.fitting.descent import Descent, Watch, descend
 from interflow.fitting.ladder import rungs
 from interflow.fitting.normalisation import Normalisation
+from interflow.fitting.repeatable import repeatable
 from interflow.fitting.result import Fit
 from interflow.fitting.settings import FitSettings
 from interflow.fitting.starts import STARTS
@@ -56,7 +59,8 @@ def fit(
     Args:
         source: how many points, or the points to move, ``(N, d)``.
         target: ``(M, d)``, floating.
-        discrepancy: what is descended; None for the energy distance.
+        discrepancy: what is descended; None for the energy distance, which for many points in the plane is taken
+            over waves down to half of the distance between neighbours; ``stats["discrepancy"]`` says so.
         source_weights: ``(N,)``, of the points to move, not negative; None for equal ones.
         target_weights: ``(M,)``, not negative; None for equal ones. Both are scaled to the same mass.
         integrator: how points move: `Euler` for plain descent, `Momentum`, `NamedOptimizer`, or another; None for
@@ -90,15 +94,20 @@ def fit(
         steps, seconds, decrease, loss, start, ladder, noise, batch, weight_rate, check_every, seed, deterministic
     )
     _check(source, source_weights, target, target_weights)
-    discrepancy = EnergyDistance() if discrepancy is None else discrepancy
-    check_instance("discrepancy", discrepancy, Discrepancy)
+    if discrepancy is not None:
+        check_instance("discrepancy", discrepancy, Discrepancy)
     mass = 1.0 if target_weights is None else float(target_weights.double().sum())
     target_weights = _shares("target_weights", target_weights)
-    unit = Normalisation.of(target, target_weights, discrepancy.boundary)
+    unit = Normalisation.of(target, target_weights, OpenBoundary() if discrepancy is None else discrepancy.boundary)
     goal = unit.apply(target)
     generator = torch.Generator().manual_seed(seed)
     points = STARTS[start](source, goal, target_weights, generator) if isinstance(source, int) else unit.apply(source)
-    stages = [DiscrepancyEnergy(rung, goal, target_weights) for rung in rungs(discrepancy, ladder)]
+    if discrepancy is None:
+        chosen = default_discrepancy(points, goal, target_weights)
+    else:
+        chosen = Default(discrepancy, type(discrepancy).__name__)
+    descended = repeatable(chosen.discrepancy) if deterministic else chosen.discrepancy
+    stages = [DiscrepancyEnergy(rung, goal, target_weights) for rung in rungs(descended, ladder)]
 
     def report(record: Record, positions: Tensor, weights: Tensor) -> None:
         if callback is not None:
@@ -109,6 +118,7 @@ def fit(
     result = descend(descent, Watch(report))
     stats = {
         **result.stats,
+        "discrepancy": chosen.description,
         "scale": unit.scale,
         "wall_seconds": time.perf_counter() - began,
         "loss": result.history[-1].loss,

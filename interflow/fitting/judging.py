@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from interflow.fitting.quality import MOST_POINTS, exact_w2, sliced_w2
+from interflow.fitting.starts import systematic
 
 MOST_HELD_OUT = 50_000
 
@@ -20,15 +21,17 @@ class Split:
 
     Args:
         seen: ``(M, d)``, what a fit descends to.
-        seen_weights: ``(M,)``; None for equal ones.
-        held_out: ``(K, d)``, of equal weights.
-        sample: ``(N, d)``, independent points of the target.
+        seen_weights: ``(M,)``, with the mass of the whole target; None for equal ones.
+        held_out: ``(K, d)``, none of the points that are seen.
+        held_out_weights: ``(K,)``; None for equal ones.
+        sample: ``(N, d)``, independent draws from what is seen.
         index: places of the seen points in the target.
     """
 
     seen: Tensor
     seen_weights: Tensor | None
     held_out: Tensor
+    held_out_weights: Tensor | None
     sample: Tensor
     index: Tensor
 
@@ -36,8 +39,9 @@ class Split:
 def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed: int) -> Split:
     """Keep a part of a target for judging, 50 000 points at most.
 
-    Points of equal weights are samples, and random ones are held out. Weighted points, as those of an image, are the
-    measure itself, which a fit must see whole: independent draws from it are held out.
+    Points of equal weights are samples, and random ones are held out. Of weighted points, as those of an image, one is
+    held out in each of as many stretches of the order that they are stored in, so that what is seen thins out evenly.
+    A single point can only be both.
 
     Args:
         target: ``(M, d)``.
@@ -47,23 +51,53 @@ def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed:
         seed: of the draws.
     """
     generator = torch.Generator().manual_seed(seed)
-    kept = max(1, min(MOST_HELD_OUT, round(part * len(target))))
-    if weights is None and len(target) > 1:
-        order = torch.randperm(len(target), generator=generator)
-        seen = order[kept:].sort().values
-        sample = target[seen[torch.randint(len(seen), (count,), generator=generator)]]
-        return Split(target[seen], None, target[order[:kept]], sample, seen)
-    masses = target.new_ones(len(target)) if weights is None else weights
-    held_out, sample = (target[_draws(size, masses, generator)] for size in (kept, count))
-    return Split(target, weights, held_out, sample, torch.arange(len(target)))
+    size = len(target)
+    kept = max(1, min(MOST_HELD_OUT, round(part * size), size - 1))
+    chosen = _one_in_each(kept, size, generator) if weights is not None else _any(kept, size, generator)
+    is_held = torch.zeros(size, dtype=torch.bool).index_fill(0, chosen, True)
+    index = torch.arange(size) if size == 1 else (~is_held).nonzero().flatten()
+    seen = target[index]
+    if weights is None:
+        sample = seen[_draws(count, seen.new_ones(len(seen)), generator)]
+        return Split(seen, None, target[chosen], None, sample, index)
+    seen_weights = _with_mass(weights[index], weights)
+    return Split(
+        seen, seen_weights, target[chosen], weights[chosen], seen[_draws(count, seen_weights, generator)], index
+    )
 
 
-def figures(points: Tensor, weights: Tensor | None, held_out: Tensor) -> dict[str, float | None]:
-    """The distances of a weighted cloud to held-out points: sliced W₂, and W₂ where both are small enough for it."""
-    sliced = sliced_w2(points, held_out, weights)
+def figures(points: Tensor, weights: Tensor | None, parts: Split) -> dict[str, float | None]:
+    """The distances of a weighted cloud to the held-out part: sliced W₂, and W₂ where both are small enough for it."""
+    sliced = sliced_w2(points, parts.held_out, weights, parts.held_out_weights)
     equal = weights is None or bool((weights == weights[0]).all())
-    exact = exact_w2(points, held_out[:MOST_POINTS]) if equal and len(points) <= MOST_POINTS else None
+    exact = exact_w2(points, _few(parts)) if equal and len(points) <= MOST_POINTS else None
     return {"sliced_w2": sliced, "exact_w2": exact}
+
+
+def _few(parts: Split) -> Tensor:
+    """Held-out points of equal weights, as many as W₂ is computed for."""
+    if parts.held_out_weights is None:
+        return parts.held_out[:MOST_POINTS]
+    count = min(MOST_POINTS, len(parts.held_out))
+    return parts.held_out[systematic(count, parts.held_out_weights, torch.Generator().manual_seed(0))]
+
+
+def _any(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Random indices, none twice."""
+    return torch.randperm(size, generator=generator)[:count]
+
+
+def _one_in_each(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """A random index from each of ``count`` stretches of nearly equal length."""
+    borders = torch.arange(count + 1, dtype=torch.int64) * size // count
+    offsets = torch.rand(count, generator=generator, dtype=torch.float64) * borders.diff()
+    return torch.minimum(borders[:-1] + offsets.long(), borders[1:] - 1)
+
+
+def _with_mass(weights: Tensor, whole: Tensor) -> Tensor:
+    """Weights of a part, scaled to the mass of the whole; unchanged where the part has none."""
+    mass = float(weights.double().sum())
+    return weights * (float(whole.double().sum()) / mass) if mass > 0 else weights
 
 
 def _draws(count: int, weights: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from interflow.discrepancies import Discrepancy
 from interflow.errors import ArgumentError
+from interflow.kernels import Kernel
 from interflow.parameters import Parametrised
 
 DiscrepancyT = TypeVar("DiscrepancyT", bound=Discrepancy)
@@ -41,7 +42,9 @@ def rungs(discrepancy: DiscrepancyT, factors: Sequence[float]) -> list[Discrepan
 def _widened(discrepancy: DiscrepancyT, factor: float) -> DiscrepancyT:
     kernels = [part for part in discrepancy.modules() if isinstance(part, Parametrised) and BANDWIDTH in part._positive]
     if not kernels:
-        came = f"{type(discrepancy).__name__}, whose kernel has no bandwidth `{BANDWIDTH}`"
+        named = sorted({type(part).__name__ for part in discrepancy.modules() if isinstance(part, Kernel)})
+        of = f" with {' and '.join(named)}" if named else ""
+        came = f"{type(discrepancy).__name__}{of}, without a bandwidth `{BANDWIDTH}`"
         remedy = "Take MMD with a GaussianKernel, say; the energy distance acts at all lengths and needs no ladder."
         raise ArgumentError("ladder", came=came, wanted="a discrepancy with a bandwidth", remedy=remedy)
     for kernel in kernels:

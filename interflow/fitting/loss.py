@@ -29,7 +29,8 @@ class Loss:
     @torch.no_grad()
     def __call__(self, positions: Tensor, weights: Tensor) -> float:
         """D of a weighted cloud."""
+        arguments = (positions.double(), self._target, weights.double(), self._weights)
+        relative = float(self._discrepancy.relative(*arguments))
         if self._constant is None:
-            self._constant = float(self._discrepancy.constant(self._target, self._weights))
-        relative = self._discrepancy.relative(positions.double(), self._target, weights.double(), self._weights)
-        return float(relative) + self._constant
+            self._constant = float(self._discrepancy(*arguments)) - relative
+        return relative + self._constant

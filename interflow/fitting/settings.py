@@ -29,7 +29,8 @@ class FitSettings:
         weight_rate: η of learned weights; 0 keeps the weights.
         check_every: steps between two looks at the loss.
         seed: of every random draw.
-        deterministic: refuse what may give other bits on another day.
+        deterministic: the same machine and seed give the same bits: no limit of time, and where it is open which
+            backend sums, only those that repeat.
     """
 
     steps: int = 60

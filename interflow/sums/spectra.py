@@ -40,25 +40,40 @@ class Spectrum:
 
 
 class KeptSpectrum:
-    """The last spectrum of a measure that no gradient is wanted of, while its tensors and the series' modes stay."""
+    """The last spectra of measures that no gradient is wanted of, while their tensors and the series' modes stay.
+
+    Two are kept, since a target is often there in two dtypes.
+    """
 
     def __init__(self) -> None:
-        self._points: weakref.ref[Tensor] | None = None
-        self._key: tuple[object, ...] = ()
-        self._spectrum: Spectrum | None = None
+        self._kept: list[_Kept] = []
 
     def of(self, series: Series, points: Tensor, weights: Tensor | None) -> Spectrum:
         """The spectrum of the measure, from before if it is the same measure on the same modes."""
         if points.requires_grad or (weights is not None and weights.requires_grad):
             return spectrum(series, points, weights)
         key = (series.modes, series.transform, points._version, *_identity(weights))
-        if self._spectrum is None or self._points is None or self._points() is not points or self._key != key:
-            self._spectrum = spectrum(series, points, weights)
-            self._points, self._key = weakref.ref(points), key
-        return self._spectrum
+        for kept in self._kept:
+            if kept.points() is points and kept.key == key:
+                return kept.spectrum
+        made = _Kept(weakref.ref(points), key, spectrum(series, points, weights))
+        self._kept = [
+            made,
+            *(kept for kept in self._kept if kept.points() is not None and kept.points() is not points),
+        ][:2]
+        return made.spectrum
 
     def __reduce__(self) -> tuple[type[KeptSpectrum], tuple[()]]:
         return KeptSpectrum, ()  # a copy begins with nothing
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A spectrum, and of what it is."""
+
+    points: weakref.ref[Tensor]
+    key: tuple[object, ...]
+    spectrum: Spectrum
 
 
 def _identity(weights: Tensor | None) -> tuple[object, ...]:

@@ -79,6 +79,22 @@ class TestAutocast:
             value = loss(x, y)
         torch.testing.assert_close(value.double(), expected, rtol=0, atol=1e-6)
 
+    @pytest.mark.parametrize("backend", ["auto", "dense", "compiled"])
+    @pytest.mark.parametrize("dimension", [2, 256])
+    def test_the_gradient_is_that_of_single_precision_also_where_backward_runs_inside(self, dimension, backend):
+        if (dimension, backend) == (256, "compiled"):
+            pytest.skip("it refuses points with so many coordinates")
+        loss = MMD(GaussianKernel(dimension**0.5), backend=backend)
+        x, y = (torch.randn(40, dimension, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+        leaf = x.clone().requires_grad_()
+        (expected,) = torch.autograd.grad(loss(leaf, y), leaf)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            inside = torch.autograd.grad(loss(leaf, y), leaf)[0]
+            value = loss(leaf, y)
+        outside = torch.autograd.grad(value, leaf)[0]
+        assert torch.equal(inside, expected)
+        assert torch.equal(outside, expected)
+
     @every_loss
     def test_weights_may_be_half_too(self, make):
         loss, x, y, weights = make(), data(4, 0), data(3, 1), torch.full((4,), 0.25)

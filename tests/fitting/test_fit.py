@@ -1,9 +1,13 @@
 """A fit brings points to the target, in the target's own coordinates, and says why it ended."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 import interflow as fl
+from interflow.fitting.repeatable import repeatable
 
 
 def target(count=300, dimension=2, seed=0):
@@ -70,6 +74,35 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     assert torch.equal(first.positions, second.positions)
     assert [record.loss for record in first.history] == [record.loss for record in second.history]
     assert not torch.equal(first.positions, other.positions)
+
+
+BITS = """
+import hashlib, torch, interflow as fl
+target = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
+fitted = fl.fit(50, target, steps=8, seed=3, deterministic=True)
+print(hashlib.sha256(fitted.positions.numpy().tobytes()).hexdigest(), fitted.history[-1].loss.hex())
+"""
+
+
+def test_two_processes_give_the_same_bits():
+    runs = [subprocess.run([sys.executable, "-c", BITS], capture_output=True, text=True) for _ in range(2)]
+    first, second = (run.stdout.split()[-2:] for run in runs)
+    assert len(first[0]) == 64
+    assert first == second
+
+
+def test_a_fit_that_is_to_repeat_leaves_the_choice_to_backends_that_do():
+    own = fl.EnergyDistance()
+    said = repeatable(fl.MMD(fl.GaussianKernel(0.3) + fl.GaussianKernel(1.0), backend=fl.Auto(repetitions=3)))
+    assert said.backend == fl.Auto(repetitions=3, deterministic=True)
+    assert repeatable(own).mmd.backend == fl.Auto(deterministic=True)
+    assert own.mmd.backend == "auto"
+    assert repeatable(DENSE).mmd.backend == "dense"
+
+
+def test_a_ladder_without_a_bandwidth_names_the_kernel():
+    with pytest.raises(fl.ArgumentError, match="EnergyDistance with DistanceKernel, without a bandwidth"):
+        small(ladder=(2, 1))
 
 
 def test_weights_are_learned_on_the_simplex_and_carry_the_mass_of_the_target():

@@ -5,7 +5,7 @@ import torch
 
 import interflow as fl
 from interflow.fitting.batches import MiniBatches
-from interflow.fitting.judging import split
+from interflow.fitting.judging import figures, split
 from interflow.fitting.noise import NoiseInjection
 from interflow.fitting.quality import exact_w2, sliced_w2
 from interflow.fitting.starts import from_box, from_samples, systematic
@@ -82,6 +82,13 @@ def test_the_step_size_scales_with_the_bandwidth_as_the_flow_does():
     assert sizes[1] / sizes[0] == pytest.approx(4.0, rel=0.2)  # λ is 1 / σ² times a number
 
 
+@pytest.mark.parametrize("dimension", [1, 2, 10, 64])
+def test_a_descent_with_the_measured_step_size_does_not_run_away_in_any_dimension(dimension):
+    y = normal(300, dimension)
+    losses = [record.loss for record in fl.fit(40, y, fl.EnergyDistance(backend="dense"), steps=60).history]
+    assert losses[-1] < min(0.7 * losses[0], 1.2 * min(losses))
+
+
 def test_sliced_w2_of_a_shift_is_its_length_by_the_root_of_the_dimension():
     x = normal(200, 2)
     shift = torch.tensor([3.0, 4.0], dtype=torch.float64)
@@ -116,9 +123,33 @@ def test_a_split_of_samples_keeps_the_parts_apart():
     assert set(parts.sample.flatten().tolist()) <= set(parts.seen.flatten().tolist())
 
 
-def test_a_split_of_a_measure_keeps_it_whole_and_draws_by_its_weights():
+def test_a_split_of_a_measure_keeps_the_parts_apart_and_its_mass():
+    y, weights = torch.arange(1000.0)[:, None], torch.rand(1000, generator=generator())
+    weights[::10] = 0.0
+    parts = split(y, weights, 0.2, count=50, seed=0)
+    assert (len(parts.seen), len(parts.held_out), len(parts.sample)) == (800, 200, 50)
+    assert not set(parts.seen.flatten().tolist()) & set(parts.held_out.flatten().tolist())
+    assert torch.equal(parts.held_out_weights, weights[parts.held_out.flatten().long()])
+    assert parts.seen_weights.sum().item() == pytest.approx(weights.sum().item(), rel=1e-5)
+    assert torch.equal(parts.seen, y[parts.index])
+
+
+def test_a_split_of_a_measure_takes_evenly_from_its_order():
+    parts = split(torch.arange(1000.0)[:, None], torch.ones(1000), 0.25, count=5, seed=0)
+    assert (torch.bincount(parts.index // 4) == 3).all()
+
+
+def test_the_sample_of_a_split_follows_the_weights():
     y, weights = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([1.0, 0.0, 3.0])
-    parts = split(y.repeat(500, 1), weights.repeat(500), 0.5, count=10, seed=0)
-    assert torch.equal(parts.seen, y.repeat(500, 1))
-    assert parts.held_out.mean().item() == pytest.approx(1.5, abs=0.1)
-    assert 1.0 not in parts.held_out
+    parts = split(y.repeat(3000, 1), weights.repeat(3000), 0.5, count=2000, seed=0)
+    assert parts.sample.mean().item() == pytest.approx(1.5, abs=0.1)
+    assert 1.0 not in parts.sample
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_figures_are_the_distances_to_the_held_out_part(weighted):
+    y, weights = normal(40, 2), torch.rand(40, generator=generator(), dtype=torch.float64) if weighted else None
+    parts = split(y, weights, 0.25, count=5, seed=0)
+    found = figures(parts.sample, None, parts)
+    assert found["sliced_w2"] == sliced_w2(parts.sample, parts.held_out, None, parts.held_out_weights)
+    assert found["exact_w2"] == pytest.approx(found["sliced_w2"] * 2**0.5, rel=0.6)

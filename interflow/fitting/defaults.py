@@ -1,0 +1,95 @@
+"""The discrepancy that a fit descends where none is given: the energy distance.
+
+Summed over pairs it costs ``N (N + M)`` a step. In the plane, where that is much, it is taken over the waves of a torus
+around both clouds (`BandlimitedEnergyKernel`), down to a part of the distance at which fitted points will lie from
+their neighbours: ``N + modes·log(modes)`` a step, and the target is transformed once.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from interflow.boundaries import PeriodicBoundary
+from interflow.discrepancies import MMD, Discrepancy, EnergyDistance
+from interflow.errors import InterflowWarning
+from interflow.kernels import BandlimitedEnergyKernel
+from interflow.kernels.band import MOST_WAVES
+from interflow.sums import Nufft
+
+PAIRS = 2e9
+"""Pairs a step, some tenths of a second, up to which they are summed."""
+
+MARGIN = 0.125
+"""Room on each side of the clouds, as a part of their extent, so that edges that face each other hardly meet."""
+
+WAVE = 0.5
+"""The shortest wave, as a part of the distance between neighbours where the target is dense."""
+
+TOLERANCE = 1e-3
+LONGEST = 16.0
+"""The ratio of the sides of the box from which the waves are too many along one of them."""
+
+_CELLS = 64
+_DENSE = 0.9
+
+
+@final
+@dataclass(frozen=True)
+class Default:
+    """A discrepancy, and what it is in words."""
+
+    discrepancy: Discrepancy
+    description: str
+
+
+def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -> Default:
+    """The energy distance from points ``(N, d)`` to a target ``(M, d)`` with weights of sum 1, in the way that is fast.
+
+    Warns:
+        InterflowWarning: where a package is missing that would make it fast.
+    """
+    both = torch.stack([torch.minimum(points.amin(0), target.amin(0)), torch.maximum(points.amax(0), target.amax(0))])
+    extent = (both[1] - both[0]).double()
+    few = len(points) * (len(points) + len(target)) <= PAIRS
+    if few or target.shape[1] != 2 or not float(extent.amin()) * LONGEST > float(extent.amax()):
+        return Default(EnergyDistance(), "energy distance")
+    if (reason := Nufft().missing(target.device.type)) is not None:
+        pairs = f"{len(points) * (len(points) + len(target)):.1e} pairs"
+        warnings.warn(
+            f"`discrepancy`: sums of {pairs} a step will take long, and a faster way is not there: {reason}.",
+            InterflowWarning,
+            stacklevel=3,
+        )
+        return Default(EnergyDistance(), "energy distance")
+    lengths = (1.0 + 2.0 * MARGIN) * extent
+    modes = _modes(lengths, WAVE * _spacing(len(points), target, shares))
+    torus = PeriodicBoundary(lengths, lower=both[0].double() - MARGIN * extent)
+    wave = float(lengths.amin()) / modes
+    return Default(
+        MMD(BandlimitedEnergyKernel(lengths, modes), boundary=torus, backend=Nufft(), tolerance=TOLERANCE),
+        f"energy distance over waves of {wave:.2g} and longer, in units of the descent, on a torus around the clouds",
+    )
+
+
+def _modes(lengths: Tensor, wave: float) -> int:
+    """The waves along the shortest side down to a length, as far as they fit."""
+    shortest, longest = float(lengths.amin()), float(lengths.amax())
+    most = math.floor(math.sqrt(MOST_WAVES * shortest / longest)) - 1
+    return max(1, min(math.ceil(shortest / wave), most))
+
+
+def _spacing(count: int, target: Tensor, shares: Tensor | None) -> float:
+    """``1/√(N ρ)``, with the density ρ under which nine tenths of the mass lie, on a grid of cells."""
+    lower, upper = target.amin(0), target.amax(0)
+    cell = ((upper - lower) / _CELLS).clamp(min=torch.finfo(target.dtype).tiny)
+    x, y = ((target - lower) / cell).long().clamp(0, _CELLS - 1).T
+    weights = target.new_full((len(target),), 1.0 / len(target)) if shares is None else shares
+    masses = torch.bincount(x * _CELLS + y, weights.double(), minlength=_CELLS**2).sort().values
+    dense = masses[int((masses.cumsum(0) < _DENSE * masses.sum()).sum())]
+    return math.sqrt(float(cell.double().prod()) / (count * float(dense)))
