@@ -4,6 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
+import pytest
 import torch
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -20,6 +21,15 @@ def printed(name, capsys, *arguments):
 
 def test_a_generator_comes_nearer_to_digits_that_it_has_not_seen(capsys):
     text = printed("generator", capsys, "--iterations", "100", "--batch", "64", "--hidden", "128")
+    before, after, floor = (float(number) for number in re.findall(r"(-?[\d.]+e[+-]\d+)", text))
+    assert after < 0.25 * before
+    assert floor < after
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # of torch, about what Lightning calls
+def test_a_generator_in_lightning_comes_nearer_to_digits_that_it_has_not_seen(capsys):
+    pytest.importorskip("lightning", reason="the package lightning is not installed")
+    text = printed("lightning_generator", capsys, "--epochs", "20", "--batch", "64", "--hidden", "64")
     before, after, floor = (float(number) for number in re.findall(r"(-?[\d.]+e[+-]\d+)", text))
     assert after < 0.25 * before
     assert floor < after
