@@ -26,6 +26,7 @@ from .errors import ConfigError as ConfigError
 from .errors import InterflowError as InterflowError
 from .errors import InterflowWarning as InterflowWarning
 from .errors import KernelError as KernelError
+from .errors import MissingPackageError as MissingPackageError
 from .errors import NonFiniteError as NonFiniteError
 from .errors import PointFileError as PointFileError
 from .errors import RunStoppedError as RunStoppedError

@@ -103,6 +103,30 @@ class PointFileError(InterflowError, ValueError):
         return rebuild, (self.file,)
 
 
+class MissingPackageError(InterflowError, ImportError):
+    """Something needs a package that is not installed.
+
+    Args:
+        package: its name.
+        extra: of interflow, that installs it.
+        needed_for: what needs it, as the subject of a sentence.
+
+    Example:
+        >>> print(MissingPackageError("k3d", extra="page", needed_for="A page"))
+        A page needs the package k3d: pip install 'interflow-particles[page]'.
+    """
+
+    def __init__(self, package: str, *, extra: str, needed_for: str) -> None:
+        remedy = f"pip install 'interflow-particles[{extra}]'"
+        super().__init__(f"{needed_for} needs the package {package}: {remedy}.")
+        self.package = package
+        self.extra = extra
+        self.needed_for = needed_for
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), extra=self.extra, needed_for=self.needed_for), (self.package,)
+
+
 class RunStoppedError(InterflowError):
     """A run that was asked to end before its last step. The system holds the state after the last whole step."""
 

@@ -22,6 +22,7 @@ def test_message_says_what_came_what_was_wanted_and_what_to_do() -> None:
         errors.KernelError("reason"),
         errors.BackendError("reason"),
         errors.ConfigError("reason"),
+        errors.MissingPackageError("k3d", extra="page", needed_for="The page"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="PNG file; in the run's folder by default."
 )
-def command(run: Path, out: Path | None) -> None:
+@click.option("--html", is_flag=True, help="Write a page instead, to be scrubbed through in any browser.")
+def command(run: Path, out: Path | None, html: bool) -> None:
     """Draw the picture of the run in folder RUN: the cloud at a few times, and its energy."""
+    if html:
+        from interflow.cli import page
+
+        click.echo(page.write(run, out))
+        return
     from interflow.cli.picture import draw
     from interflow.storage import RunFolder, open_run
 

@@ -1,6 +1,7 @@
-"""Figures of runs."""
+"""Figures of runs, and pages for a browser."""
 
 from interflow.views.evolution import evolution
 from interflow.views.fitting import fit_report
+from interflow.views.page import write_page
 
-__all__ = ["evolution", "fit_report"]
+__all__ = ["evolution", "fit_report", "write_page"]

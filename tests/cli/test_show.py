@@ -1,10 +1,13 @@
 """``interflow show`` draws a run again from its folder alone."""
 
+import importlib.util
+
 import pytest
 from click.testing import CliRunner
 
 from interflow.cli import main
 from interflow.storage import RunFolder
+from interflow.views.page import library
 from tests.storage.runs import simulate, system
 
 
@@ -33,6 +36,22 @@ def test_the_picture_goes_where_it_is_sent(folder, tmp_path):
 def test_a_summary_without_a_box_is_drawn_too(folder):
     folder.write_summary({})
     assert CliRunner().invoke(main, ["show", str(folder.path)]).exit_code == 0
+
+
+def test_the_page_goes_into_the_folder_or_where_it_is_sent(folder, tmp_path):
+    for out, file in ((), folder.path / "page.html"), (("--out", str(tmp_path / "p.html")), tmp_path / "p.html"):
+        done = CliRunner().invoke(main, ["show", str(folder.path), "--html", *out])
+        assert done.exit_code == 0, done.output
+        assert done.stdout.strip() == str(file)
+        assert "<title>tour</title>" in file.read_text(encoding="utf-8")
+
+
+def test_a_page_without_the_package_that_draws_it_says_what_to_install(folder, monkeypatch):
+    library.bundle.cache_clear()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    done = CliRunner().invoke(main, ["show", str(folder.path), "--html"])
+    assert done.exit_code == 1
+    assert "pip install 'interflow-particles[page]'" in done.output
 
 
 @pytest.mark.parametrize("name", [".", "missing", "file"])

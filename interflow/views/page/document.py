@@ -1,0 +1,131 @@
+"""The page of a run: one file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from interflow.errors import ArgumentError
+from interflow.solution import Solution
+from interflow.storage.files import replace_file
+from interflow.views.page.library import bundle, licences
+from interflow.views.page.scene import Scene, scene
+
+SCRIPTS: Final = ("decoding.js", "colours.js", "stage.js", "curve.js", "viewer.js", "sources.js")
+STYLE: Final = "page.css"
+MEGABYTES: Final = 25.0
+POLICY: Final = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; connect-src {connect}"
+)
+"""What a browser lets the page do: run what is in it, and load nothing."""
+
+
+def write_page(
+    solution: Solution,
+    path: str | os.PathLike[str],
+    *,
+    title: str = "",
+    summary: Mapping[str, Any] | None = None,
+    config: str = "",
+    megabytes: float = MEGABYTES,
+) -> Path:
+    """Write a run as one HTML file, to be scrubbed through in any browser; it needs no network.
+
+    Positions are rounded to 1/16 384 of the box in the plane, and 1/4 096 in space. Where the file would be too large,
+    they are rounded to less, then frames are left out; the page says so. Of more than three axes the first three are
+    drawn, and of more than a million particles a million.
+
+    Args:
+        solution: the run, in memory or from `fl.open_run`.
+        path: of the file; an old one is replaced.
+        title: what to call the run.
+        summary: how it went, as ``interflow run`` writes it.
+        config: of the run, as text, to be shown.
+        megabytes: the largest size of the file, in units of 10⁶ bytes.
+
+    Raises:
+        ArgumentError: if the file cannot be written, the size is too small for one frame, or a position is not finite.
+        MissingPackageError: without the package k3d, which brings three.js.
+    """
+    empty = html_page({}, "")
+    room = 1e6 * megabytes - len(empty) - 2 * len(config) - 200 * len(solution) - 100_000
+    shown = scene(solution, 0.75 * room, title=title, summary=summary, config=config)
+    text = html_page(shown.about, "".join(_tags(shown)))
+    file = Path(path)
+    try:
+        replace_file(file, lambda stream: stream.write(text.encode()), settle=False)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ArgumentError("path", came=f"{file}, {reason}", wanted="a file that can be written") from None
+    return file
+
+
+def html_page(about: Mapping[str, Any], frames: str, *, begin: str = "showPage", connect: str = "'none'") -> str:
+    """The page as text: its interface first, the library, and then the frames.
+
+    Args:
+        about: what it is told.
+        frames: script tags with the bytes of frames.
+        begin: the function of the scripts that fills it.
+        connect: where it may ask for more, as a content security policy says it.
+    """
+    first, *others = frames.split("\n", 1) if frames else ("",)
+    parts = [
+        "<!doctype html>",
+        '<html lang="en">',
+        f"<!--\n{_in_comment(licences())}\n-->",
+        '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY.format(connect=connect)}">',
+        '<link rel="icon" href="data:,">',
+        f"<title>{html.escape(str(about.get('title', '')))}</title>",
+        f"<style>body {{ margin: 0; }}\n{asset(STYLE)}</style></head>",
+        '<body><div id="view"></div>',
+        f'<script type="application/json" id="about">{in_script(about)}</script>',
+        tag("library", bundle()),
+        first,
+        f'<script>"use strict";\n{scripts()}\n({begin})(document.getElementById("view"));</script>',
+        *others,
+        "</body></html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def scripts() -> str:
+    """The page's own scripts, one after the other."""
+    text = "\n".join(map(asset, SCRIPTS))
+    if "</script" in text.lower():
+        raise AssertionError("a script that would end its own tag")
+    return text
+
+
+def asset(name: str) -> str:
+    """A file beside this one, as text."""
+    return (files("interflow.views.page") / "assets" / name).read_text(encoding="utf-8")
+
+
+def tag(name: str, data: bytes) -> str:
+    """Bytes that a script finds by a name."""
+    return f'<script type="text/plain" id="{name}">{base64.b64encode(data).decode()}</script>'
+
+
+def in_script(value: object) -> str:
+    """JSON that cannot end the tag it is in, whatever text it has."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+
+
+def _tags(shown: Scene) -> Iterator[str]:
+    """A line for each frame."""
+    for index, frame in enumerate(shown.frames):
+        column = tag(f"column-{index}", shown.column[index]) if shown.column else ""
+        yield tag(f"frame-{index}", frame) + column + "\n"
+
+
+def _in_comment(text: str) -> str:
+    return text.replace("--", "‐‐")

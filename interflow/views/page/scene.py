@@ -1,0 +1,131 @@
+"""A run as a page is given it: what it is, in the terms of JSON, and the bytes of its frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interflow.errors import ArgumentError
+from interflow.solution import Solution
+from interflow.views.page.box import box_around
+from interflow.views.page.drawing import Drawing
+from interflow.views.page.facts import counted, facts, headline
+from interflow.views.page.library import CREDIT
+from interflow.views.page.packing import BITS, BudgetError, Grid, Packed, encode, pack
+from interflow.views.page.palettes import palettes
+
+FOR_SPEEDS: Final = 0.25
+"""The part of a budget that speeds may take."""
+LEVELS: Final = (6, 5, 4, 3)
+"""Bits of a speed: as many as the budget allows."""
+
+
+@final
+@dataclass(frozen=True)
+class Scene:
+    """What a page shows.
+
+    Args:
+        about: what JSON can hold: the names, the box, the times, and how the bytes are to be read.
+        frames: the packed positions of each frame.
+        column: the packed speeds of each frame; empty for a motion without velocities.
+    """
+
+    about: Mapping[str, Any]
+    frames: Sequence[bytes]
+    column: Sequence[bytes]
+
+
+def scene(
+    solution: Solution, budget: float, *, title: str = "", summary: Mapping[str, Any] | None = None, config: str = ""
+) -> Scene:
+    """The scene of a run, its frames in a budget of bytes.
+
+    Args:
+        solution: the run.
+        budget: bytes for all frames.
+        title: what to call it.
+        summary: how it went, as ``interflow run`` writes it.
+        config: the config of the run, as text.
+
+    Raises:
+        ArgumentError: if the budget is too small for one frame, or a position is not finite.
+    """
+    drawing = Drawing(solution)
+    box = box_around(drawing.extent, *drawing.span(range(len(solution))))
+    moving = drawing.speeds(0) is not None
+    try:
+        packed = pack(drawing.positions, len(solution), *box, budget * (1.0 - FOR_SPEEDS * moving))
+    except BudgetError as error:
+        least = math.ceil(int(str(error)) / (1.0 - FOR_SPEEDS * moving) / 1e6 * 4 / 3) + 2
+        came = "room for less than a single frame"
+        raise ArgumentError("megabytes", came=came, wanted=f"at least {least}, for this run") from None
+    described, column = _speeds(drawing, packed, budget * FOR_SPEEDS) if moving else (None, ())
+    about = {
+        **described_run(solution, drawing, box, packed.grid.bits, packed.kept, title=title),
+        "predictions": packed.predictions,
+        "column": described,
+        "notes": [*drawing.notes, *_lowered(packed, len(solution))],
+        "facts": facts(solution, summary or {}, drawing, box),
+        "config": config,
+    }
+    return Scene(about, packed.blobs, column)
+
+
+def described_run(
+    solution: Solution,
+    drawing: Drawing,
+    box: tuple[NDArray[np.float64], NDArray[np.float64]],
+    bits: int,
+    kept: NDArray[np.intp],
+    *,
+    title: str,
+) -> dict[str, Any]:
+    """What a page is told of any run, finished or not."""
+    times, steps = solution.times.tolist(), solution.steps.tolist()
+    energies = [float(energy) if math.isfinite(energy) else None for energy in solution.energies.tolist()]
+    return {
+        "title": title or "interflow",
+        "headline": headline(drawing),
+        "axes": drawing.axes,
+        "count": drawing.count,
+        "bits": bits,
+        "lower": box[0].tolist(),
+        "upper": box[1].tolist(),
+        "periodic": drawing.extent.periodic.tolist(),
+        "times": [times[frame] for frame in kept],
+        "steps": [steps[frame] for frame in kept],
+        "curve": {"times": times, "energies": energies},
+        "palettes": palettes(drawing.axes),
+        "credit": CREDIT,
+    }
+
+
+def _speeds(drawing: Drawing, packed: Packed, budget: float) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    """The speeds of the frames that are kept, in as many levels as fit, and how to read them."""
+    frames = packed.kept.tolist()
+    clouds = [np.asarray(drawing.speeds(frame))[packed.order] for frame in frames]
+    high = max((float(cloud.max(initial=0.0)) for cloud in clouds), default=0.0) or 1.0
+    for bits in LEVELS:
+        grid = Grid(np.zeros(1), np.full(1, high), bits)
+        predictions, blobs = zip(*encode((grid.cells(cloud) for cloud in clouds), bits), strict=True)
+        if sum(map(len, blobs)) <= budget:
+            break
+    described = {"name": "speed |v|", "low": 0.0, "high": high, "bits": bits, "predictions": predictions}
+    return described, blobs
+
+
+def _lowered(packed: Packed, frames: int) -> list[str]:
+    """What was lowered so that the page stays small, in sentences."""
+    axes, bits = len(packed.grid.lower), packed.grid.bits
+    rounded = f"positions are rounded to 1/{counted(2**bits)} of the box"
+    fewer = f"To keep the page small, {rounded} ({bits} bits, not {BITS[axes][0]})."
+    notes = [fewer if bits < BITS[axes][0] else f"{rounded.capitalize()}."]
+    if len(packed.kept) < frames:
+        notes.append(f"To keep the page small, it has {len(packed.kept)} of {counted(frames)} frames.")
+    return notes
