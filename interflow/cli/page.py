@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+import click
+
 from interflow.storage import RunFolder, open_run
 from interflow.storage.run_folder import CONFIG
-from interflow.views.page import write_page
+from interflow.storage.stored import read_manifest
+from interflow.views.page import served, write_page
 
 PAGE = "page.html"
+
+
+def show(run: Path, out: Path | None, *, html: bool, live: bool) -> None:
+    """Do what the options of ``interflow show`` ask for."""
+    if live and (html or out is not None):
+        raise click.UsageError("--live serves the page and writes no file: leave --html and --out away.")
+    if live:
+        follow(run)
+    else:
+        click.echo(write(run, out))
 
 
 def write(run: Path, out: Path | None) -> Path:
     """Write the page of the run in a folder into a file; ``page.html`` in the folder by default."""
     return write_page(open_run(run), out or run / PAGE, **told(run))
+
+
+def follow(run: Path) -> None:
+    """Serve the page of a run that goes on, until Ctrl-C; it stays when the run has finished, to be looked at."""
+    with served(run, told(run)["title"]) as address:
+        click.echo(address)
+        click.echo("Open this address in a browser on this machine. Ctrl-C ends it.", err=True)
+        try:
+            while not read_manifest(run).finished:
+                time.sleep(1)
+            click.echo("The run has finished. The page stays until Ctrl-C.", err=True)
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            click.echo("\nEnded.", err=True)
 
 
 def told(run: Path) -> dict[str, Any]:

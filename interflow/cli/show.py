@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="PNG file; in the run's folder by default."
 )
 @click.option("--html", is_flag=True, help="Write a page instead, to be scrubbed through in any browser.")
-def command(run: Path, out: Path | None, html: bool) -> None:
+@click.option("--live", is_flag=True, help="Serve that page to this machine while the run goes on.")
+def command(run: Path, out: Path | None, html: bool, live: bool) -> None:
     """Draw the picture of the run in folder RUN: the cloud at a few times, and its energy."""
-    if html:
-        from interflow.cli import page
+    if html or live:
+        from interflow.cli.page import show
 
-        click.echo(page.write(run, out))
+        show(run, out, html=html, live=live)
         return
     from interflow.cli.picture import draw
     from interflow.storage import RunFolder, open_run

@@ -54,6 +54,12 @@ def test_a_page_without_the_package_that_draws_it_says_what_to_install(folder, m
     assert "pip install 'interflow-particles[page]'" in done.output
 
 
+def test_a_page_that_is_served_goes_into_no_file(folder):
+    done = CliRunner().invoke(main, ["show", str(folder.path), "--live", "--html"])
+    assert done.exit_code == 2
+    assert "--live serves the page and writes no file" in done.output
+
+
 @pytest.mark.parametrize("name", [".", "missing", "file"])
 def test_what_is_no_run_folder_is_bad_input(tmp_path, name):
     (tmp_path / "file").write_text("")

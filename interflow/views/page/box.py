@@ -7,14 +7,16 @@ import numpy as np
 from interflow.boundaries import Extent
 from interflow.views.page.packing import Cloud
 
+Box = tuple[Cloud, Cloud]
+"""Lower and upper corner, each ``(d,)``."""
 MARGIN = 0.02
-"""Room beside the points, in lengths of the box, where the domain has no end."""
 
 
-def box_around(extent: Extent, lowest: Cloud, highest: Cloud) -> tuple[Cloud, Cloud]:
-    """Lower and upper corner, each ``(d,)``, of a box around all that lies between two points.
+def box_around(extent: Extent, lowest: Cloud, highest: Cloud, *, room: float = MARGIN) -> Box:
+    """A box around all that lies between two points.
 
-    An axis has the ends of the domain, if those are finite and nothing lies beyond them. No axis is without length.
+    An axis has the ends of the domain, if those are finite and nothing lies beyond them; else there is room beside the
+    points, in parts of their extent. No axis is without length.
 
     Example:
         >>> from interflow import PeriodicBoundary
@@ -25,9 +27,9 @@ def box_around(extent: Extent, lowest: Cloud, highest: Cloud) -> tuple[Cloud, Cl
     ends = (corner[:axes].double().numpy() for corner in (extent.lower, extent.upper))
     (begin, end), length = ends, highest - lowest
     longest = float(length.max(initial=0.0)) or 1.0
-    room = np.where(length > 0.0, MARGIN * length, 0.05 * longest)
-    lower = np.where(np.isfinite(begin) & (begin <= lowest), begin, lowest - room)
-    upper = np.where(np.isfinite(end) & (end >= highest), end, highest + room)
+    beside = np.where(length > 0.0, room * length, 0.05 * longest)
+    lower = np.where(np.isfinite(begin) & (begin <= lowest), begin, lowest - beside)
+    upper = np.where(np.isfinite(end) & (end >= highest), end, highest + beside)
     return lower, upper
 
 

@@ -8,9 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from interflow.solution import ENERGY, Solution
-from interflow.views.page.box import in_words
+from interflow.views.page.box import Box, in_words
 from interflow.views.page.drawing import Drawing
-from interflow.views.page.packing import Cloud
 
 
 def headline(drawing: Drawing) -> str:
@@ -19,9 +18,7 @@ def headline(drawing: Drawing) -> str:
     return f"{counted(drawing.particles)} particle{'' if drawing.particles == 1 else 's'} in {dimensions}"
 
 
-def facts(
-    solution: Solution, summary: Mapping[str, Any], drawing: Drawing, box: tuple[Cloud, Cloud]
-) -> list[tuple[str, str]]:
+def facts(solution: Solution, summary: Mapping[str, Any], drawing: Drawing, box: Box) -> list[tuple[str, str]]:
     """Pairs of a name and what is said under it.
 
     Args:
@@ -38,9 +35,7 @@ def counted(value: int) -> str:
     return f"{value:,}".replace(",", " ")
 
 
-def _facts(
-    solution: Solution, told: Mapping[str, Any], drawing: Drawing, box: tuple[Cloud, Cloud]
-) -> Iterator[tuple[str, str]]:
+def _facts(solution: Solution, told: Mapping[str, Any], drawing: Drawing, box: Box) -> Iterator[tuple[str, str]]:
     times, steps = solution.times.tolist(), solution.steps.tolist()
     dtype, device = str(solution.positions.dtype).removeprefix("torch."), told.get("device")
     yield "particles", f"{headline(drawing)}, {dtype}{f' on {device}' if device else ''}"

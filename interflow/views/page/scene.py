@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from interflow.errors import ArgumentError
 from interflow.solution import Solution
-from interflow.views.page.box import box_around
+from interflow.views.page.box import Box, box_around
 from interflow.views.page.drawing import Drawing
 from interflow.views.page.facts import counted, facts, headline
 from interflow.views.page.library import CREDIT
@@ -80,7 +80,7 @@ def scene(
 def described_run(
     solution: Solution,
     drawing: Drawing,
-    box: tuple[NDArray[np.float64], NDArray[np.float64]],
+    box: Box,
     bits: int,
     kept: NDArray[np.intp],
     *,

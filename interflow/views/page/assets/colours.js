@@ -12,16 +12,18 @@ const shown = (value) => {
   return String(Number(value.toPrecision(4)));
 };
 
+const rough = (value) => shown(Number(value.toPrecision(2)));
+
 function colourings(run) {
   const speed = run.column
-    ? { name: run.column.name, legend: (low, high) => [shown(low), shown(high)], quantity: columnOf(run) }
-    : { name: "speed", legend: (low, high) => [shown(low), shown(high)], quantity: speedOf(run) };
+    ? { name: run.column.name, legend: (low, high) => [rough(low), rough(high)], quantity: columnOf(run) }
+    : { name: "speed", legend: (low, high) => [rough(low), rough(high)], quantity: speedOf(run) };
   return [
     { key: "time", name: "time", levels: null },
     ranged(run, { key: "speed", ...speed }),
     ranged(run, {
       key: "density", name: "local density", quantity: densityOf(run),
-      legend: (low, high) => [`${shown(2 ** low)} ×`, `${shown(2 ** high)} × mean`],
+      legend: (low, high) => [`${rough(2 ** low)} ×`, `${rough(2 ** high)} × mean`],
     }),
     { key: "initial", name: "initial position", levels: initialOf(run) },
   ];

@@ -56,3 +56,40 @@ async function render({ model, el: holder }) {
   })();
   return () => viewer.dispose();
 }
+
+// The page of a run that goes on: asks its server for what is new.
+async function showLive(root) {
+  const rest = (seconds) => new Promise((later) => setTimeout(later, 1000 * seconds));
+  const viewer = new Viewer(root, JSON.parse(document.getElementById("about").textContent));
+  window.viewer = Object.assign(viewer, { live: true });
+  viewer.begin(await threeFrom(fromBase64(document.getElementById("library").textContent)));
+  root.focus({ preventScroll: true });
+  let generation = -1, latest = performance.now();
+  for (;;) {
+    let news;
+    try {
+      news = await (await fetch(`frames?generation=${generation}&known=${viewer.run.known()}`)).json();
+    } catch {
+      news = { error: "The server has ended." };
+    }
+    if (news.error) {
+      viewer.say(news.error);
+      await rest(2);
+      continue;
+    }
+    if (news.count !== viewer.run.count || news.axes !== viewer.run.axes) return location.reload();
+    const following = viewer.position >= viewer.run.times.length - 1 && !viewer.playing;
+    viewer.extend(news);
+    if (news.generation !== generation) viewer.reset(news);
+    generation = news.generation;
+    if (following) viewer.wanted = news.times.length - 1;
+    const decoder = new Decoder(news.count, news.axes, news.bits);
+    for (const [prediction, text] of news.frames) viewer.add({ cells: await decoder.next(prediction, fromBase64(text)) });
+    if (news.frames.length) latest = performance.now();
+    const all = viewer.run.known() === news.times.length, silent = Math.round((performance.now() - latest) / 1000);
+    viewer.live = !(news.finished && all);
+    if (!viewer.live) return viewer.say("finished");
+    viewer.say(`● live, step ${news.steps.at(-1)} of ${news.steps_wanted}${silent > 10 ? `, the last frame ${silent} s ago` : ""}`);
+    if (all) await rest(0.7);
+  }
+}

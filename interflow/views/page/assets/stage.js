@@ -118,7 +118,7 @@ class Stage {
     const words = [
       [[[0, 0, 0.5], "below-right", left], [[1, 0, 0.5], "below-left", ends[0]], [[0, 0.5, 0.5], "upwards", "rank at the start"]],
       [[[0, 0, 0.5], "below-right", left], [[1, 0, 0.5], "below-left", ends[0]], [[0, 0, 0.5], "left-above", bottom], [[0, 1, 0.5], "left-below", ends[1]]],
-      [[[0, 0, 0], "beside", `(${lower.map(shown).join(", ")})`], ..."xyz".split("").map((name, axis) => [[0, 1, 2].map((other) => Number(axis === other)), "beside", `${name} = ${ends[axis]}`])],
+      [[[0, 0, 0], "beside", `(${lower.map(shown).join(", ")})`], [[1, 0, 0], "beside", `x = ${ends[0]}`], [[1, 1, 0], "beside", `y = ${ends[1]}`], [[0, 0, 1], "beside", `z = ${ends[2]}`]],
     ][axes - 1];
     return words.map(([place, side, textContent]) => {
       const label = element("span", { className: `label ${side}`, textContent });

@@ -63,17 +63,19 @@ class Viewer {
     this.state = element("span", { className: "state" });
     const pointer = about.axes === 3 ? [["drag", "turn"], ["right drag", "pan"]] : [["drag", "pan"]];
     const keys = [...KEYS, ...pointer, ["wheel", "zoom"]].map(([key, what]) => element("span", {}, element("kbd", { textContent: key }), ` ${what}`));
-    const facts = about.facts.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]);
+    this.facts = element("dl");
     const config = about.config ? [element("details", {}, element("summary", { textContent: "config" }), element("pre", { textContent: about.config }))] : [];
     this.root.classList.add("interflow");
     this.root.tabIndex = 0;
+    this.root.dataset.lmSuppressShortcuts = "true";  // or JupyterLab would take the keys
+    this.holder.addEventListener("pointerdown", () => this.root.focus({ preventScroll: true }));
     this.root.replaceChildren(
       element("header", {}, element("h1", { textContent: about.title }), element("span", { className: "headline", textContent: about.headline }), this.state, this.clock),
       this.holder,
       element("div", { className: "bar" }, this.play, this.slider, this.rate),
       element("div", { className: "bar curve" }, element("span", { className: "name" }, "energy", this.energy), this.curve.element, element("span", { className: "ends" })),
       element("footer", {}, element("p", { className: "keys" }, ...keys),
-        this.notes, element("dl", {}, ...facts), ...config, element("p", { className: "licences" }, about.credit)));
+        this.notes, this.facts, ...config, element("p", { className: "licences" }, about.credit)));
     this.listener = (event) => this.press(event);
     this.root.addEventListener("keydown", this.listener);
   }
@@ -88,7 +90,7 @@ class Viewer {
   }
 
   // Take note of frames that there are: all from the start, or more as they come.
-  extend({ times, steps, curve, notes }) {
+  extend({ times, steps, curve, notes, facts }) {
     Object.assign(this.run, { times, steps });
     this.slider.max = Math.max(times.length - 1, 0);
     if (curve.times.length) this.curve.draw(curve.times, curve.energies);
@@ -96,6 +98,12 @@ class Viewer {
     const ends = this.root.querySelector(".ends");
     ends.replaceChildren(...(low <= high ? [element("span", { textContent: shown(high) }), element("span", { textContent: shown(low) })] : []));
     this.notes.textContent = notes.join(" ");
+    const said = ([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })];
+    this.facts.replaceChildren(...facts.flatMap(said));
+  }
+
+  say(state) {
+    this.state.textContent = state;
   }
 
   // A decoded frame.
@@ -110,8 +118,8 @@ class Viewer {
   }
 
   // Forget the frames, as for a run whose box has grown.
-  reset(changes) {
-    Object.assign(this.run, changes, { frames: [] });
+  reset({ lower, upper, bits }) {
+    Object.assign(this.run, { lower, upper, bits, frames: [] });
     this.wanted = this.position;
     this.colourings = colourings(this.run);
     this.colouring = this.colourings[this.colour.selectedIndex];

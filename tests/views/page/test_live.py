@@ -1,0 +1,183 @@
+"""The page that follows a run: what it is sent, and who is answered."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import torch
+
+import interflow as fl
+from interflow.solution import FramePlan
+from interflow.views.page import feed, served
+from interflow.views.page.feed import Feed
+from interflow.views.page.packing import Grid, decode
+from tests.storage.runs import simulate, system
+from tests.views.page.conftest import Shown
+
+
+@contextmanager
+def recorded(path, boundary):
+    """A run whose frames are written by hand: a function that adds one."""
+    energy = fl.InteractionEnergy(fl.GaussianKernel(sigma=1.0), boundary=boundary)
+    particles = fl.ParticleSystem(torch.zeros(3, 2), energy=energy, integrator=fl.Euler(step_size=0.1))
+    with fl.RunFolder(path).recording(particles, FramePlan(50, 1), resume=False) as recording:
+
+        def add(positions):
+            state = particles.state.replace(positions=torch.as_tensor(positions), step=recording.manifest.frames)
+            recording.add(state, {"energy": torch.zeros(())})
+
+        yield add
+
+
+def decoded(news):
+    """The positions in a reply, sorted, as the order of particles is the page's own."""
+    grid = Grid(np.array(news["lower"]), np.array(news["upper"]), news["bits"])
+    blobs = [(prediction, base64.b64decode(text)) for prediction, text in news["frames"]]
+    clouds = [grid.centres(cells) for cells in decode(blobs, (news["count"], news["axes"]), news["bits"])]
+    return [cloud[np.lexsort(cloud.T)] for cloud in clouds]
+
+
+def clouds(frames, *, scale=1.0, seed=0):
+    return scale * np.random.default_rng(seed).random((frames, 3, 2)).astype(np.float32)
+
+
+def check(news, wanted):
+    side = (np.array(news["upper"]) - np.array(news["lower"])) / 2 ** news["bits"]
+    shown = decoded(news)
+    assert len(shown) == len(wanted)
+    for cloud, positions in zip(shown, wanted, strict=True):
+        order = np.lexsort(np.floor(positions / side).T)
+        np.testing.assert_allclose(cloud, positions[order], atol=float(side.max()))
+
+
+def test_each_question_is_answered_with_the_frames_that_came_since(tmp_path):
+    wanted = clouds(5)
+    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add:
+        for cloud in wanted[:2]:
+            add(cloud)
+        source = Feed(tmp_path / "run", "run")
+        news = source.news(-1, 0)
+        check(news, wanted[:2])
+        assert source.news(news["generation"], 2)["frames"] == []
+        for cloud in wanted[2:]:
+            add(cloud)
+        later = source.news(news["generation"], 2)
+        check(later, wanted[2:])
+        assert (later["generation"], later["first"], later["finished"]) == (news["generation"], 2, False)
+        assert (len(later["times"]), later["steps_wanted"]) == (5, 50)
+
+
+def test_a_particle_that_leaves_the_box_begins_a_new_generation_with_all_frames(tmp_path):
+    near, far = clouds(2), clouds(1, scale=30.0, seed=1)
+    with recorded(tmp_path / "run", fl.OpenBoundary()) as add:
+        for cloud in near:
+            add(cloud)
+        source = Feed(tmp_path / "run", "run")
+        news = source.news(-1, 0)
+        add(far[0])
+        later = source.news(news["generation"], 2)
+        assert (later["generation"], later["first"]) == (news["generation"] + 1, 0)
+        check(later, [*near, *far])
+
+
+def test_many_frames_are_thinned_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(feed, "MEMORY", 5 * 3 * 2 * 2)
+    wanted = clouds(8)
+    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add:
+        for cloud in wanted:
+            add(cloud)
+        news = Feed(tmp_path / "run", "run").news(-1, 0)
+        check(news, wanted[::2])
+        assert "4 of 8 frames are shown." in news["notes"]
+
+
+def test_a_large_answer_is_given_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(feed, "REPLY", 2 * 3 * 2 * 2)
+    wanted = clouds(3)
+    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add:
+        for cloud in wanted:
+            add(cloud)
+        source = Feed(tmp_path / "run", "run")
+        first = source.news(-1, 0)
+        check(first, wanted[:2])
+        check(source.news(first["generation"], 2), wanted[2:])
+
+
+def ask(address, path="", *, host=None, method="GET"):
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port)
+    connection.request(method, path or parts.path, headers={} if host is None else {"Host": host})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def test_only_this_machine_with_the_address_is_answered_and_only_what_it_may_ask(tmp_path):
+    simulate(system(), tmp_path / "run")
+    with served(tmp_path / "run", "run") as address:
+        parts = urlsplit(address)
+        assert parts.hostname == "127.0.0.1"
+        assert ask(address)[0] == 200
+        assert ask(address, "/")[0] == 404
+        assert ask(address, parts.path + "../../etc/passwd")[0] == 404
+        assert ask(address, host=f"evil.example:{parts.port}")[0] == 403
+        assert ask(address, method="POST")[0] == 501
+        assert ask(address, parts.path + "frames?generation=x&known=0")[0] == 400
+
+
+def test_a_run_without_a_frame_is_waited_for_and_a_damaged_one_told(tmp_path):
+    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add, served(tmp_path / "run", "run") as address:
+        assert "no frame yet" in ask(address)[1]
+        add(clouds(1)[0])
+        assert "showLive" in ask(address)[1]
+        (tmp_path / "run" / "manifest.json").write_text("{}")
+        told = json.loads(ask(address, urlsplit(address).path + "frames?generation=-1&known=0")[1])
+        assert "damaged" in told["error"]
+
+
+def test_what_holds_no_run_is_refused(tmp_path):
+    with pytest.raises(fl.ArgumentError, match="without a run"), served(tmp_path, "run"):
+        pass
+
+
+def test_the_page_follows_a_run_to_its_end(browser, tmp_path):
+    with pytest.raises(fl.RunStoppedError):
+        simulate(system(), tmp_path / "run", stop_at=6)
+    with served(tmp_path / "run", "run") as address:
+        shown = Shown(browser, address)
+        shown.wait("window.viewer && viewer.run.known() === 3 && viewer.position === 2")
+        shown.wait("viewer.state.textContent.includes('live, step 6 of 12')")
+        shown.still()
+        before = shown.pixels()
+        simulate(system(), tmp_path / "run", resume=True)
+        shown.wait("viewer.state.textContent === 'finished'")
+        assert (shown.do("viewer.run.known()"), shown.do("viewer.position")) == (5, 4)
+        shown.still()
+        assert (shown.pixels() != before).any()
+        assert shown.errors == []
+        assert all(url.startswith(address) for url in shown.requests)
+        shown.page.close()
+
+
+def test_the_command_prints_the_address_and_ctrl_c_ends_it(tmp_path):
+    simulate(system(), tmp_path / "run")
+    command = [sys.executable, "-m", "interflow", "show", str(tmp_path / "run"), "--live"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        address = process.stdout.readline().strip()
+        assert ask(address)[0] == 200
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in said
+    assert said.splitlines()[-1] == "Ended."
