@@ -25,6 +25,7 @@ QUESTIONS = (
     "startup",
     "tour",
     "storage",
+    "page",
     "training",
     "fitting",
     "large_fits",

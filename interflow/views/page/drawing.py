@@ -32,8 +32,11 @@ class Drawing:
         _, self.particles, self.dimension = solution.positions.shape
         self.axes = min(self.dimension, AXES)
         self.count = min(self.particles, PARTICLES)
-        self._chosen = np.linspace(0, self.particles - 1, self.count).astype(int) if self.notes else slice(None)
+        self._chosen = (
+            np.linspace(0, self.particles - 1, self.count).astype(int) if self.count < self.particles else slice(None)
+        )
         extent = solution.extent
+        self._wraps = bool(extent.periodic[: self.axes].any())
         self.extent = Extent(*(part[: self.axes].cpu() for part in (extent.lower, extent.upper, extent.periodic)))
 
     @property
@@ -46,12 +49,14 @@ class Drawing:
         ]
 
     def positions(self, frame: int) -> Cloud:
-        """``(N, d)`` in float64, inside the domain.
+        """``(N, d)``, inside the domain.
 
         Raises:
             ArgumentError: if one is not finite.
         """
-        cloud = self.extent.inside(self._solution.positions[frame].detach().cpu().double()[:, : self.axes]).numpy()
+        positions = self._solution.positions[frame].detach().cpu()[:, : self.axes]
+        positions = positions if positions.dtype in (torch.float32, torch.float64) else positions.float()
+        cloud = (self.extent.inside(positions) if self._wraps else positions).numpy()
         if not np.isfinite(cloud).all():
             raise ArgumentError(
                 "solution", came=f"positions that are not finite in frame {frame}", wanted="finite ones"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from interflow import OpenBoundary
-from interflow.views.page.packing import decode
+from interflow.views.page.packing import BITS, decode
 from interflow.views.page.scene import scene
 from tests.views.page.runs import noise, run
 
@@ -36,12 +36,22 @@ def test_the_slider_moves_the_points_and_brings_them_back(show, axes):
     np.testing.assert_array_equal(pictures[0], pictures[2])
 
 
-def test_a_particle_is_drawn_where_it_is(show):
+@pytest.mark.parametrize("bits", [11, 14])
+def test_a_particle_is_drawn_where_it_is(show, monkeypatch, bits):
+    monkeypatch.setitem(BITS, 2, (bits, bits))
     places = [[0.2, 0.3], [0.7, 0.9], [0.5, 0.5]]
     shown = show(run([[place] for place in places]))
     for frame, place in enumerate(places):
         shown.slide(frame)
         np.testing.assert_allclose(ink(shown), shown.page.evaluate(PLACE, place), atol=1.5)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_on_a_line_the_height_of_a_particle_is_its_rank_at_the_start(show, monkeypatch, bits):
+    monkeypatch.setitem(BITS, 1, (bits, bits))
+    shown = show(run([[[0.2]], [[0.7]]]))
+    shown.slide(1)
+    np.testing.assert_allclose(ink(shown), shown.page.evaluate(PLACE, [0.7, 0.5]), atol=1.5)
 
 
 def test_between_frames_a_particle_takes_the_shorter_way_across_the_seam(show):

@@ -8,8 +8,8 @@ const LOOKED_AT = 12;  // frames, from which the range of a quantity is taken
 const shown = (value) => {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e5 || size < 1e-3)) return value.toExponential(2).replace("e+", "e");
-  return String(Number(value.toPrecision(4)));
+  const text = size !== 0 && (size >= 1e5 || size < 1e-3) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return text.replace("e+", "e").replaceAll("-", "−");
 };
 
 const rough = (value) => shown(Number(value.toPrecision(2)));

@@ -9,7 +9,7 @@ const VERTEX = `
   attribute vec4 here, there;
   uniform sampler2D palette;
   uniform vec3 periodic;
-  uniform float scale, centre, fraction, moment, timed, size, perspective;
+  uniform float scale, centre, fraction, moment, timed, size, perspective, lift;
   varying vec3 tint;
   void main() {
     vec3 way = (there.xyz - here.xyz) * scale;
@@ -17,7 +17,7 @@ const VERTEX = `
     vec3 place = here.xyz * scale + centre + fraction * way;
     place -= periodic * floor(place);
     float level = mix(mix(here.w, there.w, fraction), moment, timed);
-    tint = texture2D(palette, vec2((level * 255.0 + 0.5) / 256.0, 0.5)).rgb;
+    tint = mix(texture2D(palette, vec2((level * 255.0 + 0.5) / 256.0, 0.5)).rgb, vec3(1.0), lift);
     gl_Position = projectionMatrix * modelViewMatrix * vec4(place, 1.0);
     gl_PointSize = mix(size, size / gl_Position.w, perspective);
   }`;
@@ -58,6 +58,8 @@ class Stage {
     while (lengths.length < 3) lengths.push(0);
     const longest = Math.max(...lengths);
     this.sides = lengths.map((length) => length / longest);
+    this.points?.geometry.dispose();
+    this.points?.material.dispose();
     this.scene.clear();
     this.group = new THREE.Group();
     this.group.scale.set(...this.sides.map((side) => side || 1));
@@ -77,22 +79,21 @@ class Stage {
     let stride = Math.max(1, Math.round(count * 0.6180339887));
     while (common(stride, count) > 1) stride++;
     for (let i = 0, at = 0; i < count; i++, at = (at + stride) % count) index[i] = at;
+    const whole = 2 ** run.bits;
     this.buffers = [0, 1].map(() => {
-      const buffer = new THREE.BufferAttribute(new Uint16Array(4 * count), 4, true);
+      const buffer = new THREE.BufferAttribute(new Uint16Array(4 * count).fill(whole / 2), 4, true);
       buffer.setUsage(THREE.DynamicDrawUsage);
-      buffer.array.fill(32767);
-      if (run.axes === 1) for (let i = 0; i < count; i++) buffer.array[4 * i + 1] = (65535 * (i + 0.5)) / count;
+      if (run.axes === 1) for (let i = 0; i < count; i++) buffer.array[4 * i + 1] = (whole * (i + 0.5)) / count;
       return Object.assign(buffer, { frame: -1, colouring: null });
     });
     const geometry = new THREE.BufferGeometry();
     geometry.setIndex(new THREE.BufferAttribute(index, 1));
     geometry.setAttribute("here", this.buffers[0]);
     geometry.setAttribute("there", this.buffers[1]);
-    const whole = 2 ** run.bits;
     const periodic = [0, 1, 2].map((axis) => (run.periodic[axis] ? 1 : 0));
     this.uniforms = Object.fromEntries(Object.entries({
       palette: null, periodic: new THREE.Vector3(...periodic), scale: 65535 / whole, centre: 0.5 / whole,
-      fraction: 0, moment: 0, timed: 1, size: 2, perspective: this.flat ? 0 : 1, opacity: 1, round: 1, shaded: this.flat ? 0 : 1,
+      fraction: 0, moment: 0, timed: 1, size: 2, perspective: this.flat ? 0 : 1, opacity: 1, round: 1, shaded: this.flat ? 0 : 1, lift: 0,
     }).map(([name, value]) => [name, { value }]));
     const material = new THREE.ShaderMaterial({
       uniforms: this.uniforms, vertexShader: VERTEX, fragmentShader: FRAGMENT,
@@ -197,7 +198,9 @@ class Stage {
     return natural * this.enlargement;
   }
 
-  paint(background, line) {
+  // In the dark, colours are lighter.
+  paint(background, line, lift) {
+    this.uniforms.lift.value = lift;
     this.scene.background = new this.THREE.Color(background);
     this.box.material.color.set(line);
     this.moved();
@@ -233,6 +236,11 @@ class Stage {
     if (levels) for (let i = 0; i < count; i++) target[4 * i + 3] = 257 * levels[i];
     buffer.needsUpdate = true;
     return Object.assign(buffer, { frame, colouring });
+  }
+
+  // Colours have changed their meaning: fill the buffers anew.
+  forget() {
+    for (const buffer of this.buffers) buffer.frame = -1;
   }
 
   moved() {

@@ -5,7 +5,7 @@ const KEYS = [
   ["C", "colour"], ["B", "box"], ["M", "motion"], ["L", "loop"], ["D", "dark"], ["R", "reset view"],
 ];
 const SPEEDS = [0.125, 0.25, 0.5, 1, 2, 4, 8];
-const THEMES = { light: ["#ffffff", "#b4b9bf"], dark: ["#101216", "#5b626b"] };
+const THEMES = { light: ["#ffffff", "#b4b9bf", 0], dark: ["#101216", "#5b626b", 0.22] };
 
 function element(name, properties = {}, ...children) {
   const node = Object.assign(document.createElement(name), properties);
@@ -113,8 +113,14 @@ class Viewer {
     this.waiting.hidden = true;
     this.root.style.setProperty("--loaded", `${(100 * Math.max(known - 1, 0)) / Math.max(this.run.times.length - 1, 1)}%`);
     if (known - 1 <= Math.ceil(this.wanted ?? 0)) this.go(this.wanted ?? 0);
-    if (known === this.run.times.length) for (const colouring of this.colourings) colouring.forget?.();
-    if (known === this.run.times.length && this.colouring.legend) this.colourBy(this.colour.selectedIndex);
+    if (known === this.run.times.length) this.ranges();
+  }
+
+  // Take the ranges of the colours from all frames that there are now.
+  ranges() {
+    for (const colouring of this.colourings) colouring.forget?.();
+    this.stage.forget();
+    this.colourBy(this.colour.selectedIndex);
   }
 
   // Forget the frames, as for a run whose box has grown.
