@@ -73,10 +73,8 @@ class Drawing:
 
     def span(self, frames: Iterable[int]) -> tuple[Cloud, Cloud]:
         """The least and the greatest position on each axis, ``(d,)``, in some frames."""
-        lowest, highest = np.full(self.axes, np.inf), np.full(self.axes, -np.inf)
-        for cloud in map(self.positions, frames):
-            lowest = cloud.min(axis=0, initial=np.inf) if not len(cloud) else np.minimum(lowest, cloud.min(axis=0))
-            highest = cloud.max(axis=0, initial=-np.inf) if not len(cloud) else np.maximum(highest, cloud.max(axis=0))
         if self.count == 0:
             return np.zeros(self.axes), np.zeros(self.axes)
-        return lowest, highest
+        ends = [(cloud.min(axis=0), cloud.max(axis=0)) for cloud in map(self.positions, frames)]
+        lowest, highest = zip(*ends, strict=True)
+        return np.min(lowest, axis=0).astype(np.float64), np.max(highest, axis=0).astype(np.float64)

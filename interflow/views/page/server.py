@@ -76,7 +76,10 @@ class _Handler(BaseHTTPRequestHandler):
         if host.rpartition(":")[0] not in (ADDRESS, "localhost"):  # another name may be a page's trick to read this one
             self.send_error(HTTPStatus.FORBIDDEN)
         elif asked.path == f"/{self._secret}/":
-            self._answer(self._live.page(), "text/html; charset=utf-8")
+            try:
+                self._answer(self._live.page(), "text/html; charset=utf-8")
+            except InterflowError as error:
+                self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, explain=str(error))
         elif asked.path == f"/{self._secret}/frames":
             known = {name: values[0] for name, values in parse_qs(asked.query).items()}
             try:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from interflow import OpenBoundary
+from interflow.views.page import write_page
 from interflow.views.page.packing import BITS, decode
 from interflow.views.page.scene import scene
+from tests.views.page.conftest import Shown
 from tests.views.page.runs import noise, run
 
 PLACE = """([x, y]) => {
@@ -203,6 +205,15 @@ def test_the_density_of_even_points_is_their_mean_and_that_of_a_cluster_is_not(s
     flat = np.array(shown.do("Array.from(densityOf(viewer.run)(0))"))
     np.testing.assert_allclose(flat, 0.0, atol=0.6)
     assert max(shown.do("Array.from(densityOf(viewer.run)(1))")) > 5
+
+
+def test_a_browser_that_cannot_draw_says_so(browser, tmp_path):
+    file = write_page(noise(2, 10, 2), tmp_path / "page.html")
+    shown = Shown(browser, "about:blank")
+    shown.page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    shown.page.goto(file.as_uri())
+    shown.wait("document.querySelector('.waiting').textContent.includes('cannot show')")
+    shown.page.close()
 
 
 @pytest.mark.parametrize("title", ["</script><script>window.hacked = 1</script>", "<!-- <script>", "a & b <i>"])

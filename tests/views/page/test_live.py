@@ -144,6 +144,15 @@ def test_a_run_without_a_frame_is_waited_for_and_a_damaged_one_told(tmp_path):
         assert "damaged" in told["error"]
 
 
+def test_a_run_that_is_damaged_before_it_is_shown_is_told(tmp_path):
+    simulate(system(), tmp_path / "run")
+    with served(tmp_path / "run", "run") as address:
+        (tmp_path / "run" / "manifest.json").write_text("{}")
+        status, text = ask(address)
+        assert status == 500
+        assert "damaged" in text
+
+
 def test_what_holds_no_run_is_refused(tmp_path):
     with pytest.raises(fl.ArgumentError, match="without a run"), served(tmp_path, "run"):
         pass

@@ -36,11 +36,13 @@ async function showPage(root) {
   const viewer = new Viewer(root, JSON.parse(document.getElementById("about").textContent));
   window.viewer = viewer;
   await new Promise((later) => setTimeout(later));
-  viewer.begin(await threeFrom(stored("library")));
-  root.focus({ preventScroll: true });
-  await decodeAll(viewer, async (index) => {
-    if (index > 0) await parsed;
-    return [stored(`frame-${index}`), viewer.about.column && stored(`column-${index}`)];
+  await viewer.attempt(async () => {
+    viewer.begin(await threeFrom(stored("library")));
+    viewer.focus();
+    await decodeAll(viewer, async (index) => {
+      if (index > 0) await parsed;
+      return [stored(`frame-${index}`), viewer.about.column && stored(`column-${index}`)];
+    });
   });
 }
 
@@ -50,10 +52,10 @@ async function render({ model, el: holder }) {
   const root = element("div", { className: "embedded" });
   holder.append(root);
   const viewer = new Viewer(root, model.get("about"));
-  (async () => {
+  viewer.attempt(async () => {
     viewer.begin(await threeFrom(bytes(model.get("library"))));
     await decodeAll(viewer, async (index) => [bytes(model.get("frames")[index]), viewer.about.column && bytes(model.get("column")[index])]);
-  })();
+  });
   return () => viewer.dispose();
 }
 
@@ -62,8 +64,8 @@ async function showLive(root) {
   const rest = (seconds) => new Promise((later) => setTimeout(later, 1000 * seconds));
   const viewer = new Viewer(root, JSON.parse(document.getElementById("about").textContent));
   window.viewer = Object.assign(viewer, { live: true });
-  viewer.begin(await threeFrom(fromBase64(document.getElementById("library").textContent)));
-  root.focus({ preventScroll: true });
+  await viewer.attempt(async () => viewer.begin(await threeFrom(fromBase64(document.getElementById("library").textContent))));
+  viewer.focus();
   let generation = -1, latest = performance.now();
   for (;;) {
     let news;

@@ -99,7 +99,7 @@ class Stage {
       uniforms: this.uniforms, vertexShader: VERTEX, fragmentShader: FRAGMENT,
       transparent: this.flat, depthTest: !this.flat, depthWrite: !this.flat,
     });
-    return Object.assign(new THREE.Points(geometry, material), { frustumCulled: false });
+    return Object.assign(new THREE.Points(geometry, material), { frustumCulled: false, visible: false });
   }
 
   makeBox() {
@@ -218,6 +218,7 @@ class Stage {
     const here = this.loaded(frame, next, colouring), there = this.loaded(next, frame, colouring);
     this.points.geometry.setAttribute("here", here);
     this.points.geometry.setAttribute("there", there);
+    this.points.visible = true;
     const { uniforms } = this;
     uniforms.fraction.value = fraction;
     uniforms.moment.value = moment;
@@ -275,7 +276,7 @@ class Stage {
       uniforms.opacity.value = this.flat ? (count < 3000 ? 0.9 : 0.72) : 1;
       this.renderer.render(this.scene, this.camera);
       this.placeLabels();
-      this.changed(drawn);
+      if (this.points.visible) this.changed(drawn);
     }
     this.wasMoving = moving;
     if (moving) this.untilStill();

@@ -36,7 +36,7 @@ class Viewer {
     this.checks = {};
     this.clock = element("div", { className: "clock" });
     this.waiting = element("div", { className: "waiting", textContent: "loading…" });
-    this.colour = element("select", { title: "colour by (C)", onchange: () => this.colourBy(this.colour.selectedIndex) });
+    this.colour = element("select", { title: "colour by (C)", onchange: () => { this.colourBy(this.colour.selectedIndex); this.focus(); } });
     this.legend = element("div", { className: "legend" });
     this.size = element("input", {
       type: "range", min: -2, max: 2, step: 0.1, value: 0, title: "point size (+ −)", className: "size", oninput: () => this.resize(0),
@@ -54,7 +54,7 @@ class Viewer {
       type: "range", min: 0, max: 0, value: 0, step: 1, className: "time", title: "time (← →)",
       oninput: () => this.go(Number(this.slider.value)),
     });
-    this.rate = element("select", { title: "speed (↑ ↓)", onchange: () => (this.speed = this.rate.selectedIndex) },
+    this.rate = element("select", { title: "speed (↑ ↓)", onchange: () => { this.hasten(this.rate.selectedIndex - this.speed); this.focus(); } },
       ...SPEEDS.map((speed) => element("option", { textContent: `${speed < 1 ? `1⁄${1 / speed}` : speed} ×` })));
     this.rate.selectedIndex = this.speed;
     this.curve = new Curve((time) => this.goToTime(time));
@@ -68,7 +68,7 @@ class Viewer {
     this.root.classList.add("interflow");
     this.root.tabIndex = 0;
     this.root.dataset.lmSuppressShortcuts = "true";  // or JupyterLab would take the keys
-    this.holder.addEventListener("pointerdown", () => this.root.focus({ preventScroll: true }));
+    this.holder.addEventListener("pointerdown", (event) => event.target === this.stage?.canvas && this.focus());
     this.root.replaceChildren(
       element("header", {}, element("h1", { textContent: about.title }), element("span", { className: "headline", textContent: about.headline }), this.state, this.clock),
       this.holder,
@@ -100,6 +100,21 @@ class Viewer {
     this.notes.textContent = notes.join(" ");
     const said = ([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })];
     this.facts.replaceChildren(...facts.flatMap(said));
+  }
+
+  // Where keys are heard.
+  focus() {
+    this.root.focus({ preventScroll: true });
+  }
+
+  // Do what may fail, and tell it in the place of the cloud.
+  async attempt(work) {
+    try {
+      await work();
+    } catch (error) {
+      Object.assign(this.waiting, { hidden: false, textContent: `This browser cannot show the run: ${error.message}` });
+      throw error;
+    }
   }
 
   say(state) {
@@ -159,6 +174,7 @@ class Viewer {
     const time = times[frame] + (fraction ? fraction * (times[frame + 1] - times[frame]) : 0);
     const moment = span > 0 ? (time - times[0]) / span : 0;
     this.stage.show(frame, fraction, moment, this.colouring);
+    this.slider.step = fraction ? "any" : 1;
     this.slider.value = this.position;
     const colour = `rgb(${coloursAt(this.palettes.time, Math.round(255 * moment)).join(" ")})`;
     const energy = this.curve.mark(time, colour);
