@@ -26,7 +26,7 @@ MEMORY: Final = 400e6
 """Bytes of decoded frames that a page is given at most."""
 REPLY: Final = 12e6
 """Bytes of decoded frames in one reply."""
-ROOM: Final = 0.5
+ROOM: Final = 0.2
 """Room beside the points where the domain has no end, in parts of their extent, so that they seldom leave the box."""
 
 

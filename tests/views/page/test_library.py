@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 from interflow.views.page.document import html_page
+from interflow.views.page.library import bundle
 
 PARTS = (
     "BufferAttribute",
@@ -25,6 +27,12 @@ PARTS = (
     "Vector3",
     "WebGLRenderer",
 )
+
+
+def test_the_bundle_of_k3d_names_what_is_taken_from_it():
+    script = zlib.decompress(bundle())
+    assert script.startswith(b"/*!")
+    assert all(name in script for name in (b"define(", b"ThreeJsProvider", b"OrbitControls", b"cameraUpAxis"))
 
 
 def test_the_bundle_of_k3d_exposes_three_js(browser, tmp_path):

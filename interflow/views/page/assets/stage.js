@@ -115,11 +115,12 @@ class Stage {
   // The ends of each axis of the box, in words beside it.
   makeLabels() {
     this.holder.querySelectorAll(".label").forEach((label) => label.remove());
-    const { lower, upper, axes } = this.run, [left, bottom] = lower.map(shown), ends = upper.map(shown);
+    const { lower, upper, axes } = this.run, brief = (value) => shown(Number(value.toPrecision(3)));
+    const [left, bottom] = lower.map(brief), ends = upper.map(brief);
     const words = [
       [[[0, 0, 0.5], "below-right", left], [[1, 0, 0.5], "below-left", ends[0]], [[0, 0.5, 0.5], "upwards", "rank at the start"]],
       [[[0, 0, 0.5], "below-right", left], [[1, 0, 0.5], "below-left", ends[0]], [[0, 0, 0.5], "left-above", bottom], [[0, 1, 0.5], "left-below", ends[1]]],
-      [[[0, 0, 0], "beside", `(${lower.map(shown).join(", ")})`], [[1, 0, 0], "beside", `x = ${ends[0]}`], [[1, 1, 0], "beside", `y = ${ends[1]}`], [[0, 0, 1], "beside", `z = ${ends[2]}`]],
+      [[[0, 0, 0], "beside", `(${lower.map(brief).join(", ")})`], [[1, 0, 0], "beside", `x = ${ends[0]}`], [[1, 1, 0], "beside", `y = ${ends[1]}`], [[0, 0, 1], "beside", `z = ${ends[2]}`]],
     ][axes - 1];
     return words.map(([place, side, textContent]) => {
       const label = element("span", { className: `label ${side}`, textContent });

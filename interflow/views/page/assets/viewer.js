@@ -126,7 +126,7 @@ class Viewer {
     this.run.frames.push(frame);
     const known = this.run.known();
     this.waiting.hidden = true;
-    this.root.style.setProperty("--loaded", `${(100 * Math.max(known - 1, 0)) / Math.max(this.run.times.length - 1, 1)}%`);
+    this.slider.style.setProperty("--loaded", `${(100 * Math.max(known - 1, 0)) / Math.max(this.run.times.length - 1, 1)}%`);
     if (known - 1 <= Math.ceil(this.wanted ?? 0)) this.go(this.wanted ?? 0);
     if (known === this.run.times.length) this.ranges();
   }
@@ -180,7 +180,7 @@ class Viewer {
     const energy = this.curve.mark(time, colour);
     this.energy.textContent = energy === null ? "–" : shown(energy);
     this.clock.textContent = `t = ${shown(time)}  ·  step ${steps[frame].toLocaleString("en").replaceAll(",", " ")}`;
-    this.root.style.setProperty("--now", colour);
+    this.slider.style.setProperty("--now", colour);
   }
 
   toggle() {
