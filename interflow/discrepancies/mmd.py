@@ -148,16 +148,19 @@ class MMD(Discrepancy):
         if spectral is not None:
             value = spectral.value()
             return value if x.ndim == 3 else value[0]
-        in_one_sort = (
-            sums.difference_form(self.kernel, x, y, x_weights, y_weights, **self._options) if self._self_pairs else None
-        )
-        if in_one_sort is not None:
-            return in_one_sort
+        of_x, of_y = self._pair_factor(x, x_weights), self._pair_factor(y, y_weights)
+        if isinstance(of_x, float) and isinstance(of_y, float):
+            options = {"factors": (of_x, of_y), "self_pairs": self._self_pairs, **self._options}
+            in_one = sums.difference_form(self.kernel, x, y, x_weights, y_weights, **options)
+            if in_one is not None:
+                return in_one
         across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
         return self._within(x, x_weights) + self._within(y, y_weights) - 2.0 * across
 
     def _spectral(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> SpectralMMD | None:
         """The two measures on the modes of the kernel's series; None if pairs are to be summed."""
+        if self.tolerance is None:
+            return None
         backend = sums.repeated(self.backend)
         series = comparison(self.kernel, x, y, boundary=self.boundary, backend=backend, tolerance=self.tolerance)
         if series is None:

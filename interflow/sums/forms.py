@@ -36,11 +36,15 @@ def quadratic(
         >>> quadratic(GaussianKernel(sigma=1.0), torch.zeros(3, 2))
         tensor(1.)
     """
-    data = prepare(kernel, x, x, weights, Options(boundary, self_pairs, backend, tolerance))
+    return quadratic_of(prepare(kernel, x, x, weights, Options(boundary, self_pairs, backend, tolerance)))
+
+
+def quadratic_of(data: Prepared) -> Tensor:
+    """`quadratic` of data whose rows and columns are the same points."""
     masses, parameters = data.weights, data.parameters[..., None]
     inputs = [data.x, masses, parameters]
     needed = requiring_gradient(inputs)
-    if not any(needed) or not kernel.symmetric or data.approximation(int(needed[0])) is not None:
+    if not any(needed) or not data.kernel.symmetric or data.approximation(int(needed[0])) is not None:
         return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
     potential, slope = pair_potential_and_gradient(data) if needed[0] else (pair_potential(data), masses)
     gradients = [2.0 * masses * slope, 2.0 * potential]
@@ -70,7 +74,11 @@ def bilinear(
         x, y, x_weights, y_weights = y, x, y_weights, x_weights  # the rows are those whose gradient is wanted
     options = Options(boundary, True, backend, tolerance)
     data = prepare(kernel, x, y, y_weights, options, weights_name="y_weights")
-    masses = _row_weights(data, x, x_weights)
+    return bilinear_of(data, row_weights(data, x, x_weights))
+
+
+def bilinear_of(data: Prepared, masses: Tensor) -> Tensor:
+    """`bilinear` of data, with the weights of the rows, ``(batch, 1, N)``."""
     parameters = data.parameters[..., None]
     inputs = [data.x, masses, data.y, data.weights, parameters]
     needed = requiring_gradient(inputs)
@@ -83,7 +91,7 @@ def bilinear(
     return _known((masses * potential).sum(-1, keepdim=True), inputs, gradients, needed, data)
 
 
-def _row_weights(data: Prepared, x: Tensor, weights: Tensor | None) -> Tensor:
+def row_weights(data: Prepared, x: Tensor, weights: Tensor | None) -> Tensor:
     """The weights of the rows, ``(batch, 1, N)``."""
     if weights is None:
         return data.x.new_full((data.x.shape[0], 1, data.x.shape[2]), 1.0 / max(data.x.shape[2], 1))

@@ -21,13 +21,13 @@ from interflow.sums.expression import Expression
 from interflow.sums.formula import Plan, plan_of
 from interflow.sums.vectors import DELTA, VectorFormula, VectorSum, block_of, factors
 
-_NEAR: Final = {torch.float32: 1e-3, torch.float64: 1e-5}
+NEAR: Final = {torch.float32: 1e-3, torch.float64: 1e-5}
 """The squared distance, relative to the size of the clouds, under which two points are near."""
 
-_MANY: Final = 0.05
+MANY: Final = 0.05
 """The part of the pairs of a tile that may be near before float32 is given up."""
 
-_GATHERED: Final = 1 << 22
+GATHERED: Final = 1 << 22
 """Numbers gathered at once for the differences of near points."""
 
 
@@ -43,7 +43,7 @@ def sum_by_products(formula: VectorFormula, inputs: Inputs, side: int) -> Tensor
     out = inputs.rows.new_zeros(inputs.batch, size, inputs.rows.shape[2], dtype=torch.float64)
     for tile in tiles((inputs.batch, inputs.rows.shape[2], inputs.columns.shape[2]), (side, side)):
         part = _Part(tile, rows.cut(tile.batch, tile.rows), columns.cut(tile.batch, tile.columns), before)
-        if part.dtype == torch.float32 and len(part.near) > _MANY * part.squared_distances.numel():
+        if part.dtype == torch.float32 and len(part.near) > MANY * part.squared_distances.numel():
             part = part.double()
             workspaces.setdefault(part.dtype, Workspace(program, part.rows.given))
         values = workspaces[part.dtype].run(tile, part.leaf)
@@ -179,7 +179,7 @@ class _Part:
     def near(self) -> Tensor:
         """The indices of batch, row and column of the near pairs, ``(pairs, 3)``."""
         size = self.rows.product(0, 0).max() + self.columns.product(0, 0).max()
-        limit = _NEAR[self.dtype] * size
+        limit = NEAR[self.dtype] * size
         return (self._expanded <= limit).nonzero() if self._expanded.amin() <= limit else limit.new_empty(0, 3).long()
 
     def differences(self, index: tuple[Tensor, ...]) -> Tensor:
@@ -189,7 +189,7 @@ class _Part:
         return _taken(x, b, i) - _taken(y, b, j)
 
     def _near_in_pieces(self) -> Iterator[tuple[Tensor, ...]]:
-        for piece in self.near.split(max(1, _GATHERED // self.rows.dimension)):
+        for piece in self.near.split(max(1, GATHERED // self.rows.dimension)):
             if len(piece):
                 yield piece.unbind(1)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from interflow.errors import InterflowWarning
+
+ResultT = TypeVar("ResultT")
 
 SMALLEST = 32
 """The side of the smallest tile; with less the results themselves are what does not fit."""
 
 
-def on_smaller_tiles(total: Callable[[int], Tensor], tile: int) -> Tensor:
+def on_smaller_tiles(total: Callable[[int], ResultT], tile: int) -> ResultT:
     """``total(tile)``, or where memory runs out that of half the side, and so on.
 
     Warns:

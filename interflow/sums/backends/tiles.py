@@ -189,6 +189,7 @@ def _where(condition: Tensor, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
 
 _COMPUTE: Final[dict[str, Callable[..., Tensor]]] = {
     **{name: operation.compute for name, operation in OPERATIONS.items()},
+    "exp2": torch.exp2,
     "subtract_scaled": _subtract_scaled,
     "add_square": _add_square,
     "guard": _guard,
@@ -222,7 +223,7 @@ class Workspace:
 
     def run(self, tile: Tile, data: Callable[[Expression], Tensor]) -> list[Tensor]:
         """The slots of a tile, given the tensors of the leaves: ``(batch, rows, columns)`` or what broadcasts to it."""
-        values = self._values
+        values, shape = self._values, tile.shape
         for index, leaf in self.program.leaves:
             if leaf.sides:
                 values[index] = data(leaf)
@@ -232,7 +233,7 @@ class Workspace:
                 values[target] = OPERATIONS[operation].compute(*inputs)
                 continue
             dtype = self._condition if boolean else self.like.dtype
-            values[target] = _COMPUTE[operation](*inputs, out=self._take(buffer, dtype, tile.shape))
+            values[target] = _COMPUTE[operation](*inputs, out=self._take(buffer, dtype, shape))
             if boolean and dtype != torch.bool:
                 values[target].neg_()
         return values
