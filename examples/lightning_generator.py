@@ -2,7 +2,7 @@
 
 A network maps noise to images of 8 × 8 pixels; each step compares a batch of them with a batch of scikit-learn's
 digits. The energy distance has no bandwidth to choose; its unbiased estimate is right on average over batches. It is
-judged on digits that it has not seen. ``pip install lightning``, then ``python examples/lightning_generator.py``.
+judged on digits that it has not seen. ``python examples/lightning_generator.py`` needs the extra ``lightning``.
 """
 
 from __future__ import annotations

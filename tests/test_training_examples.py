@@ -28,7 +28,6 @@ def test_a_generator_comes_nearer_to_digits_that_it_has_not_seen(capsys):
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # of torch, about what Lightning calls
 def test_a_generator_in_lightning_comes_nearer_to_digits_that_it_has_not_seen(capsys):
-    pytest.importorskip("lightning", reason="the package lightning is not installed")
     text = printed("lightning_generator", capsys, "--epochs", "20", "--batch", "64", "--hidden", "64")
     before, after, floor = (float(number) for number in re.findall(r"(-?[\d.]+e[+-]\d+)", text))
     assert after < 0.25 * before
