@@ -27,6 +27,7 @@ QUESTIONS = (
     "storage",
     "page",
     "training",
+    "two_sample",
     "fitting",
     "large_fits",
     "series",

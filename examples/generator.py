@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.manual_seed(0)
         network = generator_network(given.hidden)
     seen, unseen = digits(generator)
-    loss = fl.MMD(mixture(torch.pdist(seen[:500]).median().item()), estimator="unbiased")
+    loss = fl.MMD(mixture(fl.median_distance(seen)), estimator="unbiased")
 
     before = distance(network, unseen, loss)
     train(network, seen, loss, given.iterations, given.batch, generator)

@@ -12,6 +12,7 @@ from .discrepancies import Estimate as Estimate
 from .discrepancies import SinkhornDivergence as SinkhornDivergence
 from .discrepancies import SlicedWasserstein as SlicedWasserstein
 from .discrepancies import TwoSampleTest as TwoSampleTest
+from .discrepancies import median_distance as median_distance
 from .discrepancies import sliced_energy_distance as sliced_energy_distance
 from .discrepancies import two_sample_test as two_sample_test
 from .energies import DiscrepancyEnergy as DiscrepancyEnergy

@@ -1,5 +1,6 @@
 """Discrepancies: how far one weighted cloud is from another."""
 
+from interflow.discrepancies.bandwidth import median_distance
 from interflow.discrepancies.base import Discrepancy
 from interflow.discrepancies.energy_distance import EnergyDistance
 from interflow.discrepancies.mmd import MMD
@@ -16,6 +17,7 @@ __all__ = [
     "SinkhornDivergence",
     "SlicedWasserstein",
     "TwoSampleTest",
+    "median_distance",
     "sliced_energy_distance",
     "two_sample_test",
 ]
