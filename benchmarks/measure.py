@@ -69,22 +69,22 @@ class Measurement(Generic[ResultT]):
         """The first call less the median call, never below 0."""
         return max(0.0, self.first - statistics.median(self.samples)) if self.samples else math.nan
 
-    @property
-    def samples_wanted(self) -> int:
-        if self.failure is not None:
-            return 0
-        return SAMPLES_OF_SLOW_CALLS if self.samples[0] > SLOW else SAMPLES
+    def wants(self, turn: int) -> bool:
+        """Whether a sample is to be taken in a turn: a slow call has fewer."""
+        return self.failure is None and (turn < SAMPLES_OF_SLOW_CALLS or self.samples[0] <= SLOW)
 
 
-def compare(entries: Iterable[Entry[ResultT]], device: torch.device) -> list[Measurement[ResultT]]:
-    """Measure the entries in turns."""
+def compare(
+    entries: Iterable[Entry[ResultT]], device: torch.device, samples: int = SAMPLES
+) -> list[Measurement[ResultT]]:
+    """Measure the entries in turns, each so many times."""
     measurements = [_warm_up(entry, device) for entry in entries]
     for measurement in measurements:
         if measurement.failure is None:
             _first_sample(measurement, device)
-    for turn in range(1, SAMPLES):
+    for turn in range(1, samples):
         for measurement in measurements:
-            if turn < measurement.samples_wanted:
+            if measurement.wants(turn):
                 measurement.samples.append(_sample(measurement, device))
     return measurements
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 import interflow as fl
-from benchmarks.measure import Entry, Measurement, compare, relative_error
+from benchmarks.measure import SAMPLES, Entry, Measurement, compare, relative_error
 from benchmarks.tables import NOTHING, Table, error, name, number, ratio
 from interflow.rollout import Gradient
 
@@ -30,6 +30,7 @@ class Task:
     entries: Sequence[Entry[Tensor]]
     exact: Tensor | None = None
     graph_bytes: Sequence[int] = ()
+    samples: int = SAMPLES
 
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
@@ -38,7 +39,7 @@ def table(sizes: Sequence[int], device: torch.device) -> Table:
     for size in sizes:
         for make in (_wide, _wide_and_large, _usual, _small_clouds, _rollout, _two_sample):
             task = make(size, device)
-            measurements = compare(task.entries, device)
+            measurements = compare(task.entries, device, task.samples)
             rows += [_row(task, index, measurement, measurements[0]) for index, measurement in enumerate(measurements)]
     headers = ("what", "how", "seconds", "times as fast", "MB", "error")
     note = (
@@ -70,7 +71,7 @@ def _wide_and_large(size: int, device: torch.device) -> Task:
 
 
 def _usual(size: int, device: torch.device) -> Task:
-    return _loss_task(size // 4, 64, device, [("torch.cdist", _by_cdist)])
+    return replace(_loss_task(size // 4, 64, device, [("torch.cdist", _by_cdist)]), samples=100)
 
 
 Loss = Callable[..., Tensor]

@@ -63,6 +63,7 @@ def trainer(epochs: int) -> lightning.Trainer:
     """On the CPU, without files and bars."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers")  # the images are in memory
+    warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)  # of torch, about Lightning
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     return lightning.Trainer(max_epochs=epochs, accelerator="cpu", enable_model_summary=False, **quiet)
 

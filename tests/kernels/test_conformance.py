@@ -1,5 +1,7 @@
 """Every kernel keeps the laws of `interflow.testing.KernelSuite`: here on `dense`, on all backends with --full."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from interflow.testing import KernelSuite
@@ -7,7 +9,7 @@ from tests.sums.cases import KERNELS
 
 
 class TestEveryKernel(KernelSuite):
-    backends = ("dense",)
+    backends: Sequence[str] = ("dense",)
 
     @pytest.fixture(params=KERNELS, autouse=True)
     def _kernel(self, request):
