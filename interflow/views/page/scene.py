@@ -124,8 +124,7 @@ def _lowered(packed: Packed, frames: int) -> list[str]:
     """What was lowered so that the page stays small, in sentences."""
     axes, bits = len(packed.grid.lower), packed.grid.bits
     rounded = f"positions are rounded to 1/{counted(2**bits)} of the box"
-    fewer = f"To keep the page small, {rounded} ({bits} bits, not {BITS[axes][0]})."
-    notes = [fewer if bits < BITS[axes][0] else f"{rounded.capitalize()}."]
+    lowered = [f"{rounded} ({bits} bits, not {BITS[axes][0]})"] if bits < BITS[axes][0] else []
     if len(packed.kept) < frames:
-        notes.append(f"To keep the page small, it has {len(packed.kept)} of {counted(frames)} frames.")
-    return notes
+        lowered.append(f"{len(packed.kept)} of {counted(frames)} frames are kept")
+    return [f"To keep the page small, {' and '.join(lowered)}." if lowered else f"{rounded.capitalize()}."]

@@ -3,7 +3,7 @@
 // Points are drawn through an index in a golden-ratio stride, so that any first part of it is a fair sample. While
 // something moves, so large a part is drawn as the machine manages at TARGET frames a second; when all is still, all.
 
-const TARGET = 26, LEAST = 15000, STILL = 180;
+const TARGET = 26, LEAST = 15000, FIRST = 150000, STILL = 180;
 const EDGE = 24, SIDE = 56, PANEL = 224;  // room around a flat cloud, in pixels
 const VERTEX = `
   attribute vec4 here, there;
@@ -42,7 +42,7 @@ class Stage {
     holder.prepend(this.canvas);
     this.scene = new THREE.Scene();
     this.enlargement = 1;
-    this.share = 1;  // of the points that is drawn while something moves
+    this.share = Math.min(1, FIRST / Math.max(run.count, 1));  // of the points that is drawn while something moves
     this.movedAt = -Infinity;
     this.waiting = false;
     this.reset();
