@@ -10,7 +10,7 @@ import click
 VERBS = {
     "run": "Run a config and keep what comes of it in a new folder.",
     "fit": "Fit points to the target in a file.",
-    "show": "Draw the picture of a run.",
+    "show": "Draw the picture of a run, or make a page of it for a browser.",
     "export": "Write the frames of a run for other programs.",
     "doctor": "Say what is installed, and which backends work here.",
     "schema": "Print the JSON schema of configs, or what a kind is.",
