@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, final, get_args
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from interflow.discrepancies.autocast import in_single_precision
 from interflow.discrepancies.base import Discrepancy
 from interflow.discrepancies.geomloss import samples_loss
 from interflow.discrepancies.mmd import Reduction
 from interflow.errors import ArgumentError, BackendError
-from interflow.validation import check_choice
+from interflow.sums.known import requiring_gradient, with_known_gradient
+from interflow.validation import can_read, check_choice
 
 Solver = Literal["auto", "tensorized", "online", "multiscale"]
 
@@ -27,13 +30,15 @@ class SinkhornDivergence(Discrepancy):
     ``OT_ε = min_π Σ π |x − y|ᵖ + pε KL(π | α ⊗ β)`` with ``ε = blurᵖ``. As the blur goes to 0, S tends to ``W_pᵖ``: it
     is squared for p = 2, without a factor ½, as an MMD is. GeomLoss returns ``S / p``.
 
-    The gradient by points and weights is that of converged potentials, which are not themselves differentiated; a
-    second derivative is refused.
+    The gradient by points and weights is that of converged potentials, which are not themselves differentiated: under
+    `torch.func` there are ``grad``, ``vmap`` and ``jvp``, and a second derivative is refused.
 
     Args:
         blur: the length ``ε^(1/p)``, in units of the positions, below which detail is not resolved.
         p: the exponent of the cost, 1 or 2.
         scaling: the ratio of the blurs of successive iterations, between 0 and 1; nearer to 1 is more precise.
+        diameter: the distance at which the blurs begin, in units of the positions; None for that of the clouds of a
+            batch together, padding too, by which a cloud's value then depends a little on the others.
         solver: ``"tensorized"`` holds the cost matrix in memory; ``"online"`` recomputes it by KeOps; ``"multiscale"``
             does so by blocks of near points, for one cloud of d ≤ 3; ``"auto"`` chooses by size.
         reduction: what is made of a batch: its ``"mean"``, its ``"sum"``, or ``"none"`` for all ``(B,)`` values.
@@ -55,6 +60,7 @@ class SinkhornDivergence(Discrepancy):
         blur: float = 0.05,
         p: int = 2,
         scaling: float = 0.5,
+        diameter: float | None = None,
         solver: Solver = "auto",
         reduction: Reduction = "mean",
     ) -> None:
@@ -67,9 +73,12 @@ class SinkhornDivergence(Discrepancy):
             raise ArgumentError("p", came=repr(p), wanted="1 or 2")
         if not 0.0 < scaling < 1.0:
             raise ArgumentError("scaling", came=repr(scaling), wanted="a number between 0 and 1")
+        if diameter is not None and not 0.0 < diameter < float("inf"):
+            raise ArgumentError("diameter", came=repr(diameter), wanted="a positive number, or None")
         self.blur = float(blur)
         self.p = p
         self.scaling = float(scaling)
+        self.diameter = None if diameter is None else float(diameter)
         self.solver = solver
         self.reduction = reduction
 
@@ -77,20 +86,28 @@ class SinkhornDivergence(Discrepancy):
     def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
         self.check(x, y, x_weights, y_weights)
         masses = [_masses(x, x_weights), _masses(y, y_weights)]
-        batch = [tensor if x.ndim == 3 else tensor[None] for tensor in (masses[0], x, masses[1], y)]
-        value: Tensor = self.p * _Converged.apply(self._solve(*batch), *batch)  # type: ignore[no-untyped-call]
+        clouds = [tensor if x.ndim == 3 else tensor[None] for tensor in (masses[0], x, masses[1], y)]
+        value = self.p * self._tied(clouds)
         if self.reduction == "none":
             return value if x.ndim == 3 else value[0]
         return value.mean() if self.reduction == "mean" else value.sum()
 
-    def _solve(self, a: Tensor, x: Tensor, b: Tensor, y: Tensor) -> Callable[..., Tensor]:
-        """GeomLoss for batches ``(B, N)``, ``(B, N, d)``, ``(B, M)``, ``(B, M, d)``; it returns ``(B,)``."""
-        loss = samples_loss()(
-            "sinkhorn", p=self.p, blur=self.blur, scaling=self.scaling, backend=self._chosen(x, y), debias=True
+    def _tied(self, clouds: list[Tensor]) -> Tensor:
+        """The value of GeomLoss ``(B,)`` as a function of weights and points, ``(B, N)``, ``(B, N, d)``, …."""
+        solver = self._chosen(clouds[1], clouds[3])
+        needed = requiring_gradient(clouds) if can_read(*clouds) else [True] * 4
+        tangents = [unpack_dual(cloud).tangent is not None for cloud in clouds]
+        if any(tangents):  # of the value, which needs those of no gradient
+            needed = [True] * 4
+        primal = [unpack_dual(cloud).primal if moves else cloud for cloud, moves in zip(clouds, tangents, strict=True)]
+        value, *gradients = _solved(self.p, self.blur, self.scaling, self.diameter, solver, needed, *primal)
+        inputs = [cloud if cloud.ndim == 3 else cloud[:, None] for cloud in clouds]
+        slopes = [slope if slope.ndim == 3 else slope[:, None] for slope in gradients]
+        chosen = [index for index, need in enumerate(needed) if need]
+        tied: Tensor = with_known_gradient(
+            value[:, None, None], [inputs[index] for index in chosen], [slopes[index] for index in chosen]
         )
-        if loss.backend != "multiscale":
-            return loss  # type: ignore[no-any-return]
-        return lambda *clouds: torch.stack([loss(*(part[0] for part in clouds))])
+        return tied[:, 0, 0]
 
     def _chosen(self, x: Tensor, y: Tensor) -> str:
         batch, count, dimension = x.shape
@@ -104,43 +121,107 @@ class SinkhornDivergence(Discrepancy):
         return "multiscale" if batch == 1 and dimension <= 3 and self.p == 2 else "online"
 
 
-class _Converged(torch.autograd.Function):
-    """The value ``(B,)`` with the gradient that GeomLoss gives at converged potentials."""
+_library = torch.library.Library("interflow", "FRAGMENT")
+_library.define(
+    "sinkhorn(int p, float blur, float scaling, float? diameter, str solver, bool[] needed, "
+    "Tensor a, Tensor x, Tensor b, Tensor y) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
+)
+
+Solved = tuple[Tensor, ...]
+"""The value ``(B,)`` and its gradients by a, x, b and y; zeros for those that are not needed."""
+
+
+@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
+def _solved(
+    p: int, blur: float, scaling: float, diameter: float | None, solver: str, needed: list[bool], *clouds: Tensor
+) -> Solved:
+    """GeomLoss for ``(B, N)``, ``(B, N, d)``, ``(B, M)`` and ``(B, M, d)``, opaque to compilers and transforms."""
+    result: Solved = _Solved.apply(p, blur, scaling, diameter, solver, tuple(needed), *clouds)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Solved(torch.autograd.Function):
+    """The value and the gradients that GeomLoss gives at converged potentials: how these change is not known."""
 
     @staticmethod
-    def forward(ctx: Any, solve: Callable[..., Tensor], *clouds: Tensor) -> Tensor:
-        needed = [index for index, need in enumerate(ctx.needs_input_grad[1:]) if need]
-        inputs = [cloud.detach().requires_grad_(index in needed) for index, cloud in enumerate(clouds)]
-        with torch.enable_grad():  # restores the mode, which GeomLoss leaves switched on
-            value = solve(*inputs)
-            gradients = torch.autograd.grad(value.sum(), [inputs[index] for index in needed]) if needed else ()
-        ctx.needed = needed
-        ctx.save_for_backward(*clouds, *gradients)
-        return value.detach()
+    def forward(
+        p: int,
+        blur: float,
+        scaling: float,
+        diameter: float | None,
+        solver: str,
+        needed: Sequence[bool],
+        *clouds: Tensor,
+    ) -> Solved:
+        result: Solved = torch.ops.interflow.sinkhorn(p, blur, scaling, diameter, solver, needed, *clouds)
+        return result
 
     @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        clouds, gradients = ctx.saved_tensors[:4], ctx.saved_tensors[4:]
-        result: list[Tensor | None] = [None] * 5
-        for index, gradient in zip(ctx.needed, gradients, strict=True):
-            factor = cotangent.view(-1, *(1,) * (gradient.ndim - 1))
-            result[1 + index] = factor * _Fixed.apply(gradient, *clouds)  # type: ignore[no-untyped-call]
-        return tuple(result)
-
-
-class _Fixed(torch.autograd.Function):
-    """A gradient that depends on the clouds in a way that is not known."""
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Solved) -> None:
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, *clouds: Tensor) -> Tensor:
-        return gradient.view_as(gradient)
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[None, ...]:
+        if all(cotangent is None for cotangent in cotangents):
+            return (None,) * 10
+        raise _differentiated_twice()
 
     @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        raise BackendError(
-            "SinkhornDivergence is differentiated once: GeomLoss takes its potentials for constants. "
-            "Take an MMD where second derivatives are needed."
-        )
+    def jvp(ctx: Any, *tangents: Any) -> Solved:
+        raise _differentiated_twice()
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Solved, tuple[int, ...]]:
+        size = info.batch_size
+        front = [
+            tensor.expand(size, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
+            for tensor, axis in zip(inputs[6:], in_dims[6:], strict=True)
+        ]
+        folded = (tensor.flatten(0, 1) for tensor in front)
+        together = _Solved.apply(*inputs[:6], *folded)  # type: ignore[no-untyped-call]
+        return tuple(part.unflatten(0, (size, -1)) for part in together), (0,) * 5
+
+
+def _differentiated_twice() -> BackendError:
+    return BackendError(
+        "SinkhornDivergence is differentiated once: GeomLoss takes its potentials for constants. "
+        "Take an MMD where second derivatives are needed."
+    )
+
+
+@torch.library.impl(_library, "sinkhorn", "CompositeExplicitAutograd")
+def _run(
+    p: int, blur: float, scaling: float, diameter: float | None, solver: str, needed: Sequence[bool], *clouds: Tensor
+) -> Solved:
+    loss = samples_loss()("sinkhorn", p=p, blur=blur, scaling=scaling, diameter=diameter, backend=solver, debias=True)
+    inputs = [cloud.detach().contiguous().requires_grad_(need) for cloud, need in zip(clouds, needed, strict=True)]
+    if not any(needed) or _records(inputs[list(needed).index(True)]):
+        return _value_and_gradients(loss, inputs)
+    with ThreadPoolExecutor(1) as fresh:  # compiled programs record nothing in their own thread
+        return fresh.submit(_value_and_gradients, loss, inputs).result()
+
+
+def _records(tensor: Tensor) -> bool:
+    """Whether operations are recorded for a backward pass, if that is switched on."""
+    with torch.enable_grad():
+        return tensor[:0].clone().requires_grad
+
+
+def _value_and_gradients(loss: Any, inputs: list[Tensor]) -> Solved:
+    with torch.enable_grad():  # restores the mode, which GeomLoss leaves switched on
+        single = loss.backend == "multiscale"
+        value = torch.stack([loss(*(part[0] for part in inputs))]) if single else loss(*inputs)
+        moving = [part for part in inputs if part.requires_grad]
+        found = iter(torch.autograd.grad(value.sum(), moving) if moving else ())
+    gradients = (next(found) if part.requires_grad else torch.zeros_like(part) for part in inputs)
+    return value.detach(), *gradients
+
+
+@torch.library.register_fake("interflow::sinkhorn", lib=_library)  # type: ignore[untyped-decorator]
+def _shapes(
+    p: int, blur: float, scaling: float, diameter: float | None, solver: str, needed: Sequence[bool], *clouds: Tensor
+) -> Solved:
+    return clouds[1].new_empty(clouds[1].shape[0]), *map(torch.empty_like, clouds)
 
 
 def _masses(points: Tensor, weights: Tensor | None) -> Tensor:

@@ -98,7 +98,7 @@ def _transport(x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor
     middle = (levels - 0.5 * widths).detach()  # of each piece on which both quantile functions are constant
     at_x = x.gather(-1, torch.searchsorted(a.detach(), middle).clamp(max=x.shape[-1] - 1))
     at_y = y.gather(-1, torch.searchsorted(b.detach(), middle).clamp(max=y.shape[-1] - 1))
-    return (widths * _power((at_x - at_y).abs(), p)).sum(-1)
+    return (widths * _power((at_x - at_y).abs(), p)).sum(-1).to(x.dtype)
 
 
 def _sorted(points: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,7 +83,7 @@ def test_a_missing_package_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"blur": 0.0}, {"p": 3}, {"scaling": 1.0}, {"solver": "fast"}, {"reduction": "max"}]
+    "options", [{"blur": 0.0}, {"p": 3}, {"scaling": 1.0}, {"diameter": 0.0}, {"solver": "fast"}, {"reduction": "max"}]
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ArgumentError):

@@ -9,7 +9,15 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from interflow import MMD, ArgumentError, EnergyDistance, GaussianKernel, MaternKernel
+from interflow import (
+    MMD,
+    ArgumentError,
+    EnergyDistance,
+    GaussianKernel,
+    MaternKernel,
+    SinkhornDivergence,
+    SlicedWasserstein,
+)
 from tests.discrepancies.clouds import cloud
 
 LOSSES = {
@@ -17,6 +25,8 @@ LOSSES = {
     "learnable": lambda **options: MMD(GaussianKernel(0.4, learnable=True), **options),
     "matern sum": lambda **options: MMD(MaternKernel(0.4, 1.5) + 0.5 * GaussianKernel(0.2, learnable=True), **options),
     "energy distance": lambda **options: EnergyDistance(**options),
+    "sinkhorn": lambda **options: SinkhornDivergence(blur=0.1, diameter=2.0, **options),
+    "sliced wasserstein": lambda **options: SlicedWasserstein(projections=16, **options),
 }
 every_loss = pytest.mark.parametrize("make", LOSSES.values(), ids=LOSSES.keys())
 

@@ -5,8 +5,8 @@ import torch
 from torch.func import functional_call, grad, hessian, jvp, vmap
 
 from interflow import GaussianKernel, PeriodicBoundary
-from interflow.discrepancies import MMD, EnergyDistance
-from interflow.errors import ArgumentError
+from interflow.discrepancies import MMD, EnergyDistance, SinkhornDivergence, SlicedWasserstein
+from interflow.errors import ArgumentError, BackendError
 from tests.discrepancies.clouds import cloud, masses
 
 # torch's own use of its own deprecated function, when forward mode is first used
@@ -17,6 +17,7 @@ LOSSES = {
     "gaussian, unbiased": MMD(GaussianKernel(0.4), estimator="unbiased"),
     "gaussian on the torus": MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(1.0)),
     "energy distance": EnergyDistance(),
+    "sliced wasserstein": SlicedWasserstein(projections=7),
 }
 WEIGHTS = {"uniform": (None, None), "weighted": (masses(6), masses(5, seed=1))}
 
@@ -93,6 +94,18 @@ def test_a_batched_loss_compiles_with_the_default_compiler():
     x, y = cloud(6, batch=(2,)).requires_grad_(), cloud(5, seed=1, batch=(2,))
     compiled = torch.compile(loss, fullgraph=True)
     close(torch.autograd.grad(compiled(x, y), x), torch.autograd.grad(loss(x, y), x))
+
+
+def test_a_sinkhorn_divergence_is_mapped_and_differentiated_once():
+    loss, x, y, direction = SinkhornDivergence(diameter=2.0), cloud(6), cloud(5, seed=1), cloud(6, seed=2)
+    leaf = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(loss(leaf, y), leaf)
+    close(grad(loss)(x, y), slope)
+    close(jvp(lambda moved: loss(moved, y), (x,), (direction,))[1], (slope * direction).sum())
+    many = cloud(6, batch=(3,))
+    close(vmap(grad(loss), (0, None))(many, y), torch.stack([grad(loss)(one, y) for one in many]))
+    with pytest.raises(BackendError, match="differentiated once"):
+        hessian(loss)(x, y)
 
 
 def test_a_negative_weight_is_still_refused_outside_transforms():
