@@ -67,6 +67,22 @@ def test_checkpointed_gradients_are_the_same_on_backends_that_generate_code(back
     torch.testing.assert_close(checkpointed, full, rtol=1e-10, atol=1e-12)
 
 
+def test_checkpointed_gradients_are_the_same_on_a_fourier_series():
+    def system():
+        torus = PeriodicBoundary(1.0, images="all")
+        energy = InteractionEnergy(
+            GaussianKernel(0.1, learnable=True), boundary=torus, backend="fourier", tolerance=1e-9
+        )
+        return ParticleSystem(cloud(12), energy=-2.0 * energy, integrator=Euler(0.02, learnable=True))
+
+    full, checkpointed = (gradients(system(), 7, gradient=mode, save_every=3) for mode in ("full", "checkpoint"))
+    exact = gradients(
+        learnable_system(Euler(0.02, learnable=True), PeriodicBoundary(1.0, images="all")), 7, save_every=3
+    )
+    torch.testing.assert_close(checkpointed, full, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(full, exact, rtol=1e-6, atol=1e-8)
+
+
 def test_a_window_over_the_whole_rollout_truncates_nothing():
     full, truncated = (
         gradients(learnable_system(Euler(0.02, learnable=True)), 7, save_every=2, **options)
