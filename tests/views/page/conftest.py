@@ -53,7 +53,7 @@ class Shown:
 
     def still(self):
         self.wait(
-            "viewer.drawn === viewer.run.count && !viewer.playing && performance.now() - viewer.stage.movedAt > 300"
+            "viewer.drawn === viewer.run.count && !viewer.playing && !viewer.stage.moving && !viewer.stage.waiting"
         )
         return self
 

@@ -165,6 +165,23 @@ def test_a_hundred_thousand_points_render(show, axes):
     assert (pixels.max(-1) - pixels.min(-1) > 30).mean() > 0.05
 
 
+def test_what_moves_is_drawn_in_part_however_late_the_machine_is(show):
+    shown = show(noise(3, 20_000, 2))
+    late = """async () => {
+        const drawn = [];
+        for (const frame of [1, 2]) {
+            viewer.go(frame);
+            for (const end = performance.now() + 500; performance.now() < end; );
+            await new Promise((next) => requestAnimationFrame(next));
+            drawn.push(viewer.drawn);
+        }
+        return drawn;
+    }"""
+    shown.do("viewer.stage.share = 0.9")
+    assert shown.do(late) == [18_000, 10_000]
+    assert shown.still().do("viewer.drawn") == 20_000
+
+
 def test_each_colouring_paints_the_cloud_anew(show):
     shown = show(noise(4, 2000, 2, moving=True))
     pictures = []

@@ -3,7 +3,7 @@
 // Points are drawn through an index in a golden-ratio stride, so that any first part of it is a fair sample. While
 // something moves, so large a part is drawn as the machine manages at TARGET frames a second; when all is still, all.
 
-const TARGET = 26, LEAST = 15000, FIRST = 150000, STILL = 180;
+const TARGET = 32, LEAST = 10000, FIRST = 40000, STILL = 180;
 const EDGE = 24, SIDE = 56, PANEL = 224;  // room around a flat cloud, in pixels
 const VERTEX = `
   attribute vec4 here, there;
@@ -43,8 +43,7 @@ class Stage {
     this.scene = new THREE.Scene();
     this.enlargement = 1;
     this.share = Math.min(1, FIRST / Math.max(run.count, 1));  // of the points that is drawn while something moves
-    this.movedAt = -Infinity;
-    this.waiting = false;
+    this.waiting = this.moving = this.wasMoving = false;
     this.reset();
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(holder);
@@ -246,7 +245,7 @@ class Stage {
   }
 
   moved() {
-    this.movedAt = performance.now();
+    this.moving = true;
     this.ask();
   }
 
@@ -254,40 +253,40 @@ class Stage {
     if (this.waiting || this.gone) return;
     this.waiting = true;
     this.askedAt = performance.now();
-    requestAnimationFrame((now) => this.draw(now));
+    requestAnimationFrame(() => this.draw());
   }
 
-  draw(now) {
+  draw() {
     this.waiting = false;
     if (this.gone) return;
-    const moving = now - this.movedAt < STILL, { count } = this.run;
+    const { moving } = this, { count } = this.run;
     if (moving && this.wasMoving) {
-      const wanted = 1000 / TARGET / Math.max(now - this.askedAt, 1);  // a busy machine answers late
-      if (wanted < 0.95 || (wanted > 1.15 && this.share < 1)) this.share *= Math.min(1.15, Math.max(0.6, wanted));
+      const wanted = 1000 / TARGET / Math.max(performance.now() - this.askedAt, 1);  // a busy machine answers late
+      if (wanted < 0.95 || wanted > 1.15) this.share *= Math.min(1.15, Math.max(0.3, wanted));
       this.share = Math.min(1, Math.max(this.share, LEAST / Math.max(count, 1)));
     }
-    const drawn = moving ? Math.round(Math.min(1, this.share) * count) : count;
-    const settled = !moving && this.settled === this.movedAt;
-    if (!settled) {
-      this.points.geometry.setDrawRange(0, drawn);
-      const size = this.pointSize() * Math.min(1.6, Math.sqrt(count / Math.max(drawn, 1)));
-      const ratio = this.renderer.getPixelRatio(), { uniforms } = this;
-      uniforms.size.value = ratio * size;
-      uniforms.round.value = ratio * size > 2.5 ? 1 : 0;
-      uniforms.opacity.value = this.flat ? (count < 3000 ? 0.9 : 0.72) : 1;
-      this.renderer.render(this.scene, this.camera);
-      this.placeLabels();
-      if (this.points.visible) this.changed(drawn);
-    }
+    const drawn = moving ? Math.round(this.share * count) : count;
+    this.points.geometry.setDrawRange(0, drawn);
+    const size = this.pointSize() * Math.min(1.6, Math.sqrt(count / Math.max(drawn, 1)));
+    const ratio = this.renderer.getPixelRatio(), { uniforms } = this;
+    uniforms.size.value = ratio * size;
+    uniforms.round.value = ratio * size > 2.5 ? 1 : 0;
+    uniforms.opacity.value = this.flat ? (count < 3000 ? 0.9 : 0.72) : 1;
+    this.renderer.render(this.scene, this.camera);
+    this.placeLabels();
+    if (this.points.visible) this.changed(drawn);
     this.wasMoving = moving;
     if (moving) this.untilStill();
-    else this.settled = this.movedAt;
   }
 
   // Draw once more, whole, when nothing has moved for a while.
   untilStill() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.ask(), STILL + 20);
+    this.timer = setTimeout(() => {
+      if (this.waiting) return;  // it moves again, and a slow machine has not drawn it yet
+      this.moving = false;
+      this.ask();
+    }, STILL);
   }
 
   placeLabels() {
