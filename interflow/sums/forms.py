@@ -8,13 +8,14 @@ from torch import Tensor
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
 from interflow.sums.api import potential_of
-from interflow.sums.backends import Backend
+from interflow.sums.backends import Backend, backend_key
+from interflow.sums.backends.registry import pair_backend_of
 from interflow.sums.formula import derive
 from interflow.sums.known import requiring_gradient, with_known_gradient
 from interflow.sums.pairs import pair_potential, pair_potential_and_gradient
 from interflow.sums.preparation import Options, Prepared, one_component, prepare
 from interflow.sums.primitive import pair_sum
-from interflow.validation import check_cloud
+from interflow.validation import can_read, check_cloud
 
 
 def quadratic(
@@ -44,12 +45,37 @@ def quadratic_of(data: Prepared) -> Tensor:
     masses, parameters = data.weights, data.parameters[..., None]
     inputs = [data.x, masses, parameters]
     needed = requiring_gradient(inputs)
-    if not any(needed) or not data.kernel.symmetric or data.approximation(int(needed[0])) is not None:
+    if not data.kernel.symmetric or data.approximation(int(needed[0])) is not None:
         return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
+    if not any(needed):
+        return _scalar((masses * _potential_of_pairs_once(data)).sum(-1, keepdim=True), data)
     potential, slope = pair_potential_and_gradient(data) if needed[0] else (pair_potential(data), masses)
     gradients = [2.0 * masses * slope, 2.0 * potential]
     gradients.append(_by_parameters(data, masses) if needed[2] else parameters)
     return _known((masses * potential).sum(-1, keepdim=True), inputs, gradients, needed, data)
+
+
+def _potential_of_pairs_once(data: Prepared) -> Tensor:
+    """A ``v`` with ``Σ wᵢ vᵢ = Σ wᵢ uᵢ`` for a symmetric kernel and x = y, ``(batch, 1, N)``.
+
+    Rows go in blocks, each against the columns from its own first one on. Those behind the block count twice, for the
+    pairs that are left out.
+    """
+    size = data.x.shape[2]
+    if not can_read(data.x) or size < _WORTH_HALVING:
+        return pair_potential(data)
+    backend = backend_key(pair_backend_of(data.backend).choose(data.question(0).shape))
+    parts = []
+    for start in range(0, size, -(-size // _BLOCKS)):
+        stop = min(start + -(-size // _BLOCKS), size)
+        weights = torch.cat([data.weights[..., start:stop], 2.0 * data.weights[..., stop:]], dim=-1)
+        rows, columns = [data.x[..., start:stop]], [data.y[..., start:], weights]
+        parts.append(pair_sum(data.formula, backend, data.skip_diagonal, rows, columns, [data.parameters]))
+    return torch.cat(parts, dim=-1)
+
+
+_BLOCKS = 4
+_WORTH_HALVING = 4096
 
 
 def bilinear(

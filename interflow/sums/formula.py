@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from interflow.sums.coincidence import without_selections
 from interflow.sums.differentiation import gradient, tangent
 from interflow.sums.expression import ONE, Expression, leaf, node, rebuild, topological
 from interflow.sums.operations import multiply
+from interflow.sums.rewriting import cheaper
 from interflow.sums.vectors import VectorFormula
 
 
@@ -216,7 +218,8 @@ def plan_of(outputs: Sequence[Expression]) -> Plan:
         )
         return old.with_arguments(shared)
 
-    inner = rebuild(rebuild((inner for inner, _ in pulled), _grouped), hoist)
+    inner = cheaper(without_selections([inner for inner, _ in pulled]))
+    inner = rebuild(rebuild(inner, _grouped), hoist)
     inner = tuple(
         before.setdefault(part, leaf("parameter", len(before))) if part.sides == {"parameter"} else part
         for part in inner

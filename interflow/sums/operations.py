@@ -259,6 +259,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "round": Operation(torch.round, _flat),
     "floor": Operation(torch.floor, _flat),
     "exp": Operation(torch.exp, _chain(lambda _, r: r)),
+    "exp2": Operation(torch.exp2, _chain(lambda _, r: multiply(constant(math.log(2.0)), r))),
     "expm1": Operation(torch.expm1, _chain(lambda a, _: unary("exp", a))),
     "log": Operation(torch.log, _chain(lambda a, _: reciprocal(a))),
     "log1p": Operation(torch.log1p, _chain(lambda a, _: reciprocal(add(ONE, a)))),

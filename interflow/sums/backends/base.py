@@ -271,8 +271,9 @@ def too_many_coordinates(formula: str) -> str | None:
 _MOST_COORDINATES = 64
 
 _HEAVY = {
-    "exp": 6.0, "expm1": 8.0, "log": 8.0, "log1p": 8.0, "sqrt": 3.0, "rsqrt": 4.0, "divide": 3.0, "reciprocal": 3.0,
-    "power": 20.0, "sin": 10.0, "cos": 10.0, "atan": 10.0, "tanh": 10.0, "sigmoid": 8.0, "erf": 10.0, "atan2": 15.0,
+    "exp": 6.0, "exp2": 4.0, "expm1": 8.0, "log": 8.0, "log1p": 8.0, "sqrt": 3.0, "rsqrt": 4.0, "divide": 3.0,
+    "reciprocal": 3.0, "power": 20.0, "sin": 10.0, "cos": 10.0, "atan": 10.0, "tanh": 10.0, "sigmoid": 8.0,
+    "erf": 10.0, "atan2": 15.0,
 }  # fmt: skip
 
 

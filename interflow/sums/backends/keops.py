@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
+import math
 import operator
 import threading
 from collections.abc import Callable
@@ -179,6 +180,7 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "round": _round_half_to_even,
     "floor": lambda a: a - a.mod(1.0),
     "exp": lambda a: a.exp(),
+    "exp2": lambda a: (math.log(2.0) * a).exp(),
     "log": lambda a: a.log(),
     "sin": lambda a: a.sin(),
     "cos": lambda a: a.cos(),

@@ -1,0 +1,122 @@
+"""Pairs at distance 0 without a selection for each pair.
+
+A root of r² has no derivative at 0. Formulas guard it (`operations.guarded`): with ``g = r²`` where ``r² > t``, else 1,
+
+    √r² = √g where r² > t, else 0      ∇√r² = δ/√g where r² > t, else 0
+
+and so on: a *selection* around a product of powers of g with other factors. Where the product has a factor that is 0 at
+r = 0 anyway, the selection changes nothing, and ``s = max(r², t)`` does in place of g:
+
+    w √r² = w r²/√s                    w ∇√r² = w δ/√s
+
+Both are exactly 0 at r = 0; between 0 and √t, 10⁻¹² in float32, a value is off by at most w √t. In an inner loop that
+is a comparison and a selection less for each output. Higher derivatives keep their selections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+
+from interflow.sums.expression import ONE, TINY, ZERO, Expression, node, rebuild, topological
+from interflow.sums.operations import multiply, reciprocal, sqrt
+
+_LEAST_EXPONENT = -1.5
+"""``t^(−3/2)`` is finite in every dtype."""
+
+
+def without_selections(outputs: Sequence[Expression]) -> tuple[Expression, ...]:
+    """The outputs with those selections left out that change nothing; all of a distance, or none."""
+    outputs = tuple(outputs)
+    for apart in list(filter(_compares_a_distance, topological(outputs))):
+        outputs = _Coincidence(apart).released(outputs)
+    return outputs
+
+
+def _compares_a_distance(a: Expression) -> bool:
+    """Whether it is ``r² > t`` for a sum of squares r²."""
+    if a.operation != "greater" or a.arguments[1] is not TINY:
+        return False
+    return all(term.operation == "square" for term in _terms(a.arguments[0]))
+
+
+class _Coincidence:
+    """The selections of one distance, by the condition ``r² > t``."""
+
+    def __init__(self, apart: Expression) -> None:
+        self.apart = apart
+        self.squared = apart.arguments[0]
+        self.guard = node("where", apart, self.squared, ONE)
+        self.root = sqrt(self.guard)
+        self.vanishing = {self.squared, sqrt(self.squared), *(term.arguments[0] for term in _terms(self.squared))}
+        self._leaning = {self.guard: True}
+
+    def released(self, outputs: tuple[Expression, ...]) -> tuple[Expression, ...]:
+        """The outputs without the selections, or as they are where one of them matters."""
+        inverse_is_there = reciprocal(self.root) in topological(outputs)
+        vanishing = rebuild(outputs, lambda old, parts: self._as_vanishing(old.with_arguments(parts), inverse_is_there))
+        nodes = list(topological(vanishing))
+        selections = set(filter(self._is_selection, nodes))
+        users = {current for current in nodes if self.apart in current.arguments}
+        if not users <= {*selections, self.guard} or not all(map(self._is_idle, selections)):
+            return outputs
+
+        def release(old: Expression, parts: tuple[Expression, ...]) -> Expression:
+            if old is self.guard:
+                return node("maximum", self.squared, TINY)
+            return parts[1] if old in selections else old.with_arguments(parts)
+
+        return rebuild(vanishing, release)
+
+    def _is_selection(self, a: Expression) -> bool:
+        return a.operation == "where" and a.arguments[0] is self.apart and a.arguments[2] is ZERO
+
+    def _as_vanishing(self, a: Expression, inverse_is_there: bool) -> Expression:
+        """A selected ``√g`` as ``r²/√g`` where 1/√g is needed anyway, else as ``√r²``; anything else as it is."""
+        if not self._is_selection(a):
+            return a
+        factors = list(_factors(a.arguments[1]))
+        if self.root not in factors or self.vanishing & set(factors):
+            return a
+        factors.remove(self.root)
+        factors += [reciprocal(self.root), self.squared] if inverse_is_there else [sqrt(self.squared)]
+        return node("where", self.apart, reduce(multiply, factors), ZERO)
+
+    def _is_idle(self, selection: Expression) -> bool:
+        """Whether what is selected is 0 at r = 0 and finite all around, with s in the place of g."""
+        factors = list(_factors(selection.arguments[1]))
+        powers = [self._exponent(factor) for factor in factors if self._leans_on_guard(factor)]
+        total = sum(power for power in powers if power is not None)
+        return bool(self.vanishing & set(factors)) and None not in powers and total >= _LEAST_EXPONENT
+
+    def _leans_on_guard(self, a: Expression) -> bool:
+        """Whether g stands in it, outside of other selections."""
+        if a not in self._leaning:
+            self._leaning[a] = not self._is_selection(a) and any(map(self._leans_on_guard, a.arguments))
+        return self._leaning[a]
+
+    def _exponent(self, a: Expression) -> float | None:
+        """p where it is ``g^p``, else None."""
+        if a is self.guard:
+            return 1.0
+        factor = {"sqrt": 0.5, "reciprocal": -1.0, "rsqrt": -0.5, "square": 2.0}.get(a.operation)
+        inner = None if factor is None else self._exponent(a.arguments[0])
+        return None if factor is None or inner is None else factor * inner
+
+
+def _terms(a: Expression) -> Iterator[Expression]:
+    """What is added up in it."""
+    if a.operation == "add":
+        for argument in a.arguments:
+            yield from _terms(argument)
+    else:
+        yield a
+
+
+def _factors(a: Expression) -> Iterator[Expression]:
+    """What is multiplied in it."""
+    if a.operation == "multiply":
+        for argument in a.arguments:
+            yield from _factors(argument)
+    else:
+        yield a
