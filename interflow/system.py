@@ -193,6 +193,7 @@ class ParticleSystem(nn.Module):
                     state = guard.advance(check=plan.saves(count))
                     if plan.saves(count):
                         self._record(recording, state, observables)
+                    self._schedules.follow(state.step)
                     for callback in (*callbacks, report):
                         callback(state)
                     recording.step_made(state)

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 import interflow as fl
-from interflow import ArgumentError, CosineSchedule, Euler, EulerMaruyama, ExponentialSchedule, LinearSchedule
+from interflow import (
+    ArgumentError,
+    CosineSchedule,
+    Euler,
+    EulerMaruyama,
+    ExponentialSchedule,
+    LinearSchedule,
+    Series,
+)
 from interflow.config.document import parse
 from interflow.config.loading import configure, dump
 from tests.flows import cloud, generator, repulsion, same, torus_system, well
@@ -58,6 +66,13 @@ def test_a_bandwidth_is_found_through_multiples_and_sums():
         sigma = ExponentialSchedule(1.0, 0.1, 5)(step)
         wanted = -2.0 * (0.5 * repulsion(sigma=sigma)(solution.positions[step]) + well()(solution.positions[step]))
         torch.testing.assert_close(solution.energies[step], wanted, rtol=1e-13, atol=0.0)
+
+
+def test_callbacks_see_the_values_of_their_step():
+    system = annealed(**{"energy.kernel.sigma": LinearSchedule(0.5, 0.1, steps=4)})
+    seen = Series({"sigma": lambda state: system.energy.energy.kernel.sigma})
+    system.simulate(4, save_every=3, callbacks=[seen], progress=False)
+    torch.testing.assert_close(seen["sigma"], torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64))
 
 
 def test_simulating_twice_is_simulating_once():

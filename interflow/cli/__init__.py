@@ -16,6 +16,8 @@ VERBS = {
     "schema": "Print the JSON schema of configs, or what a kind is.",
 }
 
+INTERRUPTED = 130
+
 
 class _Verbs(click.Group):
     """A group that knows its verbs without importing them, and turns the project's errors into exit codes."""
@@ -37,6 +39,9 @@ class _Verbs(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:  # Ctrl-C where there is nothing to save
+            click.echo("\nInterrupted.", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
         except Exception as error:
             if ctx.params["debug"]:
                 raise
@@ -49,7 +54,7 @@ class _Verbs(click.Group):
 def main(debug: bool) -> None:
     """Interacting particles and kernel gradient flows.
 
-    Exit codes: 0 done, 1 failure, 2 bad input; `interflow run --help` has more.
+    Exit codes: 0 done, 1 failure, 2 bad input, 130 interrupted by Ctrl-C; `interflow run --help` has more.
     """
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interflow.config.assignments import parse_assignment
-from interflow.config.document import parse, read
+from interflow.config.document import LARGEST_STORED, Document, parse, read
 
 if TYPE_CHECKING:
-    from interflow.config.run_config import Run
-    from interflow.reporters import Observable
+    from interflow.config.run_config import Run, RunConfig
+    from interflow.reporters import CsvReport, Observable
     from interflow.storage import RunFolder
     from interflow.system import ParticleSystem
 
@@ -38,6 +38,16 @@ class Job:
     folder: RunFolder
     resume: bool
 
+    def reports(self) -> list[CsvReport]:
+        """The table of what is observed, if the config wants one."""
+        from interflow.reporters import CsvReport, EnergyOf
+        from interflow.storage.run_folder import REPORT
+
+        if self.run.report_every is None:
+            return []
+        observed = {"energy": EnergyOf(self.system.energy), **self.observables}
+        return [CsvReport(self.folder.path / REPORT, observed, self.run.report_every, resume=True)]
+
 
 def begun(
     config: Path, out: Path | None, *, overwrite: bool, assignments: Iterable[str], plugins: Iterable[str]
@@ -51,35 +61,28 @@ def begun(
     from interflow.storage import RunFolder
 
     run_config, document = configure(document, changes)
-    with document.located():
-        system = run_config.build()
-        observables = run_config.observe(system)
-    due = EverySeconds(run_config.run.checkpoint_every)
-    folder = RunFolder(
-        out or _default_folder(config), checkpoint_every=due, overwrite=overwrite, config=dump(run_config)
-    )
-    return Job(config.stem, system, observables, run_config.run, folder, resume=False)
+    due, text = EverySeconds(run_config.run.checkpoint_every), dump(run_config)
+    folder = RunFolder(out or _default_folder(config), checkpoint_every=due, overwrite=overwrite, config=text)
+    return _job(config.stem, run_config, document, folder, resume=False)
 
 
 def resumed(path: Path, plugins: Iterable[str]) -> Job:
-    """The run in a folder, from the config that is in it, with the choices that it made."""
-    import torch
-
+    """The run in a folder, from the config that is in it."""
     from interflow.config.loading import configure
     from interflow.reporters import EverySeconds
     from interflow.storage import RunFolder, stored_config
 
     _load(plugins)
-    text, choices = stored_config(path)
-    torch.set_num_threads(choices.threads)
-    torch.set_float32_matmul_precision(choices.precision)
-    run_config, document = configure(parse(text, str(path / "config.yaml")), [])
+    text = stored_config(path)
+    run_config, document = configure(parse(text, str(path / "config.yaml"), LARGEST_STORED), [])
+    folder = RunFolder(path, checkpoint_every=EverySeconds(run_config.run.checkpoint_every), config=text)
+    return _job(path.resolve().name, run_config, document, folder, resume=True)
+
+
+def _job(name: str, config: RunConfig, document: Document, folder: RunFolder, *, resume: bool) -> Job:
     with document.located():
-        system = run_config.build()
-        observables = run_config.observe(system)
-    due = EverySeconds(run_config.run.checkpoint_every)
-    folder = RunFolder(path, checkpoint_every=due, config=text)
-    return Job(path.resolve().name, system, observables, run_config.run, folder, resume=True)
+        system = config.build()
+        return Job(name, system, config.observe(system), config.run, folder, resume)
 
 
 def _load(plugins: Iterable[str]) -> None:

@@ -67,7 +67,7 @@ def command(
 def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) -> None:
     """Simulate, keep, and say how it went."""
     from interflow.cli.summary import backends, headline, summarise
-    from interflow.errors import RunStoppedError
+    from interflow.errors import NonFiniteError, RunStoppedError
     from interflow.reporters import EverySeconds, StopWhen
 
     stops = [StopWhen(lambda state: bool(request), "a signal asked for it")]
@@ -77,7 +77,7 @@ def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) 
         solution = job.system.simulate(
             job.run.steps,
             save_every=job.run.save_every,
-            callbacks=stops,
+            callbacks=[*job.reports(), *stops],
             progress=False if quiet else None,
             observables=job.observables,
             out=job.folder,
@@ -87,6 +87,8 @@ def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) 
         click.echo(f"{stop} Go on with: interflow run --resume {job.folder.path}", err=True)
         number = request.received
         raise SystemExit(TIME_LIMIT_REACHED if number is None else SIGNALLED + number) from None
+    except NonFiniteError as error:
+        raise click.ClickException(f"{error} {job.folder.path} keeps it, and the frames before.") from error
     summary = job.folder.summary() or summarise(job.name, job.system, solution)
     _keep(job, solution, summary)
     click.echo(job.folder.path)

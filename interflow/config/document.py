@@ -14,6 +14,8 @@ from interflow.config.problems import InvalidConfigError, Path, Problem, shown
 
 LARGEST_SIZE = 256 * 1024
 """Bytes of a config."""
+LARGEST_STORED = 16 * LARGEST_SIZE
+"""Bytes of one that a run folder keeps, with every field filled in and a line for every point of a target."""
 LARGEST_DEPTH = 24
 """Lists and mappings inside one another."""
 
@@ -65,14 +67,14 @@ def read(file: FilePath | str) -> Document:
         raise InvalidConfigError([Problem((), "bytes that are not UTF-8", "a text file in YAML", place=name)]) from None
 
 
-def parse(text: str, name: str = "") -> Document:
-    """Read YAML text whose root is a mapping; `read` says what is refused.
+def parse(text: str, name: str = "", largest: int = LARGEST_SIZE) -> Document:
+    """Read YAML text of at most so many bytes whose root is a mapping; `read` says what is refused.
 
     Example:
         >>> parse("run: {steps: 200}").data
         {'run': {'steps': 200}}
     """
-    data, places = _parse(text, name)
+    data, places = _parse(text, name, largest)
     if not isinstance(data, dict):
         raise InvalidConfigError(
             [Problem((), shown(data), "a mapping of sections, such as `run: {steps: 200}`", place=name)]
@@ -82,12 +84,12 @@ def parse(text: str, name: str = "") -> Document:
 
 def parse_value(text: str, name: str = "") -> Any:
     """Read one YAML value: a number, text, a list or a mapping."""
-    return _parse(text, name)[0]
+    return _parse(text, name, LARGEST_SIZE)[0]
 
 
-def _parse(text: str, name: str) -> tuple[Any, dict[Path, str]]:
-    if len(text.encode()) > LARGEST_SIZE:
-        raise InvalidConfigError([Problem((), "a larger one", f"at most {LARGEST_SIZE} bytes of YAML", place=name)])
+def _parse(text: str, name: str, largest: int) -> tuple[Any, dict[Path, str]]:
+    if len(text.encode()) > largest:
+        raise InvalidConfigError([Problem((), "a larger one", f"at most {largest} bytes of YAML", place=name)])
     places: dict[Path, str] = {}
     loader = yaml.SafeLoader("")
     try:

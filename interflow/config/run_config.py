@@ -124,6 +124,9 @@ class Run(Model):
     steps: CountFromZero = Field(description="of the integrator.")
     save_every: Count = Field(10, description="steps from frame to frame; start and end are always kept.")
     checkpoint_every: Seconds = Field(30.0, description="seconds from checkpoint to checkpoint; 0 for every step.")
+    report_every: Count | None = Field(
+        None, description="steps from row to row of report.csv, the energy and the observables; none for no table."
+    )
 
 
 @final

@@ -63,7 +63,8 @@ def _type(entry: dict[str, Any]) -> str:
     if "$ref" in entry:
         return f"a mapping with a kind of {entry['$ref'].rpartition('/')[2]}"
     if entry.get("type") == "array":
-        return f"a list of ({_type(entry['items'])})"
+        items = _type(entry["items"])
+        return f"a list of {items}s" if items.isalpha() else f"a list of ({items})"
     return str(entry.get("type", "anything"))
 
 

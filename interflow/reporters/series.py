@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import final
@@ -47,10 +48,17 @@ class Series:
     def __call__(self, state: State) -> None:
         """Observe if it is time."""
         if self._due(state):
+            self._forget(state.step)
             self.steps.append(state.step)
             self.times.append(state.time.item())
             for name, observe in self._observables.items():
                 self._values[name].append(observe(state))
+
+    def _forget(self, step: int) -> None:
+        """Leave out what was observed from a step on, where a run goes on from before it."""
+        kept = bisect_left(self.steps, step)
+        for values in (self.steps, self.times, *self._values.values()):
+            del values[kept:]
 
     def __getitem__(self, name: str) -> Tensor:
         """``(times, …)``: what was observed under a name."""
@@ -85,7 +93,7 @@ class CsvReport:
         self._file = Path(file)
         self._observables = dict(observables)
         self._due = trigger(every)
-        self._begun = False
+        self._last: int | None = None
         if self._file.exists() and not resume:
             raise ArgumentError("file", came=f"{file}, a file that exists", wanted="a new one, or resume=True")
 
@@ -94,19 +102,29 @@ class CsvReport:
         if not self._due(state):
             return
         observed = {name: observe(state) for name, observe in self._observables.items()}
-        if not self._begun:
-            write_rows(self._file, [["step", "time", *columns(observed)], *self._earlier(state.step)])
-            self._begun = True
+        if self._last is None or state.step <= self._last:
+            self._begin(["step", "time", *columns(observed)], state.step)
+        self._last = state.step
         with open(self._file, "a", newline="") as stream:
             csv.writer(stream).writerow([state.step, state.time.item(), *numbers(observed)])
 
-    def _earlier(self, step: int) -> list[list[str]]:
-        """The rows of earlier steps in the file."""
+    def _begin(self, head: list[str], step: int) -> None:
+        """Write the file with the rows of earlier steps alone; until that is done the old one stays."""
+        rows = [head, *self._earlier(head, step)]
+        unfinished = self._file.with_name(f".{self._file.name}.new")
+        write_rows(unfinished, rows)
+        unfinished.replace(self._file)
+
+    def _earlier(self, head: list[str], step: int) -> list[list[str]]:
+        """The whole rows of earlier steps in the file."""
         if not self._file.exists():
             return []
         with open(self._file, newline="") as stream:
-            rows = list(csv.reader(stream))[1:]
-        return [row for row in rows if row and row[0].isdigit() and int(row[0]) < step]
+            found, *rows = [*csv.reader(stream)] or [[]]
+        if found != head:
+            came, wanted = f"{self._file}, a table of {', '.join(found)}", f"one of {', '.join(head)}"
+            raise ArgumentError("file", came=came, wanted=wanted, remedy="Name another file.")
+        return [row for row in rows if len(row) == len(head) and row[0].isdigit() and int(row[0]) < step]
 
 
 def columns(observed: Mapping[str, Tensor]) -> list[str]:

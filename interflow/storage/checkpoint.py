@@ -18,6 +18,7 @@ import torch
 
 from interflow.errors import StorageError
 from interflow.state import CARRY, State
+from interflow.storage.choices import Choices
 from interflow.storage.files import replace_file
 
 LAST, PREVIOUS = "last.checkpoint", "prev.checkpoint"
@@ -35,18 +36,20 @@ class Checkpoint:
         step: steps that the system had made.
         frames: how many of the run's frames belong to the steps up to this one.
         config: the config of the run as text; empty where it has none.
-        integrator: the name of its class.
+        modules: the names of the classes that the system is made of, by their places, to tell another system by.
+        choices: what the next step depends on beside the system.
         system: the system's ``state_dict``: the state with its carry, the generator's state, and all hyperparameters.
     """
 
     step: int
     frames: int
     config: str
-    integrator: str
+    modules: Mapping[str, str]
+    choices: Choices
     system: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        kinds = {"step": int, "frames": int, "config": str, "integrator": str, "system": Mapping}
+        kinds = {"step": int, "frames": int, "config": str, "modules": Mapping, "system": Mapping}
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"`{name}` is none")
@@ -61,7 +64,8 @@ class Checkpoint:
     def write(self, folder: Path) -> None:
         """Make it the last checkpoint of a folder, and what was the last one the previous one."""
         payload = io.BytesIO()
-        torch.save({**vars(self), "system": dict(self.system)}, payload)
+        plain = {"modules": dict(self.modules), "choices": self.choices.model_dump(), "system": dict(self.system)}
+        torch.save({**vars(self), **plain}, payload)
 
         def save(stream: IO[bytes]) -> None:
             content = payload.getbuffer()
@@ -82,13 +86,15 @@ class Checkpoint:
         start = len(TITLE) + _DIGEST_LENGTH + 1
         head, payload = content[:start], content[start:]
         if not head.startswith(TITLE) or len(head) < start:
-            raise StorageError(f"{file}: no checkpoint, or its head is damaged.")
+            raise StorageError(f"{file}: no checkpoint of this version of interflow, or its head is damaged.")
         if head != TITLE + hashlib.sha256(payload).hexdigest().encode() + b"\n":
             raise StorageError(f"{file}: damaged: its digest is not that of its content.")
         try:
-            return cls(**torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu"))
+            fields = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
+            return cls(**{**fields, "choices": Choices.model_validate(fields["choices"])})
         except Exception as error:  # whatever torch finds wrong with a file that somebody made
-            raise StorageError(f"{file}: no checkpoint: {str(error).splitlines()[0]}") from None
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise StorageError(f"{file}: no checkpoint: {reason}") from None
 
 
 def latest(folder: Path) -> Checkpoint:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from interflow.system import ParticleSystem
 
-PACKAGES = ("interflow-particles", "torch", "pykeops")
+PACKAGES = ("interflow-particles", "torch", "pykeops", "finufft")
 
 
 class Choices(BaseModel):
-    """The choices that a run made when it began, and that it makes again where it goes on.
+    """The choices that a run makes at a step, and that it makes again where it goes on.
+
+    What an approximate sum sets, its modes and their precision, follows from the tolerance and the points alone.
 
     Args:
         threads: on which sums are divided.
         precision: of float32 matrix products, as PyTorch calls it.
         backends: what sums the pairs of each term of the energy, in their order.
+        settings: the same with their options, such as the side of tiles.
+        tolerances: the error that each part of the energy allows; None for exact sums.
         processor: the machine.
         versions: of the packages that calculate.
     """
@@ -27,31 +34,57 @@ class Choices(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     threads: int = Field(ge=1, le=4096)
-    precision: str
+    precision: Literal["highest", "high", "medium"]
     backends: list[str]
+    settings: list[str]
+    tolerances: list[float | None]
     processor: str
     versions: dict[str, str]
 
     @classmethod
     def now(cls, system: ParticleSystem) -> Choices:
-        """Those of a system in this process."""
-        said = system.energy.explain(system.positions, system.weights)
+        """Those of a system in this process, at its state."""
+        said = [choice for _, choice in system.energy.explain(system.positions, system.weights)]
         return cls(
             threads=torch.get_num_threads(),
             precision=torch.get_float32_matmul_precision(),
-            backends=[choice.backend for _, choice in said],
+            backends=[choice.backend for choice in said],
+            settings=[choice.settings for choice in said],
+            tolerances=[part.tolerance for part in system.energy.modules() if hasattr(part, "tolerance")],
             processor=_processor(system.positions.device),
             versions={package: _version(package) for package in PACKAGES},
         )
 
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """A block with as many threads and as much precision as then."""
+        before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+        _compute_with(self.threads, self.precision)
+        try:
+            yield
+        finally:
+            _compute_with(*before)
+
     def differences(self, other: Choices) -> list[str]:
         """What another one has otherwise, in words."""
         ours, theirs = self.model_dump(), other.model_dump()
-        return [f"{name} {ours[name]} → {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+        return [f"{name} {listed(ours[name])} → {listed(theirs[name])}" for name in ours if ours[name] != theirs[name]]
+
+
+def _compute_with(threads: int, precision: Any) -> None:
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+
+
+def listed(value: object) -> str:
+    """The entries of a list, or another value, for a message."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _processor(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _version(package: str) -> str:

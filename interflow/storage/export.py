@@ -2,9 +2,10 @@
 
 ``.npz``   arrays ``positions``, ``velocities``, ``weights``, ``times``, ``steps`` and ``scalars.NAME``, for NumPy
 ``.csv``   a row a frame: step, time and the scalars
-``.xyz``   extended XYZ (the format of ASE): a block a frame, with its time and scalars
+``.xyz``   extended XYZ (the format of ASE): a block a frame, with its time, scalars, masses, and the domain if it ends
 ``.ply``   a file a frame, numbered: ``cloud.0000.ply``, …
-``.gsd``   the format of HOOMD-blue, which OVITO opens; needs the package ``gsd``
+``.gsd``   the format of HOOMD-blue, which OVITO opens; needs the package ``gsd``. It has float32, and boxes around the
+           origin: where the domain ends, positions are counted from its centre
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from interflow.errors import ArgumentError
+from interflow.boundaries import Extent
+from interflow.errors import ArgumentError, StorageError
 from interflow.reporters.series import columns, numbers, write_rows
 from interflow.solution import Solution
 from interflow.state import State
@@ -35,12 +37,20 @@ def export(solution: Solution, file: str | os.PathLike[str]) -> list[Path]:
         The files that were written.
 
     Raises:
-        ArgumentError: for another suffix, a format whose package is missing, or clouds that the format cannot hold.
+        ArgumentError: for another suffix, a format whose package is missing, clouds that the format cannot hold, or a
+            file that cannot be written.
+        StorageError: if the run is damaged.
     """
     path = Path(file)
     if path.suffix not in FORMATS:
         raise ArgumentError("file", came=str(file), wanted=f"a name that ends in one of {', '.join(FORMATS)}")
-    return FORMATS[path.suffix](solution, path)
+    try:
+        return FORMATS[path.suffix](solution, path)
+    except StorageError:
+        raise
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ArgumentError("file", came=f"{file}, {reason}", wanted="a file that can be written") from None
 
 
 def _npz(solution: Solution, file: Path) -> list[Path]:
@@ -63,21 +73,39 @@ def _csv(solution: Solution, file: Path) -> list[Path]:
 
 
 def _xyz(solution: Solution, file: Path) -> list[Path]:
+    domain = _lattice(solution.extent)
     with open(file, "w", encoding="ascii") as stream:
         for frame in range(len(solution)):
             observed = {name: values[frame] for name, values in solution.scalars.items() if values.ndim == 1}
-            _write_xyz(stream, solution[frame], dict(zip(columns(observed), numbers(observed), strict=True)))
+            scalars = dict(zip(columns(observed), numbers(observed), strict=True))
+            said = [f"Time={solution.times[frame].item()!r}", *(f"{name}={value!r}" for name, value in scalars.items())]
+            _write_xyz(stream, solution[frame], " ".join(domain + said))
     return [file]
 
 
-def _write_xyz(stream: IO[str], state: State, scalars: dict[str, float]) -> None:
+def _lattice(extent: Extent) -> list[str]:
+    """The box of a domain that ends along every axis; axes that are missing have no length, and others no box."""
+    (periodic,) = _in_space(extent.periodic[None])
+    said = [f'pbc="{" ".join("FT"[int(closed)] for closed in periodic)}"']
+    lengths = extent.upper - extent.lower
+    if not lengths.isfinite().all():
+        return said
+    sides, (origin,) = np.diag(_in_space(lengths[None])[0]), _in_space(extent.lower[None])
+    return [f'Lattice="{_row(sides.flatten())}"', f'Origin="{_row(origin)}"', *said]
+
+
+def _row(values: np.ndarray[Any, np.dtype[Any]]) -> str:
+    return " ".join(map(repr, values.tolist()))
+
+
+def _write_xyz(stream: IO[str], state: State, said: str) -> None:
     properties, table = "species:S:1:pos:R:3", [_in_space(state.positions)]
     if state.velocities is not None:
         properties, table = f"{properties}:velo:R:3", [*table, _in_space(state.velocities)]
-    said = " ".join(f"{name}={value!r}" for name, value in scalars.items())
-    stream.write(f"{len(state.positions)}\nProperties={properties} Time={state.time.item()!r} {said}\n")
-    for row in np.concatenate(table, axis=1).tolist():
-        stream.write("X " + " ".join(map(repr, row)) + "\n")
+    table.append(_array(state.weights)[:, None])
+    stream.write(f"{len(state.positions)}\nProperties={properties}:mass:R:1 {said}\n")
+    for row in np.concatenate(table, axis=1):
+        stream.write(f"X {_row(row)}\n")
 
 
 def _ply(solution: Solution, file: Path) -> list[Path]:
@@ -96,19 +124,37 @@ def _gsd(solution: Solution, file: Path) -> list[Path]:
         raise ArgumentError("file", came=str(file), wanted="another format: gsd is missing", remedy="pip install gsd")
     import gsd.hoomd
 
-    extent = max(float(np.abs(_in_space(solution[frame].positions)).max(initial=0.5)) for frame in range(len(solution)))
+    centre, lengths = _box(solution)
     with gsd.hoomd.open(name=str(file), mode="w") as trajectory:
         for index in range(len(solution)):
             state, frame = solution[index], gsd.hoomd.Frame()
             frame.configuration.step = state.step
-            frame.configuration.dimensions = min(max(state.positions.shape[1], 2), 3)
-            frame.configuration.box = [2 * extent, 2 * extent, 2 * extent, 0, 0, 0]
+            frame.configuration.dimensions = 2 if lengths[2] == 0 else 3
+            frame.configuration.box = [*lengths, 0, 0, 0]
             frame.particles.N = len(state.positions)
-            frame.particles.position = _in_space(state.positions)
+            frame.particles.types = ["X"]
+            frame.particles.mass = _array(state.weights)
+            frame.particles.position = _in_space(state.positions) - centre
             if state.velocities is not None:
                 frame.particles.velocity = _in_space(state.velocities)
+            scalars = {name: np.atleast_1d(_array(values[index])) for name, values in solution.scalars.items()}
+            frame.log = {"time": np.atleast_1d(_array(state.time)), **scalars}
             trajectory.append(frame)
     return [file]
+
+
+def _box(solution: Solution) -> tuple[np.ndarray[Any, np.dtype[Any]], list[float]]:
+    """The centre of the box of a run, and its lengths: of the domain, or where that has no end, of all clouds."""
+    extent, dimension = solution.extent, solution.positions.shape[2]
+    reach = np.full(3, 0.5)
+    for frame in range(len(solution)):
+        reach = np.maximum(reach, np.abs(_in_space(solution.positions[frame])).max(0, initial=0.5))
+    ends = _in_space(extent.lower[None])[0], _in_space(extent.upper[None])[0]
+    bounded = np.isfinite(ends).all(0) & (np.arange(3) < dimension)
+    centre = np.where(bounded, np.add(*np.where(bounded, ends, 0.0)) / 2, 0.0)
+    lengths = np.where(bounded, np.subtract(*np.where(bounded, ends, 0.0)[::-1]), 2 * reach)
+    lengths[2] *= dimension == 3
+    return centre, lengths.tolist()
 
 
 def _in_space(vectors: Any) -> np.ndarray[Any, np.dtype[Any]]:

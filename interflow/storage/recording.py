@@ -14,6 +14,7 @@ from torch import Tensor
 from interflow.reporters.triggers import Trigger
 from interflow.state import State
 from interflow.storage.checkpoint import Checkpoint
+from interflow.storage.choices import Choices
 from interflow.storage.files import told
 from interflow.storage.manifest import Manifest
 from interflow.storage.stored import StoredSolution
@@ -90,9 +91,16 @@ def snapshot(system: ParticleSystem, frames: int, config: str) -> Checkpoint:
         step=system.state.step,
         frames=frames,
         config=config,
-        integrator=type(system.integrator).__name__,
+        modules=classes(system),
+        choices=Choices.now(system),
         system=system.state_dict(),
     )
+
+
+def classes(system: ParticleSystem) -> dict[str, str]:
+    """The names of the classes that a system is made of, by their places in it."""
+    parts = system.named_modules(remove_duplicate=False)
+    return {name.replace("_boundary", "boundary"): type(part).__name__ for name, part in parts if name}
 
 
 def _arrays(state: State, scalars: Mapping[str, Tensor]) -> dict[str, Array]:

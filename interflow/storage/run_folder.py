@@ -4,6 +4,7 @@
 ``config.yaml``                           the config with every field filled in, itself runnable, where there is one
 ``frames.zarr``                           the frames so far
 ``last.checkpoint``, ``prev.checkpoint``  all that the run needs to go on
+``report.csv``                            what was observed between frames, where that was asked for
 ``summary.json``, ``evolution.png``       what ``interflow run`` makes of it at the end
 
 Config, manifest and the checkpoint of step 0 are there before the first step: the folder gets its name once it holds
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,10 +31,11 @@ from interflow.storage.choices import Choices
 from interflow.storage.files import UNFINISHED, check_no_links, flush, locked, replace_file, told
 from interflow.storage.manifest import Manifest, StoredExtent
 from interflow.storage.recording import FolderRecording, snapshot
+from interflow.storage.resuming import resumed
 from interflow.storage.stored import read_manifest
 from interflow.system import ParticleSystem
 
-CONFIG, SUMMARY, PICTURE = "config.yaml", "summary.json", "evolution.png"
+CONFIG, REPORT, SUMMARY, PICTURE = "config.yaml", "report.csv", "summary.json", "evolution.png"
 
 _logger = logging.getLogger("interflow")
 
@@ -127,7 +130,7 @@ class RunFolder:
         )
         with told(self.path, "make the folder"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            unnamed = self.path.parent / f".{self.path.name}.{os.getpid()}{UNFINISHED}"
+            unnamed = self._hidden()
             unnamed.mkdir()
             try:
                 self._furnish(unnamed, manifest, system)
@@ -147,7 +150,7 @@ class RunFolder:
         manifest.write(folder)
 
     def _make_way(self) -> None:
-        """Delete a run; refuse all else."""
+        """Delete a run, which loses its name at once; refuse all else."""
         wanted = "a path where nothing is yet"
         remedy = "Name another one; where it holds a run, --resume goes on with that and --overwrite deletes it."
         if not self._overwrite:
@@ -160,7 +163,11 @@ class RunFolder:
             came = f"{self.path}, which holds no run: {error}"
             raise ArgumentError("out", came=came, wanted="a run folder to overwrite") from None
         with told(self.path, "delete the run in it"), locked(self.path):
-            shutil.rmtree(self.path)
+            shutil.rmtree(self.path.rename(self._hidden()))
+
+    def _hidden(self) -> Path:
+        """A path beside the folder that no other process takes."""
+        return self.path.parent / f".{self.path.name}.{secrets.token_hex(4)}{UNFINISHED}"
 
     @contextmanager
     def _resumed(self, system: ParticleSystem, plan: FramePlan) -> Iterator[Manifest]:
@@ -170,72 +177,37 @@ class RunFolder:
             manifest = read_manifest(self.path)
             check_no_links(self.path)
             checkpoint = latest(self.path)
-            self._check_same_run(manifest, checkpoint, system, plan)
-            _restore(system, checkpoint)
-            _check_choices(self.path, manifest.choices, Choices.now(system))
-            if not manifest.finished or checkpoint.frames < manifest.frames:
-                with told(self.path, "go on with the run"):
-                    for left in self.path.rglob("*.partial"):
-                        left.unlink()
-                    manifest = manifest.model_copy(update={"frames": checkpoint.frames, "finished": False})
-                    manifest.write(self.path)
-            _logger.info("%s: at step %d of %d.", self.path, system.state.step - manifest.first_step, manifest.steps)
-            yield manifest
+            if self._config != checkpoint.config:
+                came, remedy = f"{self.path / CONFIG}, changed since the run began", "Start a new run from it."
+                raise ArgumentError("config", came=came, wanted="the config of the run", remedy=remedy)
+            with resumed(system, plan, manifest, checkpoint):
+                yield self._taken_up(manifest, checkpoint)
 
-    def _check_same_run(
-        self, manifest: Manifest, checkpoint: Checkpoint, system: ParticleSystem, plan: FramePlan
-    ) -> None:
-        """Raise `ArgumentError` where the arguments are not those that the run was started with."""
-        positions = checkpoint.system["positions"]
-        for name, came, wanted in (
-            ("steps", plan.steps, manifest.steps),
-            ("save_every", plan.save_every, manifest.save_every),
-            ("integrator", type(system.integrator).__name__, checkpoint.integrator),
-            ("positions", _described(system.positions), _described(positions)),
-        ):
-            if came != wanted:
-                raise ArgumentError(name, came=came, wanted=f"{wanted}, as in the run in {self.path}")
-        if self._config != checkpoint.config:
-            came, remedy = f"{self.path / CONFIG}, changed since the run began", "Start a new run from it."
-            raise ArgumentError("config", came=came, wanted="the config of the run", remedy=remedy)
+    def _taken_up(self, manifest: Manifest, checkpoint: Checkpoint) -> Manifest:
+        """The manifest from which the run goes on: frames after the checkpoint do not exist any more."""
         if manifest.frames < checkpoint.frames:
             raise StorageError(f"{self.path}: the manifest has fewer frames than the checkpoint.")
+        if not manifest.finished or checkpoint.frames < manifest.frames:
+            with told(self.path, "go on with the run"):
+                for left in self.path.rglob("*.partial"):
+                    left.unlink()
+                manifest = manifest.model_copy(update={"frames": checkpoint.frames, "finished": False})
+                manifest.write(self.path)
+        _logger.info("%s: at step %d of %d.", self.path, checkpoint.step - manifest.first_step, manifest.steps)
+        return manifest
 
 
-def _restore(system: ParticleSystem, checkpoint: Checkpoint) -> None:
-    try:
-        system.load_state_dict(checkpoint.system)
-    except RuntimeError as error:  # torch's, with a line for each tensor that is missing, left over or of another shape
-        came = "another system: " + " ".join(str(error).split("\n\t")[1:2])
-        raise ArgumentError("resume", came=came, wanted="the system that the run was started with") from None
-
-
-def stored_config(folder: Path) -> tuple[str, Choices]:
-    """The config of the run in a folder, and the choices that it made.
+def stored_config(folder: Path) -> str:
+    """The config of the run in a folder.
 
     Raises:
         ArgumentError: if the folder holds no run, or one that was not started from a config.
     """
-    manifest = read_manifest(folder)
+    read_manifest(folder)
     check_no_links(folder)
     try:
-        return (folder / CONFIG).read_text(encoding="utf-8"), manifest.choices
+        return (folder / CONFIG).read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
         came = f"{folder}, which has no {CONFIG} that can be read"
         remedy = "A run that was started from Python goes on there: simulate(..., out=fl.RunFolder(...), resume=True)."
         raise ArgumentError("resume", came=came, wanted="a run that was started from a config", remedy=remedy) from None
-
-
-def _described(positions: Any) -> str:
-    return f"shape {tuple(positions.shape)}, {positions.dtype}"
-
-
-def _check_choices(folder: Path, then: Choices, now: Choices) -> None:
-    """Raise where the sums would be others; say what else differs."""
-    if then.backends != now.backends:
-        came, wanted = ", ".join(now.backends), ", ".join(then.backends)
-        remedy = "`interflow doctor` says which backends work here, and why others do not."
-        raise ArgumentError("backend", came=came, wanted=f"{wanted}, as the run in {folder} began", remedy=remedy)
-    if differences := then.differences(now):
-        told_apart = "; ".join(differences)
-        _logger.warning("%s: the last bits may differ from those of an unbroken run: %s.", folder, told_apart)

@@ -62,8 +62,8 @@ class Trajectory:
         stored = _create(group, WEIGHTS, weights.shape, weights.shape, weights.dtype)
         if weights.size:
             stored[...] = weights
-        for file in filter(Path.is_file, (folder / FOLDER).rglob("*")):
-            flush(file)
+        for path in (folder / FOLDER, *(folder / FOLDER).rglob("*")):
+            flush(path)
         return cls(folder, {name: _digest(folder / FOLDER / name) for name in (*first, WEIGHTS)})
 
     def write(self, frame: int, arrays: Mapping[str, Array]) -> None:
@@ -77,11 +77,12 @@ class Trajectory:
                 self._arrays[name][frame] = array
 
     def flush(self, frames: range) -> None:
-        """Wait until some frames are on the disk."""
-        for name in self.digests:
-            chunks = [self._chunk(name, frame) for frame in frames] if name != WEIGHTS else []
-            for chunk in filter(Path.is_file, chunks):
-                flush(chunk)
+        """Wait until some frames are on the disk, with the folders that list them."""
+        chunks = [self._chunk(name, frame) for name in self.digests if name != WEIGHTS for frame in frames]
+        folders = {above for chunk in chunks for above in chunk.parents if above.is_relative_to(self.path)}
+        for path in (*chunks, *folders):
+            if path.exists():  # an array without numbers has no chunk
+                flush(path)
 
     def read(self, name: str, frame: int | None) -> Tensor:
         """An array of a frame; of all of them with None, for an array that has none.

@@ -46,12 +46,14 @@ class Explanation:
 
     Attributes:
         backend: the name of the backend that runs.
+        settings: the same with its options, such as ``Dense(tile=768)``.
         why: the reason, in words.
         candidates: all backends, with their predictions or the reasons why they cannot run; the approximate ones alone
             where one of them was asked for.
     """
 
     backend: str
+    settings: str
     why: str
     candidates: tuple[Candidate, ...]
 
@@ -96,7 +98,7 @@ def explain(
     chosen = asked.approximation(question) or pair_backend_of(data.backend).choose(question.shape)
     why = "it was asked for" if chosen.name == asked.name else "the least predicted time"
     asked_of = CANDIDATES if isinstance(asked, PairBackend) else APPROXIMATIONS  # these need no formula of a pair
-    return Explanation(chosen.name, why, tuple(_candidate(other, question) for other in asked_of))
+    return Explanation(chosen.name, repr(chosen), why, tuple(_candidate(other, question) for other in asked_of))
 
 
 def _candidate(backend: Backend, question: Question) -> Candidate:

@@ -39,6 +39,16 @@ def test_an_unknown_verb_is_bad_input():
     assert "nonsense" in done.stderr
 
 
+def test_ctrl_c_where_there_is_nothing_to_save_is_told_by_its_exit_code(monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("interflow.cli.doctor._compiler", interrupt)
+    done = CliRunner().invoke(main, ["doctor"])
+    assert done.exit_code == 130
+    assert done.stderr == "\nInterrupted.\n"
+
+
 def test_an_unexpected_error_is_a_failure_without_a_traceback(monkeypatch):
     monkeypatch.setattr("interflow.cli.doctor._compiler", lambda: 1 / 0)
     done = CliRunner().invoke(main, ["doctor"])

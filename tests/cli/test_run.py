@@ -131,6 +131,8 @@ def test_a_run_that_fails_is_told_with_exit_code_1_and_keeps_its_last_good_state
     done = interflow("run", "tour.yaml", "--out", "here", *[part for text in settings for part in ("--set", text)])
     assert done.exit_code == 1, done.output
     assert "not finite" in done.stderr
+    assert "Usual causes" in done.stderr
+    assert "here keeps it" in done.stderr
     assert "Traceback" not in done.output
     assert fl.open_run(tmp_path / "here").final.is_finite()
     assert not (tmp_path / "here/summary.json").exists()

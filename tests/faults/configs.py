@@ -6,13 +6,14 @@ import copy
 import random
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import yaml
 
-from interflow import ConfigError
+from interflow import ConfigError, InterflowError
 from interflow.config.document import parse
 from interflow.config.loading import configure
 from interflow.config.problems import InvalidConfigError
@@ -39,6 +40,26 @@ energy:
 integrator: {kind: optimizer, name: adam, learning_rate: 1e-3}
 run: {steps: 3}
 """,
+    """
+seed: 4
+particles: {count: 12, dimension: 2, distribution: {kind: uniform, lower: -1, upper: [1, 2]}}
+dtype: float64
+boundary: {kind: open}
+backend: {kind: auto, tolerance: 1e-4}
+energy:
+  kind: sum
+  terms:
+    - {kind: interaction, kernel: {kind: inverse_power, exponent: 2, softening: 0.1}}
+    - {kind: discrepancy, discrepancy: {kind: sliced_wasserstein, directions: 4}, target: [[0, 1], [2, 3]],
+      target_weights: [1, 2]}
+integrator: {kind: momentum, step_size: 1e-2, friction: 1}
+schedules: {integrator.step_size: {kind: cosine, start: 0.01, end: 1e-3, steps: 5}}
+observables:
+  speed: {kind: mean_speed}
+  pairs: {kind: pair_distances, bins: 3, longest: 2}
+  wave: {kind: fourier_mode, mode: [1, 0]}
+run: {steps: 3, save_every: 1, report_every: 2}
+""",
 )
 
 VALUES: tuple[Any, ...] = (
@@ -48,7 +69,7 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 LARGEST = 1000
-"""Particles of a mutated config that is built; more would only take time."""
+"""Coordinates of a mutated config that is built and makes its first steps; more would only take time."""
 
 
 @dataclass
@@ -58,6 +79,7 @@ class Figures:
     what: str
     read: int = 0
     accepted: int = 0
+    ran: int = 0
     refused: int = 0
     unnamed: list[str] = field(default_factory=list)
     other_errors: list[str] = field(default_factory=list)
@@ -65,6 +87,7 @@ class Figures:
     def __str__(self) -> str:
         return (
             f"{self.read} {self.what} configs: {self.refused} refused with the field named, {self.accepted} accepted, "
+            f"of which {self.ran} made their first steps or said why not, "
             f"{len(self.unnamed)} refused without the field, {len(self.other_errors)} other errors"
         )
 
@@ -101,7 +124,11 @@ def _try(text: str, figures: Figures) -> None:
             config, document = configure(parse(text, "mutant.yaml"), [])
             if config.particles.count * config.particles.dimension <= LARGEST:
                 with document.located():
-                    config.build()
+                    system = config.build()
+                    observables = config.observe(system)
+                figures.ran += 1
+                with suppress(InterflowError):  # such as that positions are not finite
+                    system.simulate(min(config.run.steps, 2), progress=False, observables=observables)
         figures.accepted += 1
     except InvalidConfigError as error:
         named = all(problem.path or problem.place for problem in error.problems)

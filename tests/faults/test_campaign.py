@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults import configs, damage, kills
+from tests.faults import configs, damage, disks, kills
 from tests.storage.runs import simulate, system
 
 pytestmark = pytest.mark.faults
@@ -14,7 +14,15 @@ def test_200_killed_runs_go_on_and_end_as_if_unbroken(tmp_path):
     figures = kills.campaign(200, tmp_path)
     print(f"\n{figures}")
     assert (figures.killed, figures.resumed, figures.equal, figures.phantom_frames) == (200, 200, 200, 0)
-    assert figures.most_steps_lost <= 1
+    assert figures.most_intervals_lost <= 1
+
+
+def test_40_disks_that_fill_up_leave_runs_that_go_on(tmp_path):
+    figures = disks.campaign(40, tmp_path)
+    print(f"\n{figures}")
+    assert figures.wrong == []
+    assert figures.begun > 20
+    assert figures.loaded == figures.resumed == figures.equal == figures.begun
 
 
 @pytest.mark.parametrize("campaign", [damage.checkpoints, damage.chunks])

@@ -8,15 +8,14 @@ import subprocess
 import pytest
 
 from interflow import RunFolder, StorageError, open_run
-from tests.faults import configs, damage, kills
-from tests.flows import cloud, torus_system
-from tests.storage.runs import INTEGRATORS, same_frames, simulate, system
+from tests.faults import configs, damage, disks, kills
+from tests.storage.runs import SAVE_EVERY, STEPS, same_frames, simulate, system
 
 
 def test_killed_runs_go_on_and_end_as_if_unbroken(tmp_path):
     figures = kills.campaign(4, tmp_path)
     assert (figures.killed, figures.resumed, figures.equal, figures.phantom_frames) == (4, 4, 4, 0)
-    assert figures.most_steps_lost <= 1
+    assert figures.most_intervals_lost <= 1
 
 
 @pytest.fixture(scope="module")
@@ -54,32 +53,34 @@ def test_hostile_configs_execute_nothing_and_write_nothing(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if made.returncode != 0:
-        pytest.skip("no file system of its own can be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def test_disks_that_fill_up_leave_runs_that_go_on(tmp_path):
+    figures = disks.campaign(4, tmp_path)
+    assert figures.wrong == []
+    assert figures.filled > 0
+    assert figures.loaded == figures.resumed == figures.equal == figures.begun
 
 
-def test_a_disk_that_fills_up_leaves_a_run_that_goes_on(small_disk):
-    def large():
-        return torus_system(INTEGRATORS["noise"](), positions=cloud(2000))
+def test_a_disk_that_becomes_read_only_leaves_the_last_checkpoint(tmp_path):
+    def protect(state):
+        if state.step == 5:
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
-    def run(system, resume=False):
-        out = RunFolder(small_disk / "run", checkpoint_every=1)
-        return system.simulate(12, save_every=1, progress=False, out=out, resume=resume)
+    with disks.small_disk(tmp_path / "disk") as disk:
+        out = RunFolder(disk / "run", checkpoint_every=2)
+        with pytest.raises(StorageError, match="cannot write the frame of step 6: read-only file system"):
+            system().simulate(STEPS, save_every=SAVE_EVERY, callbacks=[protect], out=out, progress=False)
+        assert open_run(disk / "run").final.step == 4
+        with pytest.raises(StorageError, match="cannot go on with the run: read-only file system"):
+            simulate(system(), disk / "run", resume=True)
+        with pytest.raises(StorageError, match="cannot make the folder: read-only file system"):
+            simulate(system(), disk / "another")
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+        assert same_frames(simulate(system(), disk / "run", resume=True), simulate(system()))
 
-    filler = small_disk / "filler"
-    filler.write_bytes(bytes(700_000))
-    with pytest.raises(StorageError, match="no space left on device"):
-        run(large())
-    assert 0 < open_run(small_disk / "run").final.step < 12
-    filler.unlink()
-    assert same_frames(run(large(), resume=True), large().simulate(12, save_every=1, progress=False))
+
+def test_a_finished_run_on_a_read_only_disk_can_be_read_and_resumed(tmp_path):
+    with disks.small_disk(tmp_path / "disk") as disk:
+        wanted = simulate(system(), disk / "run")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert same_frames(open_run(disk / "run"), wanted)
+        assert same_frames(simulate(system(), disk / "run", resume=True), wanted)

@@ -31,6 +31,22 @@ def test_nothing_is_written_when_it_is_off_or_nobody_looks(progress, terminal, m
     assert run(progress, monkeypatch, terminal) == ""
 
 
+def test_a_notebook_shows_steps_and_how_many_a_second_in_a_widget(monkeypatch):
+    from tqdm.notebook import tqdm_notebook
+
+    shown = []
+    monkeypatch.setattr(tqdm_notebook, "displayed", False, raising=False)
+    monkeypatch.setattr("tqdm.notebook.display", shown.append)
+    monkeypatch.setattr("tqdm.auto.tqdm", tqdm_notebook)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())  # which is no terminal
+    torus_system(Euler(0.1)).simulate(5)
+    (widget,) = shown
+    _, bar, text = widget.children
+    assert (bar.value, bar.max, bar.bar_style) == (5, 5, "success")
+    assert "5/5" in text.value
+    assert "steps/s" in text.value
+
+
 def test_an_exception_closes_the_bar(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)

@@ -45,6 +45,54 @@ def test_a_table_that_goes_on_equals_one_that_was_never_broken(tmp_path):
     assert rows(tmp_path / "broken.csv") == rows(tmp_path / "whole.csv")
 
 
+def test_steps_that_are_made_again_are_observed_once(tmp_path):
+    watching = [Series(OBSERVED), CsvReport(tmp_path / "report.csv", OBSERVED)]
+    system = torus_system(Euler(0.1))
+    start = system.state
+    system.simulate(3, callbacks=watching, progress=False)
+    system.state = system.step(start)
+    system.simulate(3, callbacks=watching, progress=False)
+    assert watching[0].steps == [1, 2, 3, 4]
+    assert len(watching[0]["mean"]) == len(watching[0].times) == 4
+    assert [row[0] for row in rows(tmp_path / "report.csv")] == ["step", "1", "2", "3", "4"]
+
+
+def test_a_row_that_a_crash_cut_off_is_left_out(tmp_path):
+    file = tmp_path / "report.csv"
+    torus_system(Euler(0.1)).simulate(3, callbacks=[CsvReport(file, OBSERVED)], progress=False)
+    whole = rows(file)
+    file.write_text(file.read_text() + "1,0.1,0")
+    system = torus_system(Euler(0.1))
+    system.simulate(3, progress=False)
+    system.simulate(1, callbacks=[CsvReport(file, OBSERVED, resume=True)], progress=False)
+    assert rows(file)[:-1] == whole
+    assert rows(file)[-1][0] == "4"
+
+
+def test_a_table_of_something_else_is_refused_and_left_alone(tmp_path):
+    file = tmp_path / "mine.csv"
+    for text in ("a,b\n1,2\n", "", "step,time\n"):
+        file.write_text(text)
+        with pytest.raises(ArgumentError, match="a table of"):
+            torus_system(Euler(0.1)).simulate(1, callbacks=[CsvReport(file, OBSERVED, resume=True)], progress=False)
+        assert file.read_text() == text
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_crash_while_a_table_is_taken_up_leaves_it_whole(tmp_path, monkeypatch):
+    file = tmp_path / "report.csv"
+    torus_system(Euler(0.1)).simulate(3, callbacks=[CsvReport(file, OBSERVED)], progress=False)
+    before = file.read_text()
+
+    def fail(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        torus_system(Euler(0.1)).simulate(1, callbacks=[CsvReport(file, OBSERVED, resume=True)], progress=False)
+    assert file.read_text() == before
+
+
 def test_a_file_that_exists_is_not_written_over(tmp_path):
     (tmp_path / "mine.csv").write_text("mine")
     with pytest.raises(ArgumentError, match="file"):

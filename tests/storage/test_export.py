@@ -5,9 +5,19 @@ import csv
 import numpy as np
 import pytest
 
-from interflow import ArgumentError, Euler, export, open_run
+from interflow import (
+    ArgumentError,
+    Euler,
+    OpenBoundary,
+    ParticleSystem,
+    PeriodicBoundary,
+    ProductBoundary,
+    ReflectingBoundary,
+    export,
+    open_run,
+)
 from interflow.storage.points import read_points
-from tests.flows import cloud, torus_system
+from tests.flows import cloud, repulsion, torus_system
 from tests.storage.runs import simulate, system
 
 
@@ -43,12 +53,21 @@ def test_xyz_has_a_block_a_frame_with_its_time_and_scalars(solution, tmp_path):
     lines = (tmp_path / "run.xyz").read_text().splitlines()
     assert len(lines) == 5 * (12 + 2)
     assert lines[14] == "12"
-    assert lines[15].startswith("Properties=species:S:1:pos:R:3:velo:R:3 Time=")
+    assert lines[15].startswith("Properties=species:S:1:pos:R:3:velo:R:3:mass:R:1 Lattice=")
+    assert 'Lattice="1.0 0.0 0.0 0.0 1.0 0.0 0.0 0.0 0.0" Origin="0.0 0.0 0.0" pbc="T T F" Time=' in lines[15]
     assert f"spread={solution.scalars['spread'][1].item()!r}" in lines[15]
     numbers = np.array([line.split()[1:] for line in lines[16:28]], dtype=float)
     np.testing.assert_array_equal(numbers[:, :2], solution.positions[1].numpy())
     np.testing.assert_array_equal(numbers[:, 3:5], solution.velocities[1].numpy())
     assert not numbers[:, 2].any()
+    np.testing.assert_array_equal(numbers[:, 6], solution.weights.numpy())
+
+
+def test_xyz_names_no_box_where_the_domain_has_no_end(tmp_path):
+    run = ParticleSystem(cloud(), energy=repulsion(), integrator=Euler(0.1)).simulate(1, progress=False)
+    export(run, tmp_path / "run.xyz")
+    assert 'mass:R:1 pbc="F F F" Time=' in (tmp_path / "run.xyz").read_text()
+    assert "Lattice" not in (tmp_path / "run.xyz").read_text()
 
 
 def test_ply_is_a_file_a_frame(solution, tmp_path):
@@ -64,7 +83,43 @@ def test_gsd_holds_the_frames(solution, tmp_path):
     export(solution, tmp_path / "run.gsd")
     with hoomd.open(str(tmp_path / "run.gsd")) as trajectory:
         assert [frame.configuration.step for frame in trajectory] == [0, 3, 6, 9, 12]
-        np.testing.assert_array_equal(trajectory[2].particles.position[:, :2], solution.positions[2].float().numpy())
+        frame = trajectory[2]
+    assert frame.configuration.box.tolist() == [1, 1, 0, 0, 0, 0]
+    assert frame.configuration.dimensions == 2
+    np.testing.assert_array_equal(frame.particles.position[:, :2], (solution.positions[2] - 0.5).float().numpy())
+    np.testing.assert_array_equal(frame.particles.velocity[:, :2], solution.velocities[2].float().numpy())
+    np.testing.assert_array_equal(frame.particles.mass, solution.weights.float().numpy())
+    assert frame.log["energy"].tolist() == [solution.energies[2].item()]
+    assert frame.log["time"].tolist() == [solution.times[2].item()]
+    np.testing.assert_array_equal(frame.log["mean"], solution.scalars["mean"][2].numpy())
+
+
+@pytest.mark.parametrize(
+    ("axes", "box"),
+    [
+        ([PeriodicBoundary(4.0, lower=-1.0), OpenBoundary(), ReflectingBoundary(-3.0, 3.0)], [4, None, 6]),
+        ([OpenBoundary(), PeriodicBoundary(2.0)], [None, 2, 0]),
+        ([PeriodicBoundary(2.0, lower=-1.0)], [2, 1, 0]),
+    ],
+)
+def test_gsd_has_the_box_of_the_domain_and_all_particles_are_in_it(tmp_path, axes, box):
+    hoomd = pytest.importorskip("gsd.hoomd")
+    boundary = ProductBoundary(axes)
+    system = ParticleSystem(3 * cloud(20, len(axes)) - 1, energy=repulsion(boundary), integrator=Euler(0.1))
+    export(system.simulate(1, progress=False), tmp_path / "run.gsd")
+    with hoomd.open(str(tmp_path / "run.gsd")) as trajectory:
+        for frame in trajectory:
+            lengths = frame.configuration.box[:3]
+            assert all(length == wanted for length, wanted in zip(lengths, box, strict=True) if wanted is not None)
+            assert (2 * np.abs(frame.particles.position) <= lengths + 1e-6).all()
+
+
+@pytest.mark.parametrize("name", ["missing/run", "folder"])
+@pytest.mark.parametrize("suffix", [".npz", ".csv", ".xyz", ".gsd"])
+def test_a_file_that_cannot_be_written_is_named(solution, tmp_path, name, suffix):
+    (tmp_path / f"folder{suffix}").mkdir()
+    with pytest.raises(ArgumentError, match="a file that can be written"):
+        export(solution, tmp_path / f"{name}{suffix}")
 
 
 def test_a_suffix_that_says_nothing_is_named(solution, tmp_path):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,16 +11,26 @@ import torch
 from interflow import (
     ArgumentError,
     Euler,
+    EulerMaruyama,
     ExplicitRungeKutta,
+    GaussianKernel,
+    InteractionEnergy,
+    LaplacianKernel,
     NonFiniteError,
+    ParticleSystem,
+    PeriodicBoundary,
     RunFolder,
     RunStoppedError,
     StorageError,
     open_run,
 )
+from interflow.storage.checkpoint import latest
+from interflow.storage.choices import Choices
 from interflow.storage.manifest import Manifest
-from tests.flows import cloud, same, torus_system
+from tests.flows import cloud, generator, repulsion, same, torus_system
 from tests.storage.runs import INTEGRATORS, SAVE_EVERY, STEPS, same_frames, simulate, system
+
+TORUS = PeriodicBoundary(1.0)
 
 
 def contents(folder):
@@ -151,6 +162,10 @@ def test_a_run_is_overwritten_on_demand_and_nothing_else_ever(tmp_path):
         ("integrator", {"integrator": Euler(0.1)}),
         ("positions", {"positions": cloud(7)}),
         ("positions", {"positions": cloud().float()}),
+        ("energy.energy.kernel", {"energy": -2.0 * InteractionEnergy(LaplacianKernel(0.1), boundary=TORUS)}),
+        ("energy", {"energy": InteractionEnergy(GaussianKernel(0.1), boundary=TORUS)}),
+        ("energy.boundary", {"energy": -2.0 * repulsion(sigma=0.1)}),
+        ("boundary", {"energy": -2.0 * repulsion(PeriodicBoundary(2.0), sigma=0.1)}),
         ("config", {"config": "seed: 1\n"}),
         ("generator", {"generator": None}),
     ],
@@ -158,9 +173,12 @@ def test_a_run_is_overwritten_on_demand_and_nothing_else_ever(tmp_path):
 def test_another_run_is_not_taken_for_the_one_in_the_folder(tmp_path, name, change):
     broken_off(tmp_path / "run")
     before = contents(tmp_path)
-    other = torus_system(change.get("integrator", INTEGRATORS["noise"]()), positions=change.get("positions"))
-    if "generator" in change:
-        other.generator = None
+    other = ParticleSystem(
+        change.get("positions", cloud()),
+        energy=change.get("energy", -2.0 * repulsion(TORUS, sigma=0.1)),
+        integrator=change.get("integrator", INTEGRATORS["noise"]()),
+        generator=change.get("generator", generator()),
+    )
     out = RunFolder(tmp_path / "run", config=change.get("config", ""))
     with pytest.raises(ArgumentError) as caught:
         other.simulate(
@@ -174,6 +192,13 @@ def test_another_run_is_not_taken_for_the_one_in_the_folder(tmp_path, name, chan
     assert contents(tmp_path) == before
 
 
+def test_numbers_that_are_not_those_of_the_run_are_told_and_not_used(tmp_path, caplog):
+    broken_off(tmp_path / "run")
+    other = torus_system(EulerMaruyama(0.02, temperature=0.1))
+    assert same_frames(simulate(other, tmp_path / "run", resume=True), simulate(system()))
+    assert "its own integrator.step_size" in caplog.text
+
+
 def test_only_a_folder_with_a_run_can_be_resumed(tmp_path):
     for name in (".", "missing"):
         with pytest.raises(ArgumentError, match="a folder that `interflow run`"):
@@ -182,22 +207,66 @@ def test_only_a_folder_with_a_run_can_be_resumed(tmp_path):
         simulate(system(), resume=True)
 
 
-def test_the_backend_that_ran_must_run_again(tmp_path):
+def with_choices(folder, **changes):
+    """Give the last checkpoint of a run other choices."""
+    checkpoint = latest(folder)
+    replace(checkpoint, choices=checkpoint.choices.model_copy(update=changes)).write(folder)
+
+
+@pytest.mark.parametrize(("name", "value"), [("backends", ["compiled"]), ("tolerances", [1e-3])])
+def test_what_summed_the_pairs_must_sum_them_again(tmp_path, name, value):
     broken_off(tmp_path / "run")
-    manifest = Manifest.read(tmp_path / "run")
-    choices = manifest.choices.model_copy(update={"backends": ["compiled"]})
-    manifest.model_copy(update={"choices": choices}).write(tmp_path / "run")
-    with pytest.raises(ArgumentError, match="compiled"):
+    with_choices(tmp_path / "run", **{name: value})
+    with pytest.raises(ArgumentError, match=str(value[0])) as caught:
         simulate(system(), tmp_path / "run", resume=True)
+    assert caught.value.argument == name
 
 
-def test_other_threads_than_then_are_told(tmp_path, caplog):
+def test_other_tiles_or_versions_than_then_are_told(tmp_path, caplog):
     broken_off(tmp_path / "run")
-    manifest = Manifest.read(tmp_path / "run")
-    choices = manifest.choices.model_copy(update={"threads": 77})
-    manifest.model_copy(update={"choices": choices}).write(tmp_path / "run")
+    with_choices(tmp_path / "run", settings=["Dense(tile=77)"], versions={"torch": "0.1"})
     simulate(system(), tmp_path / "run", resume=True)
-    assert "threads 77" in caplog.text
+    assert "Dense(tile=77) → Dense(tile=768)" in caplog.text
+    assert "0.1" in caplog.text
+
+
+def test_the_threads_and_the_precision_of_the_run_are_taken_again(tmp_path, caplog):
+    seen = []
+
+    def look(state):
+        seen.append((torch.get_num_threads(), torch.get_float32_matmul_precision()))
+
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    broken_off(tmp_path / "run")
+    with_choices(tmp_path / "run", threads=before[0] + 1, precision="medium")
+    out = RunFolder(tmp_path / "run")
+    system().simulate(STEPS, save_every=SAVE_EVERY, callbacks=[look], out=out, resume=True, progress=False)
+    assert set(seen) == {(before[0] + 1, "medium")}
+    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
+    assert "may differ" not in caplog.text
+
+
+class Spreading(ExplicitRungeKutta):
+    """Euler's method, which sends the cloud far apart at its fourth step."""
+
+    tableau = Euler.tableau
+
+    def step(self, state, dynamics, generator):
+        state = super().step(state, dynamics, generator)
+        return state.replace(positions=1e4 * state.positions) if state.step == 4 else state
+
+
+def test_a_run_whose_sums_change_their_backend_on_the_way_goes_on(tmp_path):
+    def spreading():
+        energy = InteractionEnergy(GaussianKernel(sigma=0.1), tolerance=1e-3)
+        return ParticleSystem(cloud(2000, dimension=1), energy=energy, integrator=Spreading(0.01))
+
+    first = spreading()
+    begun = Choices.now(first).backends
+    with pytest.raises(RunStoppedError):
+        simulate(first, tmp_path / "run", stop_at=7)
+    assert Choices.now(first).backends != begun
+    assert same_frames(simulate(spreading(), tmp_path / "run", resume=True), simulate(spreading()))
 
 
 def test_a_folder_that_is_being_written_is_left_alone(tmp_path):

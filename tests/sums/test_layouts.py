@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from interflow.boundaries import PeriodicBoundary
+from interflow.boundaries import OpenBoundary, PeriodicBoundary
 from interflow.kernels import GaussianKernel
 from interflow.sums import bilinear, field, potential, potential_and_field, quadratic
 from tests.sums import reference
@@ -128,3 +130,40 @@ def test_forces_between_two_clouds_add_up_to_nothing():
     on_x = a @ field(KERNEL, x, y, b, boundary=TORUS)
     on_y = b @ field(KERNEL, y, x, a, boundary=TORUS)
     torch.testing.assert_close(on_x, -on_y, rtol=1e-12, atol=1e-13)
+
+
+LAYOUTS = {
+    "contiguous": lambda x: x.contiguous(),
+    "transposed": lambda x: x.T.contiguous().T,
+    "every second row": lambda x: x.repeat_interleave(2, 0)[::2],
+    "columns of a wider table": lambda x: torch.cat([x, x], 1)[:, : x.shape[1]],
+    "in the middle of memory": lambda x: torch.cat([x.new_zeros(3), x.flatten()])[3:].view(x.shape),
+}
+
+
+@given(
+    n=st.integers(0, 9),
+    m=st.integers(0, 9),
+    dimension=st.integers(1, 12),
+    boundary=st.sampled_from([OpenBoundary(), TORUS]),
+    layouts=st.tuples(*[st.sampled_from(sorted(LAYOUTS))] * 2),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    weighted=st.booleans(),
+    self_pairs=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_shape_and_layout_is_summed_as_the_reference_sums_it(
+    n, m, dimension, boundary, layouts, dtype, weighted, self_pairs
+):
+    x, y = (
+        LAYOUTS[layout](cloud(count, dimension, seed, dtype))
+        for seed, (layout, count) in enumerate(zip(layouts, (n, m), strict=True))
+    )
+    weights = signed_weights(m, 2, dtype) if weighted else None
+    options = {"boundary": boundary, "self_pairs": self_pairs or n != m}
+    u, f = potential_and_field(KERNEL, x, y, weights, backend="dense", **options)
+    assert (u.shape, f.shape, u.dtype) == ((n,), (n, dimension), dtype)
+    close = {"rtol": 1e-6, "atol": 1e-6} if dtype == torch.float32 else {"rtol": 1e-12, "atol": 1e-13}
+    torch.testing.assert_close(u.double(), reference.potential(KERNEL, x, y, weights, **options), **close)
+    slopes = reference.field(KERNEL, x, y, weights, **options)
+    torch.testing.assert_close(f.double(), slopes, rtol=close["rtol"], atol=20 * close["atol"])
