@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from torch import Tensor
 
 from interflow.errors import StorageError
 from interflow.state import CARRY, State
@@ -53,6 +54,9 @@ class Checkpoint:
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"`{name}` is none")
+        for name in ("positions", "weights", "time"):
+            if not isinstance(self.system.get(name), Tensor):
+                raise TypeError(f"the system has no {name}")
 
     @property
     def state(self) -> State:

@@ -58,8 +58,11 @@ def _restore(system: ParticleSystem, checkpoint: Checkpoint) -> None:
     before = _numbers(system)
     try:
         system.load_state_dict(checkpoint.system)
-    except RuntimeError as error:  # torch's, with a line for each tensor that is missing, left over or of another shape
-        came = "another system: " + " ".join(str(error).split("\n\t")[1:2])
+    except ArgumentError:
+        raise
+    except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        # torch's message has a line for each tensor that is missing, left over or of another shape
+        came = "another system: " + (str(error).split("\n\t")[1:] or [str(error)])[0]
         raise ArgumentError("resume", came=came, wanted="the system that the run was started with") from None
     after, scheduled = _numbers(system), {_own(name) for name in system.schedules}
     changed = [name for name in before if _own(name) not in scheduled and not torch.equal(before[name], after[name])]

@@ -112,7 +112,7 @@ class RunFolder:
             summary = json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StorageError(f"{self.path / SUMMARY}: damaged: {error}") from None
         return summary if isinstance(summary, dict) else {}
 

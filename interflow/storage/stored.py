@@ -79,9 +79,9 @@ class StoredFrames:
         first, *rest = index if isinstance(index, tuple) else (index,)
         if first is Ellipsis:
             first, rest = slice(None), [Ellipsis, *rest]
-        chosen = np.arange(len(self))[first]
-        if chosen.ndim == 0:
-            return self._read(int(chosen), tuple(rest))
+        if isinstance(first, int | np.integer):
+            return self._read(range(len(self))[first], tuple(rest))
+        chosen = range(len(self))[first] if isinstance(first, slice) else np.arange(len(self))[first]
         frames = [self._read(int(frame), tuple(rest)) for frame in chosen]
         nothing = torch.zeros(0, *self.shape[1:], dtype=self.dtype)
         return torch.stack(frames) if frames else nothing[(slice(None), *rest)]
@@ -109,6 +109,10 @@ class StoredSolution:
         missing = {"positions", "times", "steps", SCALARS + ENERGY, WEIGHTS} - manifest.arrays.keys()
         if manifest.frames and missing:
             raise StorageError(f"{folder}: the manifest lacks the arrays {', '.join(sorted(missing))}.")
+        if any(
+            len(self._frames(name)) > self._trajectory.shape(name)[0] for name in manifest.arrays if name != WEIGHTS
+        ):
+            raise StorageError(f"{folder}: the manifest counts more frames than its arrays have room for.")
         if not manifest.frames:
             raise ArgumentError("run", came=f"{folder}, which has no frame yet", wanted="a run that has begun")
 

@@ -96,7 +96,7 @@ class Trajectory:
             raise StorageError(f"{chunk}: missing, though the manifest counts the frame.")
         try:
             values = np.asarray(array[...] if frame is None else array[frame])
-        except (OSError, ValueError, RuntimeError, TypeError, IndexError) as error:
+        except (OSError, ValueError, RuntimeError, TypeError, IndexError, MemoryError) as error:
             raise StorageError(f"{chunk}: damaged: {error}") from None
         return torch.from_numpy(np.array(values))
 

@@ -89,6 +89,22 @@ def test_a_forged_one_with_a_good_digest_is_not_executed(tmp_path, monkeypatch, 
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.parametrize(
+    "change", [{"system": {}}, {"step": "4"}, {"choices": {}}, {"modules": None}, {"more": 1}, {"frames": None}]
+)
+def test_one_with_other_contents_is_refused(folder, change):
+    import hashlib
+
+    content = (folder / LAST).read_bytes()
+    fields = torch.load(io.BytesIO(content[len(TITLE) + 65 :]), weights_only=True)
+    payload = io.BytesIO()
+    torch.save({**fields, **change}, payload)
+    digest = hashlib.sha256(payload.getvalue()).hexdigest().encode()
+    (folder / LAST).write_bytes(TITLE + digest + b"\n" + payload.getvalue())
+    with pytest.raises(StorageError, match="no checkpoint"):
+        Checkpoint.read(folder / LAST)
+
+
 def test_a_disk_that_fills_up_leaves_both(folder, monkeypatch):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 

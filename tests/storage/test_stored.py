@@ -102,6 +102,15 @@ def test_frames_that_the_manifest_does_not_count_do_not_exist(tmp_path):
     assert open_run(tmp_path / "run").steps.tolist() == [0, 3, 6]
 
 
+def test_more_frames_than_there_is_room_for_are_refused_at_once(tmp_path):
+    from interflow.storage.manifest import Manifest
+
+    simulate(system(), tmp_path / "run")
+    Manifest.read(tmp_path / "run").model_copy(update={"frames": 10**15}).write(tmp_path / "run")
+    with pytest.raises(StorageError, match="more frames"):
+        open_run(tmp_path / "run")
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for name in (".", "missing", "file"):
