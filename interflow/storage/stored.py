@@ -109,9 +109,8 @@ class StoredSolution:
         missing = {"positions", "times", "steps", SCALARS + ENERGY, WEIGHTS} - manifest.arrays.keys()
         if manifest.frames and missing:
             raise StorageError(f"{folder}: the manifest lacks the arrays {', '.join(sorted(missing))}.")
-        if any(
-            len(self._frames(name)) > self._trajectory.shape(name)[0] for name in manifest.arrays if name != WEIGHTS
-        ):
+        rooms = [self._trajectory.shape(name) for name in manifest.arrays if name != WEIGHTS]
+        if any(not room or room[0] < manifest.frames for room in rooms):
             raise StorageError(f"{folder}: the manifest counts more frames than its arrays have room for.")
         if not manifest.frames:
             raise ArgumentError("run", came=f"{folder}, which has no frame yet", wanted="a run that has begun")
