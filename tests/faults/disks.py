@@ -44,8 +44,8 @@ class Figures:
     def __str__(self) -> str:
         return (
             f"{self.filled} disks filled up: {self.told} runs ended with exit code 1 and one line; of {self.begun} "
-            f"that had begun, {self.loaded} earlier checkpoints loaded, {self.resumed} went on, {self.equal} equal to the "
-            "unbroken run bit for bit"
+            f"that had begun, {self.loaded} earlier checkpoints loaded, {self.resumed} went on, {self.equal} equal to "
+            "the unbroken run bit for bit"
         )
 
 
