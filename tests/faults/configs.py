@@ -153,8 +153,10 @@ def _mutate(data: dict[str, Any], generator: random.Random) -> None:
     if not places:
         return
     container, key = generator.choice(places)
-    action = generator.choice(("value", "value", "remove", "rename", "add", "move"))
-    if action == "value":
+    action = generator.choice(("value", "nudge", "nudge", "nudge", "remove", "rename", "add", "move"))
+    if action == "nudge":
+        container[key] = _nudged(container[key], generator)
+    elif action == "value":
         container[key] = copy.deepcopy(generator.choice(VALUES))
     elif action == "move":
         container[key] = copy.deepcopy(_value(generator.choice(places)))
@@ -163,6 +165,21 @@ def _mutate(data: dict[str, Any], generator: random.Random) -> None:
     elif isinstance(container, dict):
         name = generator.choice(("kind", "scale", "sigma", "__init__", "", "a.b", "steps", "σ"))
         container[name] = container.pop(key) if action == "rename" else copy.deepcopy(generator.choice(VALUES))
+
+
+def _nudged(value: Any, generator: random.Random) -> Any:
+    """A number of another size, or another kind."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return generator.choice(_KINDS) if isinstance(value, str) else value
+    factor = generator.choice((-1, 0, 2, 1e-3, 1e3, 1e-300))
+    return int(value * factor) if isinstance(value, int) and generator.random() < 0.5 else value * factor
+
+
+_KINDS = (
+    "laplacian", "distance", "logarithmic", "lennard_jones", "soft_sphere", "open", "heun", "runge_kutta4", "nesterov",
+    "adaptive_runge_kutta", "momentum", "rmsprop", "auto", "fourier", "sorted", "energy_distance", "alignment",
+    "linear", "exponential", "normal", "uniform", "float32", "float64", "1e-3", "unbiased",
+)  # fmt: skip
 
 
 def _value(place: tuple[Any, Any]) -> Any:
