@@ -57,7 +57,8 @@ class Series:
     def _forget(self, step: int) -> None:
         """Leave out what was observed from a step on, where a run goes on from before it."""
         kept = bisect_left(self.steps, step)
-        for values in (self.steps, self.times, *self._values.values()):
+        del self.steps[kept:], self.times[kept:]
+        for values in self._values.values():
             del values[kept:]
 
     def __getitem__(self, name: str) -> Tensor:

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
 
 from interflow.system import ParticleSystem
 
+Precision = Literal["highest", "high", "medium"]
 PACKAGES = ("interflow-particles", "torch", "pykeops", "finufft")
 
 
@@ -35,7 +37,7 @@ class Choices(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     threads: int = Field(ge=1, le=4096)
-    precision: Literal["highest", "high", "medium"]
+    precision: Precision
     backends: list[str]
     settings: list[str]
     tolerances: list[float | None]
@@ -48,10 +50,10 @@ class Choices(BaseModel):
         said = [choice for _, choice in system.energy.explain(system.positions, system.weights)]
         return cls(
             threads=torch.get_num_threads(),
-            precision=torch.get_float32_matmul_precision(),
+            precision=cast(Precision, torch.get_float32_matmul_precision()),
             backends=[choice.backend for choice in said],
             settings=[choice.settings for choice in said],
-            tolerances=[part.tolerance for part in system.energy.modules() if hasattr(part, "tolerance")],
+            tolerances=[part.tolerance for part in _parts(system.energy) if hasattr(part, "tolerance")],
             processor=_processor(system.positions.device),
             versions={package: _version(package) for package in PACKAGES},
         )
@@ -72,7 +74,11 @@ class Choices(BaseModel):
         return [f"{name} {listed(ours[name])} → {listed(theirs[name])}" for name in ours if ours[name] != theirs[name]]
 
 
-def _compute_with(threads: int, precision: Any) -> None:
+def _parts(energy: nn.Module) -> Iterator[Any]:
+    return energy.modules()
+
+
+def _compute_with(threads: int, precision: str) -> None:
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
 
