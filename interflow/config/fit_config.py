@@ -51,7 +51,7 @@ class DescentConfig(Model):
     batch: Count | None = Field(None, description="points of the target that a step sees; all if not given.")
     weight_rate: Number = Field(0.0, description="of learned weights; 0 keeps the weights.")
     check_every: Count = Field(10, description="steps between two looks at the loss.")
-    deterministic: Truth = Field(False, description="refuse what may give other bits on another day.")
+    deterministic: Truth = Field(False, description="the same bits each time, on this machine.")
 
 
 @final
@@ -70,7 +70,7 @@ class FitConfig(Model):
     boundary: AnyBoundary = _OPEN
     backend: AnyBackend = _AUTO
     discrepancy: AnyDiscrepancy | None = Field(None, description="the energy distance if not given.")
-    integrator: AnyIntegrator | None = Field(None, description="nesterov with a measured step size if not given.")
+    integrator: AnyIntegrator | None = Field(None, description="nesterov, of a measured step, if not given.")
     reading: ReadingConfig = ReadingConfig.model_validate({})
     descent: DescentConfig = DescentConfig.model_validate({})
     held_out: Annotated[Number, Field(gt=0, lt=1)] = Field(0.2, description="part of the target kept for judging.")

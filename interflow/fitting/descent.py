@@ -12,6 +12,7 @@ from torch import Tensor
 
 from interflow.energies import DiscrepancyEnergy
 from interflow.fitting.batches import MiniBatches
+from interflow.fitting.fading import FadingDescent
 from interflow.fitting.loss import Loss
 from interflow.fitting.noise import NoiseInjection
 from interflow.fitting.reweighting import Reweighting
@@ -23,6 +24,9 @@ from interflow.integrators import Integrator, Nesterov
 from interflow.state import State
 from interflow.system import ParticleSystem
 
+FADING = 1.5
+"""The first step of plain descent, stable below ``2 / λ``, in units of the square of the accelerated one, ``≤ 1 / λ``."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,8 @@ class Descent:
         points: ``(N, d)``, the start.
         weights: ``(N,)``; None for 1/N.
         stages: the energy of each rung of the ladder.
-        integrator: what makes the steps; None for `Nesterov` with a measured step size.
+        integrator: what makes the steps; None for `Nesterov` with a measured step size, and with mini-batches for
+            plain descent from it down to 0.
         settings: of the fit.
         generator: of every draw.
     """
@@ -92,22 +97,23 @@ def descend(descent: Descent, watch: Watch) -> Descended:
     """Go down each rung of the ladder; losses are those of the last one, and so are the stops but for the steps."""
     last, settings, rungs = descent.stages[-1], descent.settings, len(descent.stages)
     loss = Loss(last.discrepancy, last.target, last.target_weights)
-    points, weights, reason, size = descent.points, descent.weights, "", None
+    points, weights, reason, moved_by = descent.points, descent.weights, "", {}
     for number, stage in enumerate(descent.stages, start=1):
         watch.start()
-        integrator = Nesterov(step_size(stage, descent.generator)) if descent.integrator is None else descent.integrator
-        size = _step_size(integrator)
-        composed = _composed(integrator, stage, settings)
+        until = round(settings.steps * number / rungs)
+        integrator = descent.integrator or _integrator(stage, settings, until - watch.step, descent.generator)
+        moved_by = {"integrator": type(integrator).__name__, "step_size": _step_size(integrator)}
+        composed = _composed(integrator, stage, settings, watch.step)
         system = ParticleSystem(points, energy=stage, integrator=composed, weights=weights, generator=descent.generator)
         if not watch.history:
             watch.record(loss, system.state)
-        given = [MostSteps(round(settings.steps * number / rungs))] if number < rungs else _stops(settings)
+        given = [MostSteps(until)] if number < rungs else _stops(settings)
         reason = _advance(system, watch, loss, given, settings)
         points, weights = system.positions, system.weights
         watch.pause()
     choices = last.explain(points, weights)
     said = [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in choices]
-    stats = {"stopped": reason, "steps": watch.step, "seconds": watch.seconds, "step_size": size, "sums": said}
+    stats = {"stopped": reason, "steps": watch.step, "seconds": watch.seconds, **moved_by, "sums": said}
     return Descended(system.state, tuple(watch.history), stats)
 
 
@@ -131,12 +137,24 @@ def _advance(system: ParticleSystem, watch: Watch, loss: Loss, given: Sequence[S
                 watch.record(loss, state)
 
 
-def _composed(integrator: Integrator, energy: DiscrepancyEnergy, settings: FitSettings) -> Integrator:
-    """The integrator with what the settings wrap around it."""
-    if settings.batch is not None and settings.batch < len(energy.target):
+def _integrator(
+    energy: DiscrepancyEnergy, settings: FitSettings, steps: int, generator: torch.Generator
+) -> Integrator:
+    """That of a rung of so many steps, where none is given."""
+    size = step_size(energy, generator)
+    return Nesterov(size) if _all_at_once(energy, settings) else FadingDescent(FADING * size**2, steps)
+
+
+def _all_at_once(energy: DiscrepancyEnergy, settings: FitSettings) -> bool:
+    return settings.batch is None or settings.batch >= len(energy.target)
+
+
+def _composed(integrator: Integrator, energy: DiscrepancyEnergy, settings: FitSettings, before: int) -> Integrator:
+    """The integrator with what the settings wrap around it, on a rung before which some steps were made."""
+    if settings.batch is not None and not _all_at_once(energy, settings):
         integrator = MiniBatches(integrator, energy, settings.batch)
     if settings.noise > 0:
-        integrator = NoiseInjection(integrator, settings.noise, settings.steps)
+        integrator = NoiseInjection(integrator, settings.noise, settings.steps, before)
     if settings.weight_rate > 0:
         integrator = Reweighting(integrator, energy, settings.weight_rate)
     return integrator

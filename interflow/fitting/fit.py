@@ -64,7 +64,8 @@ def fit(
         source_weights: ``(N,)``, of the points to move, not negative; None for equal ones.
         target_weights: ``(M,)``, not negative; None for equal ones. Both are scaled to the same mass.
         integrator: how points move: `Euler` for plain descent, `Momentum`, `NamedOptimizer`, or another; None for
-            `Nesterov` with a step size measured on the target.
+            `Nesterov` with a step size measured on the target, and with a batch for plain descent from such a step
+            size down to 0.
         steps: see `FitSettings`, as for the arguments that follow.
         seconds: see there.
         decrease: see there.

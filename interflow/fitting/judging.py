@@ -69,8 +69,7 @@ def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed:
 def figures(points: Tensor, weights: Tensor | None, parts: Split) -> dict[str, float | None]:
     """The distances of a weighted cloud to the held-out part: sliced W₂, and W₂ where both are small enough for it."""
     sliced = sliced_w2(points, parts.held_out, weights, parts.held_out_weights)
-    equal = weights is None or bool((weights == weights[0]).all())
-    exact = exact_w2(points, _few(parts)) if equal and len(points) <= MOST_POINTS else None
+    exact = exact_w2(points, _few(parts), weights) if len(points) <= MOST_POINTS else None
     return {"sliced_w2": sliced, "exact_w2": exact}
 
 

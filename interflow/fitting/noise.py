@@ -24,21 +24,23 @@ class NoiseInjection(Integrator):
         inner: what makes the steps.
         level: β at the start, a length.
         steps: steps after which there is no noise.
+        before: steps that were made before those of the state, on earlier rungs of a ladder.
     """
 
     level: Tensor
 
-    def __init__(self, inner: Integrator, level: float, steps: int) -> None:
+    def __init__(self, inner: Integrator, level: float, steps: int, before: int = 0) -> None:
         super().__init__()
         self.inner = inner
         self.steps = steps
+        self.before = before
         self.register_buffer("level", non_negative("level", level))
 
     def init(self, state: State) -> State:
         return self.inner.init(state)
 
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
-        left = max(0.0, 1.0 - state.step / max(self.steps, 1))
+        left = max(0.0, 1.0 - (self.before + state.step) / max(self.steps, 1))
         return self.inner.step(state, _Shaken(dynamics, float(self.level) * left, generator), generator)
 
 

@@ -49,8 +49,16 @@ def sliced_w2(
     return math.sqrt(sum(squares) / len(squares))
 
 
-def exact_w2(x: Tensor, y: Tensor) -> float | None:
-    """W₂ between two clouds of equal weights, by the network simplex of POT; None where POT is not installed.
+def exact_w2(
+    x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+) -> float | None:
+    """W₂ between two clouds, by the network simplex of POT; None where POT is not installed.
+
+    Args:
+        x: ``(N, d)``.
+        y: ``(M, d)``.
+        x_weights: ``(N,)``, of any mass; None for equal ones.
+        y_weights: ``(M,)``, of any mass; None for equal ones.
 
     Raises:
         ArgumentError: for more than 5 000 points, for which it takes too long.
@@ -64,7 +72,8 @@ def exact_w2(x: Tensor, y: Tensor) -> float | None:
     except ImportError:
         return None
     costs = ot.dist(x.detach().cpu().double().numpy(), y.detach().cpu().double().numpy())
-    return math.sqrt(float(ot.emd2([], [], costs, numItermax=10_000_000)))
+    shares = [_shares(cloud, weights).cpu().numpy() for cloud, weights in ((x, x_weights), (y, y_weights))]
+    return math.sqrt(float(ot.emd2(*shares, costs, numItermax=10_000_000)))
 
 
 def _shares(points: Tensor, weights: Tensor | None) -> Tensor:

@@ -22,8 +22,8 @@ class Fit:
         weights: ``(N,)``; their sum is the mass of the target.
         start: ``(N, d)``, where the points were before the first step.
         history: the loss at the start, every few steps, and at the end, in the coordinates of the descent.
-        stats: how it went: ``stopped``, which says why; ``steps``, ``seconds``, ``scale``, ``step_size``, ``loss``, and
-            ``sums``, the backends that ran.
+        stats: how it went: ``stopped``, which says why; ``steps``, ``seconds``, ``scale``, ``integrator``,
+            ``step_size``, ``loss``, ``discrepancy``, and ``sums``, the backends that ran.
         config: how it was made.
     """
 

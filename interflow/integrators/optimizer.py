@@ -20,11 +20,21 @@ Make = Callable[[list[Tensor]], torch.optim.Optimizer]
 
 PREFIX = "optimizer_"
 
-NAMED: dict[str, Callable[..., torch.optim.Optimizer]] = {
+Name = Literal[
+    "adadelta", "adagrad", "adam", "adamax", "adamw", "asgd", "nadam", "radam", "rmsprop", "rprop", "sgd"
+]  # those that treat each coordinate by itself; LBFGS wants closures, and Adafactor and Muon matrices of weights
+
+NAMED: dict[Name, Callable[..., torch.optim.Optimizer]] = {
+    "adadelta": torch.optim.Adadelta,
     "adagrad": torch.optim.Adagrad,
     "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "adamw": torch.optim.AdamW,
+    "asgd": torch.optim.ASGD,
     "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
     "rmsprop": torch.optim.RMSprop,
+    "rprop": torch.optim.Rprop,
     "sgd": torch.optim.SGD,
 }
 
@@ -106,7 +116,8 @@ class NamedOptimizer(OptimizerStep):
     """An optimizer of PyTorch by its name, with its default settings; for others see `Optimizer`.
 
     Args:
-        name: one of ``"adagrad"``, ``"adam"``, ``"nadam"``, ``"rmsprop"``, ``"sgd"``.
+        name: one of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"asgd"``, ``"nadam"``,
+            ``"radam"``, ``"rmsprop"``, ``"rprop"``, ``"sgd"``.
         learning_rate: the optimizer's ``lr``, which may be assigned anew between steps.
 
     Example:
@@ -114,10 +125,10 @@ class NamedOptimizer(OptimizerStep):
         0.01
     """
 
-    def __init__(self, name: Literal["adagrad", "adam", "nadam", "rmsprop", "sgd"], learning_rate: float) -> None:
+    def __init__(self, name: Name, learning_rate: float) -> None:
         super().__init__()
         check_choice("name", name, list(NAMED))
-        self.name = name
+        self.name: Name = name
         self.learning_rate = PositiveParameter(learning_rate)
 
     def make(self, parameters: list[Tensor]) -> torch.optim.Optimizer:

@@ -6,6 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from interflow.integrators.optimizer import NAMED
+
 Data = dict[str, Any]
 
 
@@ -80,7 +82,7 @@ INTEGRATORS = {
     "momentum": kind("momentum", step_size=positive, friction=st.just(0.0) | positive),
     "optimizer": kind(
         "optimizer",
-        name=st.sampled_from(["adagrad", "adam", "nadam", "rmsprop", "sgd"]),
+        name=st.sampled_from(sorted(NAMED)),
         learning_rate=positive,
     ),
 }

@@ -5,6 +5,7 @@ import torch
 
 import interflow as fl
 from interflow.fitting.batches import MiniBatches
+from interflow.fitting.fading import FadingDescent
 from interflow.fitting.judging import figures, split
 from interflow.fitting.noise import NoiseInjection
 from interflow.fitting.quality import exact_w2, sliced_w2
@@ -42,6 +43,32 @@ def test_noise_shakes_where_velocities_are_taken_and_not_where_points_are():
     moved = system.step(system.state).positions
     assert not torch.equal(moved, x)
     assert (moved - x).norm(dim=1).max() <= 0.1 * 4.0  # a velocity of the energy distance is at most 4 long
+
+
+def test_noise_falls_on_from_rung_to_rung():
+    shaken = NoiseInjection(fl.Euler(1.0), level=1.0, steps=10, before=10)
+    system = fl.ParticleSystem(normal(5, 2), energy=energy(normal(9, 2, seed=1)), integrator=shaken)
+    assert torch.equal(
+        system.step(system.state).positions,
+        system.state.positions + system.energy.velocity(system.state.positions),
+    )
+
+
+def test_a_descent_that_fades_starts_as_plain_descent_and_comes_to_rest():
+    system = fl.ParticleSystem(normal(5, 2), energy=energy(normal(9, 2, seed=1)), integrator=FadingDescent(0.2, 4))
+    start = system.state
+    plain = start.positions + 0.2 * system.energy.velocity(start.positions)
+    torch.testing.assert_close(system.step(start).positions, plain, rtol=0, atol=1e-15)
+    system.simulate(5, progress=False)
+    assert system.state.time == pytest.approx(0.2 * (1 + 0.75 + 0.5 + 0.25))
+
+
+@pytest.mark.parametrize("size", [30, 100])
+def test_mini_batches_of_any_size_do_not_carry_points_away(size):
+    y = normal(400, 2)
+    fitted = fl.fit(60, y, fl.EnergyDistance(backend="dense"), batch=size, steps=100, start="box")
+    assert fitted.stats["integrator"] == "FadingDescent"
+    assert fitted.history[-1].loss < min(0.1 * fitted.history[0].loss, 1.3 * min(r.loss for r in fitted.history))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -108,6 +135,12 @@ def test_on_a_line_sliced_w2_is_w2_as_scipy_and_pot_have_it():
     expected = ot.wasserstein_1d(x[:, 0].numpy(), y[:, 0].numpy(), p=2) ** 0.5
     assert sliced_w2(x, y) == pytest.approx(expected, rel=1e-9)
     assert exact_w2(x, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_exact_w2_weighs_points():
+    x, doubled = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [0.0], [1.0]])
+    assert exact_w2(x, doubled, torch.tensor([2.0, 1.0])) == pytest.approx(0.0, abs=1e-7)
+    assert exact_w2(x, doubled, None, torch.tensor([1.0, 1.0, 4.0])) == pytest.approx((1 / 6) ** 0.5)
 
 
 def test_exact_w2_of_many_points_is_refused():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from interflow.errors import ArgumentError
 
 Array = NDArray[Any]
+COLOURS = ("red", "green", "blue")
 
 
 @final
@@ -41,16 +42,21 @@ class PointCloud:
     canvas: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        positions = np.asarray(self.positions)
+        positions = _native(np.asarray(self.positions))
         if positions.ndim != 2 or positions.shape[1] == 0 or positions.dtype.kind not in "fiu":
             came = f"shape {positions.shape} of {positions.dtype}"
             raise ArgumentError("positions", came=came, wanted="numbers of shape (N, d)")
         object.__setattr__(self, "positions", positions)
-        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
-        weights = {} if self.weights is None else {"weights": self.weights}
-        for name, values in {**weights, **self.columns}.items():
-            if np.shape(values) != (len(positions),):
-                raise ArgumentError(name, came=f"shape {np.shape(values)}", wanted=f"({len(positions)},), one a point")
+        columns = {name: _native(np.asarray(values)) for name, values in self.columns.items()}
+        object.__setattr__(self, "columns", MappingProxyType(columns))
+        weights = {} if self.weights is None else {"weights": _native(np.asarray(self.weights))}
+        for name, values in {**weights, **columns}.items():
+            if values.shape != (len(positions),):
+                raise ArgumentError(name, came=f"shape {values.shape}", wanted=f"({len(positions)},), one a point")
+        for name, values in weights.items():
+            if values.dtype.kind not in "fiu":
+                raise ArgumentError(name, came=f"values of {values.dtype}", wanted="numbers")
+            object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -73,3 +79,10 @@ class PointCloud:
             weights=None if self.weights is None else self.weights[index],
             columns={name: values[index] for name, values in self.columns.items()},
         )
+
+
+def _native(values: Array) -> Array:
+    """In the byte order of this machine and at most 64 bits, which other libraries want; the same where it is so."""
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8:
+        return values.astype(np.float64)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from interflow.errors import PointFileError
-from interflow.storage.points.cloud import Array, PointCloud
+from interflow.storage.points.cloud import COLOURS, Array, PointCloud
 from interflow.storage.points.format import PointFormat, Reading, foreign
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ImageFormat(PointFormat):
         return PointCloud(
             (np.stack([columns, rows], axis=1) + 0.5) * size,
             weights[rows, columns] * size.prod(),
-            dict(zip(("red", "green", "blue"), shades.T, strict=True)),
+            dict(zip(COLOURS, shades.T, strict=True)),
             canvas,
         )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from interflow.errors import PointFileError
-from interflow.storage.points.cloud import PointCloud
+from interflow.storage.points.cloud import COLOURS, Array, PointCloud
 from interflow.storage.points.format import PointFormat, Reading, foreign
 from interflow.storage.points.surface import sample_surface
 
@@ -19,7 +20,10 @@ _BYTES_OF_A_TRIANGLE = 50
 
 @final
 class ObjFormat(PointFormat):
-    """The surface of an OBJ file, sampled; its vertices where it has no faces. Points are written as vertices."""
+    """The surface of an OBJ file, sampled; its vertices where it has no faces. Points are written as vertices.
+
+    Colours stand behind the coordinates of a vertex, as many programs write them: ``v x y z red green blue``.
+    """
 
     suffixes = (".obj",)
 
@@ -29,7 +33,9 @@ class ObjFormat(PointFormat):
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
         _check_space(file, cloud)
-        np.savetxt(file, cloud.positions, fmt="v %.9g %.9g %.9g")
+        coloured = all(name in cloud.columns for name in COLOURS)
+        shades = [_unit(cloud.columns[name]) for name in COLOURS] if coloured else []
+        np.savetxt(file, np.column_stack([cloud.positions, *shades]), fmt="v" + 3 * " %.12g" + len(shades) * " %.5g")
 
 
 @final
@@ -68,12 +74,25 @@ def _surface(file: Path, kind: str, reading: Reading) -> PointCloud:
         vertices = np.concatenate([part.vertices for part in (meshes or parts)]).astype(np.float64)
         starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
         faces = [mesh.faces + start for mesh, start in zip(meshes, starts, strict=False)]
+        colours = _colours(meshes or parts)
     if not faces:
-        return PointCloud(vertices)
+        return PointCloud(vertices, columns=colours)
     broken = np.flatnonzero(~np.isfinite(vertices).all(1))
     if len(broken):
         raise PointFileError(file, row=int(broken[0]) + 1, came="a vertex that is not finite", wanted="finite vertices")
-    return sample_surface(file, vertices, np.concatenate(faces), {}, reading)
+    return sample_surface(file, vertices, np.concatenate(faces), colours, reading)
+
+
+def _colours(parts: Sequence[Any]) -> dict[str, Array]:
+    """Of the vertices of all parts, between 0 and 255; none where one of them has none."""
+    if any(part.visual.kind != "vertex" for part in parts):
+        return {}
+    return dict(zip(COLOURS, np.concatenate([part.visual.vertex_colors for part in parts]).T, strict=False))
+
+
+def _unit(shades: Array) -> Array:
+    """Shades between 0 and 1, as OBJ has them."""
+    return shades / np.iinfo(shades.dtype).max if shades.dtype.kind in "iu" else shades
 
 
 def _check_triangles(header: bytes, size: int) -> None:

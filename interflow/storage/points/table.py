@@ -12,17 +12,16 @@ from typing import NoReturn, final
 import numpy as np
 
 from interflow.errors import PointFileError
-from interflow.storage.points.cloud import Array, PointCloud
+from interflow.storage.points.cloud import COLOURS, Array, PointCloud
 from interflow.storage.points.format import PointFormat, Reading, foreign
 
 WEIGHT = ("weight", "weights", "mass")
-COLOURS = ("red", "green", "blue")
 ELEMENT = "element"
 
 
 @final
 class CsvFormat(PointFormat):
-    """Lines of fields between commas, semicolons or tabs.
+    """Lines of fields between commas, semicolons or tabs, or blanks where there are none of these.
 
     Under a line of names the coordinates are ``x``, ``y``, ``z`` or ``x1``, ``x2``, …, the weights ``weight``, and all
     others are columns, of numbers or of text. Without it every field is a coordinate.
@@ -33,7 +32,7 @@ class CsvFormat(PointFormat):
     def load(self, file: Path, reading: Reading) -> PointCloud:
         lines = _lines(file)
         start = _first(file, lines, 0)
-        delimiter = max(",;\t", key=lines[start].count)
+        delimiter = _delimiter(lines[start])
         fields = [field.strip().strip('"') for field in lines[start].split(delimiter)]
         if all(map(_is_number, fields)):
             return _Table(file, lines, start, delimiter, len(fields)).cloud(list(range(len(fields))), {})
@@ -121,11 +120,19 @@ class _Table:
             self._refuse(axes)
         if fields.shape[1] != self.width or not np.isfinite(positions).all():
             self._refuse(axes)
-        weight = next((name for name in names if name.lower() in WEIGHT), None)
         columns = {name: _numbers(np.strings.strip(fields[:, index])) for name, index in names.items()}
-        with foreign(self.file, "numbers as weights"):
-            weights = None if weight is None else columns.pop(weight).astype(np.float64)
-            return PointCloud(positions, weights, columns)
+        weight = next((name for name in names if name.lower() in WEIGHT), None)
+        if weight is None:
+            return PointCloud(positions, None, columns)
+        weights = columns.pop(weight)
+        self._check_weights(weights)
+        return PointCloud(positions, weights.astype(np.float64), columns)
+
+    def _check_weights(self, weights: Array) -> None:
+        """Name the first line whose weight is none."""
+        for (number, _), weight in zip(_content(self.lines, self.start), weights.tolist(), strict=False):
+            if not _is_number(weight) or not 0 <= float(weight) < np.inf:
+                raise PointFileError(self.file, row=number, came=f"the weight {weight!r}", wanted="a finite number ≥ 0")
 
     def _refuse(self, axes: Sequence[int]) -> NoReturn:
         """Name the first line that is not as the others, looking at them one by one."""
@@ -168,7 +175,13 @@ def _axes(names: Sequence[str]) -> list[int]:
     return plain or [index for _, index in numbered]
 
 
-def _is_number(field: str) -> bool:
+def _delimiter(line: str) -> str | None:
+    """What is between the fields of a line; None for blanks."""
+    likeliest = max(",;\t", key=line.count)
+    return likeliest if likeliest in line or len(line.split()) == 1 else None
+
+
+def _is_number(field: float | str) -> bool:
     try:
         float(field)
     except ValueError:

@@ -2,6 +2,7 @@
 
 import faulthandler
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -53,7 +54,8 @@ def test_a_thousand_damaged_files_are_read_or_refused(tmp_path):
         ("nan.csv", b"x,y\n1,2\n\n# a comment\n3,nan\n", "row 5: got 'nan', wanted a finite number"),
         ("mixed.csv", b"1,2\n3,4\n5,6,7\n", "row 3: got 3 fields, wanted 2"),
         ("lost.csv", b"lon,lat\n1,2\n", "Rename the columns"),
-        ("negative.csv", b"x,weight\n1,2\n3,-4\n", "row 2: got a weight that is negative"),
+        ("negative.csv", b"x,weight\n1,2\n\n3,-4\n", "row 4: got the weight -4, wanted a finite number"),
+        ("named.csv", b"x,weight\n1,2\n3,much\n", "row 3: got the weight 'much'"),
         ("massless.csv", b"x,weight\n1,0\n3,0\n", "weights that are all 0"),
         ("liar.xyz", b"5\n\nH 0 0 0\nH 1 0 0\n", "row 1: got a count of 5, wanted 2"),
         ("short.xyz", b"0 0 0\n1 1\n", "row 2: got 2 fields, wanted 3"),
@@ -108,6 +110,19 @@ def test_an_image_with_too_many_pixels_is_refused_before_it_is_decoded(tmp_path,
     monkeypatch.setattr("interflow.storage.points.image.LARGEST_IMAGE", 100)
     with pytest.raises(PointFileError, match="16 × 12 pixels"):
         read_points(tmp_path / "photo.png")
+
+
+def test_weights_that_are_no_numbers_are_refused_in_archives_too(tmp_path):
+    np.savez(tmp_path / "words.npz", positions=np.zeros((2, 2)), weights=np.array(["a", "b"]))
+    with pytest.raises(PointFileError, match="weights"):
+        read_points(tmp_path / "words.npz")
+
+
+def test_a_scan_without_its_parser_is_told_what_to_install(tmp_path, monkeypatch):
+    write_scan(tmp_path / "scan.las")
+    monkeypatch.setitem(sys.modules, "laspy", None)
+    with pytest.raises(PointFileError, match=r"pip install 'interflow-particles\[las\]'"):
+        read_points(tmp_path / "scan.las")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

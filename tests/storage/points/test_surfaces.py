@@ -37,6 +37,14 @@ def test_colours_of_vertices_are_interpolated(tmp_path):
     np.testing.assert_allclose(cloud.columns["red"], 100 * cloud.positions.sum(1), atol=0.5)
 
 
+def test_colours_of_a_coloured_obj_are_interpolated(tmp_path):
+    (tmp_path / "square.obj").write_text(
+        "v 0 0 0 0 0 0\nv 1 0 0 0.4 0 0\nv 1 1 0 0.8 0 0\nv 0 1 0 0.4 0 0\nf 1 2 3\nf 1 3 4\n"
+    )
+    drawn = read_points(tmp_path / "square.obj", Reading(samples=200))
+    np.testing.assert_allclose(drawn.columns["red"], 102 * drawn.positions.sum(1), atol=0.51)
+
+
 def test_a_large_triangle_takes_its_share(tmp_path):
     (tmp_path / "two.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 5 0 0\nv 8 0 0\nv 5 3 0\nf 1 2 3\nf 4 5 6\n")
     points = read_points(tmp_path / "two.obj", Reading(samples=1000)).positions
