@@ -25,7 +25,7 @@ from interflow.state import State
 from interflow.system import ParticleSystem
 
 FADING = 1.5
-"""The first step of plain descent, stable below ``2 / λ``, in units of the square of the accelerated one, ``≤ 1 / λ``."""
+"""The first step of plain descent, in units of the square of the accelerated one; stable below 2 or more."""
 
 
 @final
@@ -137,9 +137,7 @@ def _advance(system: ParticleSystem, watch: Watch, loss: Loss, given: Sequence[S
                 watch.record(loss, state)
 
 
-def _integrator(
-    energy: DiscrepancyEnergy, settings: FitSettings, steps: int, generator: torch.Generator
-) -> Integrator:
+def _integrator(energy: DiscrepancyEnergy, settings: FitSettings, steps: int, generator: torch.Generator) -> Integrator:
     """That of a rung of so many steps, where none is given."""
     size = step_size(energy, generator)
     return Nesterov(size) if _all_at_once(energy, settings) else FadingDescent(FADING * size**2, steps)

@@ -1,6 +1,6 @@
 """Descent whose steps fade, for velocities that are known up to noise, which momentum would add up.
 
-``x ← x + hₙ v(x)`` with ``hₙ = h (1 − n/steps)``: steps that become small average the noise out (Robbins and Monro, 1951).
+``x ← x + hₙ v(x)`` with ``hₙ = h (1 − n/steps)``: small steps average the noise (Robbins and Monro, 1951).
 """
 
 from __future__ import annotations

@@ -49,9 +49,7 @@ def sliced_w2(
     return math.sqrt(sum(squares) / len(squares))
 
 
-def exact_w2(
-    x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
-) -> float | None:
+def exact_w2(x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> float | None:
     """W₂ between two clouds, by the network simplex of POT; None where POT is not installed.
 
     Args:
