@@ -1,9 +1,12 @@
 """The examples of fitting run: here with few points."""
 
+import re
 import runpy
 from pathlib import Path
 
 from PIL import Image
+
+from interflow.storage.points import read_points
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -24,6 +27,17 @@ def test_the_digits_are_represented(capsys):
     first, last = _losses(output)
     assert last < 0.7 * first
     assert output.count(": ") >= 8  # most digits have a representative
+
+
+def test_points_are_spread_over_the_mesh(tmp_path, capsys):
+    script = runpy.run_path(str(EXAMPLES / "mesh.py"))
+    script["main"](["--points", "150", "--steps", "60", "--samples", "1500", "--out", str(tmp_path)])
+    output = capsys.readouterr().out
+    first, last = _losses(output)
+    assert last < 0.1 * first
+    spread, random = map(float, re.findall(r"(?:distances:|random points) (\S+?),?\s", output))
+    assert spread < 0.7 * random
+    assert read_points(tmp_path / "airplane_points.ply").positions.shape == (150, 3)
 
 
 def _losses(output):
