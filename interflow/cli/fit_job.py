@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from scipy.spatial import KDTree
 from torch import Tensor
 
+from interflow.cli.fit_progress import progress
 from interflow.cli.versions import versions
 from interflow.config.fit_config import FitConfig
-from interflow.errors import ArgumentError
+from interflow.errors import ArgumentError, PointFileError
 from interflow.fitting import Fit, fit
 from interflow.fitting.judging import Split, figures, split
 from interflow.fitting.quality import sliced_w2
 from interflow.fitting.stops import Record
 from interflow.storage.points import PointCloud, read_points, write_points
+from interflow.storage.points.cloud import Array
 from interflow.storage.points.svg import write_svg
 from interflow.views import fit_report
 
@@ -34,30 +36,35 @@ class FitJob:
     Args:
         target: the file.
         config: how to fit.
+        source: a file with the points to move; None for as many as the config tells.
 
     Raises:
         InvalidConfigError: if a field of the config cannot be used.
-        PointFileError: if the file cannot be read.
+        PointFileError: if a file cannot be read, or the points to move are in another space.
     """
 
-    def __init__(self, target: Path, config: FitConfig) -> None:
+    def __init__(self, target: Path, config: FitConfig, source: Path | None = None) -> None:
         self.target = target
         self.config = config
         self.reading = config.reading.build()
         self.settings = config.settings()
         self.discrepancy, self.integrator = config.build()
         self.cloud = read_points(target, self.reading)
-        context = config.context()
-        points = torch.as_tensor(self.cloud.positions, dtype=torch.float64)
-        self.offset = points.mean(0)  # a scan in the coordinates of a country is not for float32
-        positions = (points - self.offset).to(context.device, context.dtype)
-        weights = None if self.cloud.weights is None else torch.as_tensor(self.cloud.weights).to(positions)
-        self.split = split(positions, weights, config.held_out, config.points, config.seed)
+        self.source = None if source is None else read_points(source, self.reading)
+        if self.source is not None and self.source.dimension != self.cloud.dimension:
+            came, wanted = (f"{cloud.dimension} coordinates a point" for cloud in (self.source, self.cloud))
+            raise PointFileError(source, came=came, wanted=f"{wanted}, as in {target}")
+        # a scan in the coordinates of a country is not for float32
+        self.offset = torch.as_tensor(self.cloud.positions, dtype=torch.float64).mean(0)
+        positions, weights = self._tensors(self.cloud)
+        count = config.points if self.source is None else len(self.source)
+        self.split = split(positions, weights, config.held_out, count, config.seed)
 
     def run(self, folder: Path, quiet: bool) -> dict[str, Any]:
         """Fit, judge, and write everything into a folder; returns the summary."""
         trace: list[tuple[float, float, float]] = []
-        with _progress(self.settings.steps, quiet) as show:
+        source, source_weights = (self.config.points, None) if self.source is None else self._tensors(self.source)
+        with progress(self.settings, quiet) as show:
 
             def look(record: Record, positions: Tensor, weights: Tensor) -> None:
                 parts = self.split
@@ -66,9 +73,10 @@ class FitJob:
                 show(record, distance)
 
             fitted = fit(
-                self.config.points,
+                source,
                 self.split.seen,
                 self.discrepancy,
+                source_weights=source_weights,
                 target_weights=self.split.seen_weights,
                 integrator=self.integrator,
                 **vars(self.settings),
@@ -134,17 +142,30 @@ class FitJob:
         text = json.dumps(summary, indent=2, default=str)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
-    def _arrays(self, positions: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def _tensors(self, cloud: PointCloud) -> tuple[Tensor, Tensor | None]:
+        """Positions less the offset, and weights, where and as the config has them."""
+        context = self.config.context()
+        points = torch.as_tensor(cloud.positions, dtype=torch.float64) - self.offset
+        positions = points.to(context.device, context.dtype)
+        return positions, None if cloud.weights is None else torch.as_tensor(cloud.weights).to(positions)
+
+    def _arrays(self, positions: Tensor) -> Array:
         return (positions.detach().cpu().double() + self.offset).numpy()
 
     def _fitted_cloud(self, fitted: Fit) -> PointCloud:
-        """The fitted points with the columns of the points of the target that are nearest to them."""
+        """The fitted points with their own columns, or with those of the points of the target nearest to them."""
         positions = self._arrays(fitted.positions)
-        nearest = _nearest(self.cloud.positions, positions) if self.cloud.columns else None
-        columns = {} if nearest is None else {name: values[nearest] for name, values in self.cloud.columns.items()}
-        weighted = self.cloud.weights is not None or self.settings.weight_rate > 0
+        columns = self._columns(positions) if self.source is None else self.source.columns
+        given = [cloud for cloud in (self.cloud, self.source) if cloud is not None and cloud.weights is not None]
+        weighted = bool(given) or self.settings.weight_rate > 0
         weights = fitted.weights.cpu().double().numpy() if weighted else None
         return PointCloud(positions, weights, columns, self.cloud.canvas)
+
+    def _columns(self, positions: Array) -> Mapping[str, Array]:
+        if not self.cloud.columns:
+            return {}
+        nearest = KDTree(self.cloud.positions).query(positions)[1]
+        return {name: values[nearest] for name, values in self.cloud.columns.items()}
 
 
 @contextmanager
@@ -182,24 +203,3 @@ def default_folder(target: Path) -> Path:
     base = Path("fits") / f"{target.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     candidates = (base.with_name(f"{base.name}-{number}") for number in range(2, 1000))
     return base if not base.exists() else next(path for path in candidates if not path.exists())
-
-
-@contextmanager
-def _progress(steps: int, quiet: bool) -> Iterator[Any]:
-    """A bar that shows the loss, the held-out distance and the time left."""
-    from tqdm.auto import tqdm
-
-    with tqdm(total=steps, unit=" steps", disable=True if quiet else None) as bar:
-
-        def show(record: Record, distance: float) -> None:
-            bar.update(record.step - bar.n)
-            bar.set_postfix_str(f"loss {record.loss:.3g}, held-out sliced W2 {distance:.3g}")
-
-        yield show
-
-
-def _nearest(points: Any, places: Any) -> Any:
-    """Index of the point nearest to each place."""
-    from scipy.spatial import KDTree
-
-    return KDTree(points).query(places)[1]

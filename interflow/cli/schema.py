@@ -9,14 +9,19 @@ import click
 
 @click.command()
 @click.option("--kind", help="Print what this kind is and which fields it has, such as gaussian.")
+@click.option("--fit", is_flag=True, help="Print the schema of what `interflow fit` reads.")
 @click.option(
     "--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds."
 )
-def command(kind: str | None, plugins: tuple[str, ...]) -> None:
+def command(kind: str | None, fit: bool, plugins: tuple[str, ...]) -> None:
     """Print the JSON schema of configs, for editors to complete and check them."""
     from interflow.cli.plugins import load_plugin
+    from interflow.config.fit_config import FitConfig
+    from interflow.config.run_config import RunConfig
     from interflow.config.schema import help_of, schema
 
     for plugin in plugins:
         load_plugin(plugin)
-    click.echo(help_of(kind) if kind else json.dumps(schema(), indent=2, ensure_ascii=False))
+    click.echo(
+        help_of(kind) if kind else json.dumps(schema(FitConfig if fit else RunConfig), indent=2, ensure_ascii=False)
+    )

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from interflow.config.families import Family
-from interflow.config.model import ObjectConfig
+from interflow.config.model import Model, ObjectConfig
 from interflow.config.problems import InvalidConfigError, Problem, did_you_mean
 from interflow.config.run_config import RunConfig
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema() -> dict[str, Any]:
-    """The JSON schema of a run's config, with all kinds that are registered."""
+def schema(config: type[Model] = RunConfig) -> dict[str, Any]:
+    """The JSON schema of a config, by default a run's, with all kinds that are registered."""
     definitions: dict[str, Any] = {}
     for family in Family.by_base.values():
         models = {f"{family.name}.{kind}": model for kind, model in family.models.items()}
         definitions[family.name] = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in models]}
         definitions.update({name: _with_kind(_linked(model.model_json_schema())) for name, model in models.items()})
-    root = RunConfig.model_json_schema()
+    root = config.model_json_schema()
     sections = root.pop("$defs", {})
     return {"$schema": _DIALECT, **_linked(root), "$defs": {**_linked(sections), **definitions}}
 

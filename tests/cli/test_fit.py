@@ -1,6 +1,8 @@
 """``interflow fit`` makes a complete folder or none, in the format of its target."""
 
+import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +10,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from interflow.cli import main
+from interflow.cli.fit_progress import progress
+from interflow.fitting import FitSettings
+from interflow.fitting.stops import Record
 from interflow.storage.points import PointCloud, Reading, read_points, write_points
 
 SMALL = ["--set", "descent.steps=4", "--set", "backend.kind=dense", "--set", "reading.samples=200"]
@@ -96,6 +101,55 @@ def test_a_config_says_how(interflow, tmp_path):
     assert len(read_points(tmp_path / "here/fitted.csv")) == 7
 
 
+@pytest.mark.parametrize(
+    "discrepancy",
+    [
+        "{kind: sinkhorn, blur: 0.2, scaling: 0.3}",
+        "{kind: sliced_wasserstein, projections: 16}",
+        "{kind: mmd, kernel: {kind: laplacian, sigma: 0.5}}",
+        "{kind: energy_distance}",
+    ],
+)
+def test_discrepancies_are_chosen_by_name(interflow, tmp_path, discrepancy):
+    write_points(tmp_path / "scan.csv", samples())
+    asked = ["--set", f"discrepancy={discrepancy}", "--set", "descent.steps=30", "--set", "descent.start=box"]
+    done = interflow("fit", "scan.csv", "--points", "10", "--out", "here", *asked, "--set", "backend.kind=dense")
+    assert done.exit_code == 0, done.output
+    losses = json.loads((tmp_path / "here/summary.json").read_text())["losses"]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_points_of_one_s_own_are_moved_and_keep_their_columns(interflow, tmp_path):
+    write_points(tmp_path / "scan.csv", samples())
+    own = PointCloud(samples(12).positions + 3.0, columns={"name": np.array([f"p{index}" for index in range(12)])})
+    write_points(tmp_path / "own.npz", own)
+    asked = ["--set", "descent.steps=30", "--set", "backend.kind=dense"]
+    done = interflow("fit", "scan.csv", "--source", "own.npz", "--out", "here", *asked)
+    assert done.exit_code == 0, done.output
+    fitted = read_points(tmp_path / "here/fitted.csv")
+    assert fitted.columns["name"].tolist() == own.columns["name"].tolist()
+    assert np.linalg.norm(fitted.positions.mean(0) - samples().positions.mean(0)) < 0.5
+
+
+def test_the_progress_tells_loss_distance_and_time_left(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", screen)
+    with progress(FitSettings(steps=40), quiet=False) as show:
+        show(Record(10, 1.0, 0.5), 0.25)
+    assert "25 %" in screen.getvalue()
+    assert re.search(r"\d\d:\d\d left, step 10 of 40, loss 0\.5, held-out sliced W₂ 0\.25", screen.getvalue())
+
+
+def test_the_progress_of_a_fit_with_a_time_limit_is_that_of_its_time(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", screen)
+    with progress(FitSettings(steps=1000, seconds=4.0), quiet=False) as show:
+        show(Record(10, 3.0, 0.5), 0.25)
+    assert "75 %" in screen.getvalue()
+
+
 def test_quiet_prints_the_path_alone(interflow, tmp_path):
     write_points(tmp_path / "scan.csv", samples())
     done = interflow("fit", "scan.csv", "--points", "5", "--out", "here", "--quiet", *SMALL)
@@ -122,11 +176,14 @@ def test_the_folder_is_named_after_the_target_and_the_time(interflow, tmp_path):
         (["scan.csv", "--set", "descent.noise=-1"], "descent.noise"),
         (["scan.csv", "--set", "descent.ladder=[2, 1]"], "ladder"),
         (["scan.csv", "--config", "missing.yaml"], "missing.yaml"),
+        (["scan.csv", "--source", "space.csv"], "space.csv: got 3 coordinates a point, wanted 2"),
+        (["scan.csv", "--source", "scan.csv", "--points", "3"], "--source brings its own points"),
         (["scan.csv", "--out", "taken"], "taken, a path that exists"),
     ],
 )
 def test_bad_input_is_told_in_few_lines_with_exit_code_2(interflow, tmp_path, arguments, said):
     write_points(tmp_path / "scan.csv", samples())
+    (tmp_path / "space.csv").write_text("1,2,3\n")
     (tmp_path / "bad.csv").write_text("1,2\n3,b\n")
     (tmp_path / "taken").mkdir()
     before = sorted(tmp_path.iterdir())

@@ -5,12 +5,19 @@ import json
 from click.testing import CliRunner
 
 from interflow.cli import main
+from interflow.config.fit_config import FitConfig
 from interflow.config.schema import help_of, schema
 
 
 def test_the_schema_is_json():
     done = CliRunner().invoke(main, ["schema"])
     assert json.loads(done.stdout) == json.loads(json.dumps(schema()))
+
+
+def test_the_schema_of_fits_is_that_of_their_config():
+    done = CliRunner().invoke(main, ["schema", "--fit"])
+    assert json.loads(done.stdout) == json.loads(json.dumps(schema(FitConfig)))
+    assert {"points", "descent", "reading", "discrepancy"} <= json.loads(done.stdout)["properties"].keys()
 
 
 def test_a_kind_has_short_help():

@@ -3,7 +3,9 @@
 import pytest
 
 from interflow.config.families import Family
+from interflow.config.fit_config import FitConfig
 from interflow.config.problems import InvalidConfigError
+from interflow.config.run_config import RunConfig
 from interflow.config.schema import help_of, schema
 
 MODELS = [model for family in Family.by_base.values() for model in family.models.values()]
@@ -19,8 +21,9 @@ def references(entry):
             yield from references(item)
 
 
-def test_every_reference_leads_somewhere():
-    whole = schema()
+@pytest.mark.parametrize("config", [RunConfig, FitConfig])
+def test_every_reference_leads_somewhere(config):
+    whole = schema(config)
     assert {reference.removeprefix("#/$defs/") for reference in references(whole)} <= whole["$defs"].keys()
 
 
