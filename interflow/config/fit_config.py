@@ -50,6 +50,7 @@ class DescentConfig(Model):
     noise: Number = Field(0.0, description="level of the noise that is injected, falling to 0.")
     batch: Count | None = Field(None, description="points of the target that a step sees; all if not given.")
     weight_rate: Number = Field(0.0, description="of learned weights; 0 keeps the weights.")
+    refinements: CountFromZero | None = Field(None, description="coarser fits that come first; chosen if not given.")
     check_every: Count = Field(10, description="steps between two looks at the loss.")
     deterministic: Truth = Field(False, description="the same bits each time, on this machine.")
 

@@ -1,8 +1,8 @@
 """The discrepancy that a fit descends where none is given: the energy distance.
 
-Summed over pairs it costs ``N (N + M)`` a step. In the plane, where that is much, it is taken over the waves of a torus
-around both clouds (`BandlimitedEnergyKernel`), down to a part of the distance at which fitted points will lie from
-their neighbours: ``N + modes·log(modes)`` a step, and the target is transformed once.
+Summed over pairs it costs ``N (N + M)`` a step; where that is much, coarser fits come first. In the plane it is then
+taken over the waves of a torus around both clouds (`BandlimitedEnergyKernel`), down to a part of the distance at which
+fitted points will lie from their neighbours: ``N + modes·log(modes)`` a step, and the target is transformed once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from interflow.discrepancies import MMD, Discrepancy, EnergyDistance
 from interflow.errors import InterflowWarning
 from interflow.kernels import BandlimitedEnergyKernel
 from interflow.kernels.band import MOST_WAVES
-from interflow.sums import Nufft
+from interflow.sums import Nufft, Sorted
 
 PAIRS = 2e9
 """Pairs a step, some tenths of a second, up to which they are summed."""
@@ -35,6 +35,12 @@ TOLERANCE = 1e-3
 LONGEST = 16.0
 """The ratio of the sides of the box from which the waves are too many along one of them."""
 
+SLICES = 64
+"""Directions of the losses that are recorded."""
+
+FEWEST = 10_000
+"""Points from which coarser fits come first."""
+
 _CELLS = 64
 _DENSE = 0.9
 
@@ -42,10 +48,19 @@ _DENSE = 0.9
 @final
 @dataclass(frozen=True)
 class Default:
-    """A discrepancy, and what it is in words."""
+    """What is descended where no discrepancy is given.
+
+    Args:
+        discrepancy: D.
+        description: what it is, in words.
+        loss: what is recorded in its place; None for D itself.
+        refinements: coarser fits that come first.
+    """
 
     discrepancy: Discrepancy
     description: str
+    loss: Discrepancy | None = None
+    refinements: int = 0
 
 
 def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -> Default:
@@ -56,9 +71,10 @@ def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -
     """
     both = torch.stack([torch.minimum(points.amin(0), target.amin(0)), torch.maximum(points.amax(0), target.amax(0))])
     extent = (both[1] - both[0]).double()
-    few = len(points) * (len(points) + len(target)) <= PAIRS
-    if few or target.shape[1] != 2 or not float(extent.amin()) * LONGEST > float(extent.amax()):
+    if len(points) * (len(points) + len(target)) <= PAIRS or target.shape[1] == 1:
         return Default(EnergyDistance(), "energy distance")
+    if target.shape[1] != 2 or not float(extent.amin()) * LONGEST > float(extent.amax()):
+        return _refined(len(points))
     if (reason := Nufft().missing(target.device.type)) is not None:
         pairs = f"{len(points) * (len(points) + len(target)):.1e} pairs"
         warnings.warn(
@@ -66,7 +82,7 @@ def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -
             InterflowWarning,
             stacklevel=3,
         )
-        return Default(EnergyDistance(), "energy distance")
+        return _refined(len(points))
     lengths = (1.0 + 2.0 * MARGIN) * extent
     modes = _modes(lengths, WAVE * _spacing(len(points), target, shares))
     torus = PeriodicBoundary(lengths, lower=both[0].double() - MARGIN * extent)
@@ -74,6 +90,16 @@ def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -
     return Default(
         MMD(BandlimitedEnergyKernel(lengths, modes), boundary=torus, backend=Nufft(), tolerance=TOLERANCE),
         f"energy distance over waves of {wave:.2g} and longer, in units of the descent, on a torus around the clouds",
+    )
+
+
+def _refined(count: int) -> Default:
+    """All pairs, after coarser fits; a loss over all pairs would take as long as some steps."""
+    return Default(
+        EnergyDistance(),
+        "energy distance; the losses are those of its slices",
+        EnergyDistance(backend=Sorted(directions=SLICES)),
+        refinements=2 if count >= FEWEST else 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""The descent of a fit, rung by rung, watched by its stops."""
+"""The descent of a fit, stage by stage, watched by its stops."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from interflow.fitting.batches import MiniBatches
 from interflow.fitting.fading import FadingDescent
 from interflow.fitting.loss import Loss
 from interflow.fitting.noise import NoiseInjection
+from interflow.fitting.refinement import Stage, resized
 from interflow.fitting.reweighting import Reweighting
 from interflow.fitting.settings import FitSettings
 from interflow.fitting.step_size import step_size
-from interflow.fitting.stops import MostSteps, Progress, Record, Stop, stops
+from interflow.fitting.stops import Progress, Record, Stop, stops
 from interflow.guard import Guard
 from interflow.integrators import Integrator, Nesterov
 from interflow.state import State
@@ -36,7 +37,8 @@ class Descent:
     Args:
         points: ``(N, d)``, the start.
         weights: ``(N,)``; None for 1/N.
-        stages: the energy of each rung of the ladder.
+        stages: what is descended, one after the other.
+        loss: what is recorded, and what stops look at.
         integrator: what makes the steps; None for `Nesterov` with a measured step size, and with mini-batches for
             plain descent from it down to 0.
         settings: of the fit.
@@ -45,7 +47,8 @@ class Descent:
 
     points: Tensor
     weights: Tensor | None
-    stages: Sequence[DiscrepancyEnergy]
+    stages: Sequence[Stage]
+    loss: Loss
     integrator: Integrator | None
     settings: FitSettings
     generator: torch.Generator
@@ -80,11 +83,11 @@ class Watch:
         """Halt the clock."""
         self.seconds += time.perf_counter() - self._since
 
-    def record(self, loss: Loss, state: State) -> None:
+    def record(self, loss: Loss, positions: Tensor, weights: Tensor) -> None:
         """Measure the loss and tell it, with the clock halted before and running after."""
         self.pause()
-        self.history.append(Record(self.step, self.seconds, loss(state.positions, state.weights)))
-        self.report(self.history[-1], state.positions, state.weights)
+        self.history.append(Record(self.step, self.seconds, loss(positions, weights)))
+        self.report(self.history[-1], positions, weights)
         self.start()
 
     def progress(self) -> Progress:
@@ -94,24 +97,29 @@ class Watch:
 
 @torch.no_grad()
 def descend(descent: Descent, watch: Watch) -> Descended:
-    """Go down each rung of the ladder; losses are those of the last one, and so are the stops but for the steps."""
-    last, settings, rungs = descent.stages[-1], descent.settings, len(descent.stages)
-    loss = Loss(last.discrepancy, last.target, last.target_weights)
+    """Go through the stages; the stops that look at losses wait for the last one."""
+    last, settings = descent.stages[-1], descent.settings
     points, weights, reason, moved_by = descent.points, descent.weights, "", {}
-    for number, stage in enumerate(descent.stages, start=1):
-        watch.start()
-        until = round(settings.steps * number / rungs)
-        integrator = descent.integrator or _integrator(stage, settings, until - watch.step, descent.generator)
+    watch.start()
+    watch.record(
+        descent.loss, points, points.new_full((len(points),), 1.0 / len(points)) if weights is None else weights
+    )
+    for stage in descent.stages:
+        if stage.count is not None and stage.count != len(points):
+            points, weights = resized(points, stage.count, descent.generator), None
+        integrator = descent.integrator or _integrator(
+            stage.energy, settings, stage.until - watch.step, descent.generator
+        )
         moved_by = {"integrator": type(integrator).__name__, "step_size": _step_size(integrator)}
-        composed = _composed(integrator, stage, settings, watch.step)
-        system = ParticleSystem(points, energy=stage, integrator=composed, weights=weights, generator=descent.generator)
-        if not watch.history:
-            watch.record(loss, system.state)
-        given = [MostSteps(until)] if number < rungs else _stops(settings)
-        reason = _advance(system, watch, loss, given, settings)
+        composed = _composed(integrator, stage.energy, settings, watch.step)
+        system = ParticleSystem(
+            points, energy=stage.energy, integrator=composed, weights=weights, generator=descent.generator
+        )
+        given = _stops(settings) if stage is last else stops(stage.until, settings.seconds, None, None)
+        reason = _advance(system, watch, descent.loss, given, settings)
         points, weights = system.positions, system.weights
-        watch.pause()
-    choices = last.explain(points, weights)
+    watch.pause()
+    choices = last.energy.explain(points, weights)
     said = [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in choices]
     stats = {"stopped": reason, "steps": watch.step, "seconds": watch.seconds, **moved_by, "sums": said}
     return Descended(system.state, tuple(watch.history), stats)
@@ -128,13 +136,13 @@ def _advance(system: ParticleSystem, watch: Watch, loss: Loss, given: Sequence[S
             reason = next(filter(None, (stop.reason(watch.progress()) for stop in given)), None)
             if reason is not None:
                 if watch.history[-1].step != watch.step:
-                    watch.record(loss, system.state)
+                    watch.record(loss, system.positions, system.weights)
                 return reason
             watch.step += 1
             due = watch.step % settings.check_every == 0
             state = guard.advance(check=due)
             if due:
-                watch.record(loss, state)
+                watch.record(loss, state.positions, state.weights)
 
 
 def _integrator(energy: DiscrepancyEnergy, settings: FitSettings, steps: int, generator: torch.Generator) -> Integrator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -11,12 +12,13 @@ from torch import Tensor
 
 from interflow.boundaries import OpenBoundary
 from interflow.discrepancies import Discrepancy
-from interflow.energies import DiscrepancyEnergy
 from interflow.errors import ArgumentError
 from interflow.fitting.defaults import Default, default_discrepancy
 from interflow.fitting.descent import Descent, Watch, descend
 from interflow.fitting.ladder import rungs
+from interflow.fitting.loss import Loss
 from interflow.fitting.normalisation import Normalisation
+from interflow.fitting.refinement import stages
 from interflow.fitting.repeatable import repeatable
 from interflow.fitting.result import Fit
 from interflow.fitting.settings import FitSettings
@@ -46,6 +48,7 @@ def fit(
     noise: float = 0.0,
     batch: int | None = None,
     weight_rate: float = 0.0,
+    refinements: int | None = None,
     check_every: int = FitSettings.check_every,
     seed: int = 0,
     deterministic: bool = False,
@@ -75,6 +78,7 @@ def fit(
         noise: see there.
         batch: see there.
         weight_rate: see there.
+        refinements: see there; refused where the points to move are given.
         check_every: see there.
         seed: see there.
         deterministic: see there.
@@ -92,7 +96,19 @@ def fit(
         (torch.Size([50, 2]), True, '20 steps were made')
     """
     settings = FitSettings(
-        steps, seconds, decrease, loss, start, ladder, noise, batch, weight_rate, check_every, seed, deterministic
+        steps=steps,
+        seconds=seconds,
+        decrease=decrease,
+        loss=loss,
+        start=start,
+        ladder=ladder,
+        noise=noise,
+        batch=batch,
+        weight_rate=weight_rate,
+        refinements=refinements,
+        check_every=check_every,
+        seed=seed,
+        deterministic=deterministic,
     )
     _check(source, source_weights, target, target_weights)
     if discrepancy is not None:
@@ -107,19 +123,42 @@ def fit(
         chosen = default_discrepancy(points, goal, target_weights)
     else:
         chosen = Default(discrepancy, type(discrepancy).__name__)
+    if not isinstance(source, int):
+        chosen = replace(chosen, refinements=0)
     descended = repeatable(chosen.discrepancy) if deterministic else chosen.discrepancy
-    stages = [DiscrepancyEnergy(rung, goal, target_weights) for rung in rungs(descended, ladder)]
+    fine = rungs(descended, ladder)
+    refined = chosen.refinements if refinements is None and weight_rate == 0 else refinements or 0
+    if refined and (source_weights is not None or not isinstance(source, int)):
+        remedy = "Give their number, or leave refinements out."
+        raise ArgumentError("refinements", came=f"{refined} of points that are given", wanted="none", remedy=remedy)
 
     def report(record: Record, positions: Tensor, weights: Tensor) -> None:
         if callback is not None:
             callback(record, unit.undo(positions), weights * mass)
 
-    descent = Descent(points, _shares("source_weights", source_weights), stages, integrator, settings, generator)
+    descent = Descent(
+        points,
+        _shares("source_weights", source_weights),
+        stages(
+            fine,
+            goal,
+            target_weights,
+            count=len(points),
+            refinements=refined,
+            steps=settings.steps,
+            generator=generator,
+        ),
+        Loss(fine[-1] if chosen.loss is None else chosen.loss, goal, target_weights),
+        integrator,
+        settings,
+        generator,
+    )
     began = time.perf_counter()
     result = descend(descent, Watch(report))
     stats = {
         **result.stats,
         "discrepancy": chosen.description,
+        "refinements": refined,
         "scale": unit.scale,
         "wall_seconds": time.perf_counter() - began,
         "loss": result.history[-1].loss,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from interflow.errors import ArgumentError
-from interflow.validation import check_choice
+from interflow.fitting.refinement import MOST
+from interflow.validation import check_choice, is_count
 
 
 @final
@@ -27,6 +28,8 @@ class FitSettings:
         noise: level at the start of the noise that is injected, falling to 0 at the end.
         batch: points of the target that each step sees, drawn anew; none for all of them.
         weight_rate: η of learned weights; 0 keeps the weights.
+        refinements: how many times the number of points is multiplied by four on the way, after coarser fits; None for
+            as many as pairs ask for where no discrepancy is given.
         check_every: steps between two looks at the loss.
         seed: of every random draw.
         deterministic: the same machine and seed give the same bits: no limit of time, and where it is open which
@@ -42,6 +45,7 @@ class FitSettings:
     noise: float = 0.0
     batch: int | None = None
     weight_rate: float = 0.0
+    refinements: int | None = None
     check_every: int = 10
     seed: int = 0
     deterministic: bool = False
@@ -55,6 +59,8 @@ class FitSettings:
         for name in ("noise", "weight_rate"):
             if not getattr(self, name) >= 0:
                 raise ArgumentError(name, came=getattr(self, name), wanted="a number ≥ 0")
+        if self.refinements is not None and not (is_count(self.refinements, at_least=0) and self.refinements <= MOST):
+            raise ArgumentError("refinements", came=repr(self.refinements), wanted=f"a whole number from 0 to {MOST}")
         if self.deterministic and self.seconds is not None:
             remedy = "Stop after steps, or at a loss."
             raise ArgumentError("seconds", came=self.seconds, wanted="None with deterministic=True", remedy=remedy)
