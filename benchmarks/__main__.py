@@ -31,6 +31,7 @@ QUESTIONS = (
     "fitting",
     "large_fits",
     "series",
+    "costs",
 )
 DEFAULT = ("field", "energy_distance")
 HOW = (

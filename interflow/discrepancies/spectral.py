@@ -60,4 +60,5 @@ class SpectralMMD:
         """``−2 ∇(Σ aⱼ k(·,xⱼ) − Σ bⱼ k(·,yⱼ))`` at the points x of a single measure, ``(N, d)``, from one synthesis."""
         factor = 1.0 if self.excess is None else torch.as_tensor(self.excess.factors[0])
         witness = self.series.coefficients * (self.y.values - factor * self.x.values)
-        return (2.0 * self.series.gradient(self.x.cloud, witness))[0].mT.to(self.x.weights.dtype)
+        mass = (factor * self.x.mass + self.y.mass).detach()
+        return (2.0 * self.series.gradient(self.x.cloud, witness, mass))[0].mT.to(self.x.weights.dtype)

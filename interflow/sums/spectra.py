@@ -38,6 +38,11 @@ class Spectrum:
     weights: Tensor
     values: Tensor
 
+    @property
+    def mass(self) -> Tensor:
+        """``Σ|wⱼ|``, ``(batch,)``."""
+        return self.weights.double().abs().sum((1, 2))
+
 
 class KeptSpectrum:
     """The last spectra of measures that no gradient is wanted of, while their tensors and the series' modes stay.

@@ -70,6 +70,16 @@ def test_slices_of_a_fan_keep_the_bound_of_a_distance():
     assert value > 0
 
 
+@pytest.mark.parametrize("tolerance", [1e-1, 1e-2, 1e-4])
+def test_a_tolerance_of_the_discrepancy_is_kept_by_slices(tolerance):
+    x, y = cloud(300), cloud(200, seed=1)
+    x[:50], y[:50], y[50:60] = x[:1], x[:50], y[:1]
+    exact = EnergyDistance(backend="dense")(x, y).item()
+    value = EnergyDistance(backend=Sorted(), tolerance=tolerance)(x, y).item()
+    selves = torch.cdist(x, x).mean().item() + torch.cdist(y, y).mean().item()
+    assert abs(value - exact) <= tolerance * (exact + 0.01 * selves)
+
+
 @pytest.mark.parametrize("sampling", ["design", "random", "quasi"])
 @pytest.mark.parametrize("dimension", [2, 3, 7])
 def test_the_standard_error_is_the_size_of_the_error(sampling, dimension):

@@ -34,10 +34,10 @@ class Fourier(SeriesBackend):
         return f"it computes in float64, which {device} has not" if device == "mps" else None
 
     def transform(self, settings: Settings) -> Transform:
-        if settings.rounding > settings.precision:
+        precision, rounding = settings.accuracy.precision, settings.modes.rounding
+        if rounding > precision:
             raise UnsuitableError(
-                f"the tolerance needs exponentials right to {settings.precision:.1e}, and float64 holds them to "
-                f"{settings.rounding:.1e}"
+                f"the tolerance needs exponentials right to {precision:.1e}, and float64 holds them to {rounding:.1e}"
             )
         return Phases(self.tile)
 

@@ -9,7 +9,8 @@ from typing import final
 from interflow.sums.backends.base import Question
 from interflow.sums.backends.series import SeriesBackend, threads
 from interflow.sums.series import NonuniformFFT, Settings, Transform, UnsuitableError
-from interflow.sums.series.nonuniform import LEAST_PRECISION, PACKAGES, Work, is_installed
+from interflow.sums.series.grids import Work, finest
+from interflow.sums.series.nonuniform import PACKAGES, is_installed
 
 
 @final
@@ -38,19 +39,19 @@ class Nufft(SeriesBackend):
     def transform(self, settings: Settings) -> Transform:
         if settings.modes.dimension > 3:
             raise UnsuitableError(f"it transforms in 1, 2 and 3 dimensions, not in {settings.modes.dimension}")
-        precision = settings.precision - settings.rounding
-        if precision < LEAST_PRECISION:
+        accuracy = settings.accuracy.less(settings.modes.rounding)
+        if Work(0, settings.modes).grid(accuracy) is None:
             raise UnsuitableError(
-                f"the tolerance needs exponentials right to {settings.precision:.1e}, which float64 does not hold for "
-                f"{settings.modes.count} modes"
+                f"the tolerance needs exponentials right to {settings.accuracy.precision:.1e}, which float64 does not "
+                f"hold for {settings.modes.count} modes"
             )
-        return NonuniformFFT(precision)
+        return NonuniformFFT(accuracy)
 
     def seconds(self, question: Question, settings: Settings, count: int) -> float:
         on_cpu = question.device == "cpu"
         synthesis = [question.rows] * math.ceil(count / 2)  # two real sums go through one complex transform
         total = 0.0
         for points in (question.columns, *synthesis):
-            work = Work(math.ceil(points / threads()) if on_cpu else points, settings.modes, settings.precision)
-            total += work.seconds(work.upsampling()) if on_cpu else work.seconds(2.0) / 300
+            work = Work(math.ceil(points / threads()) if on_cpu else points, settings.modes)
+            total += work.seconds(finest(work, settings.accuracy)) / (1.0 if on_cpu else 300.0)
         return 9e-4 + total

@@ -69,15 +69,15 @@ class SeriesBackend(Approximation):
 
     def potential(self, data: Prepared) -> Tensor:
         sums = _Sums.of(self, data, order=0)
-        return sums.without_self_pairs(sums.series.potential(sums.rows, sums.spectrum))
+        return sums.without_self_pairs(sums.series.potential(sums.rows, sums.spectrum, sums.mass))
 
     def gradient(self, data: Prepared) -> Tensor:
         sums = _Sums.of(self, data, order=1)
-        return sums.series.gradient(sums.rows, sums.spectrum).to(data.x.dtype)
+        return sums.series.gradient(sums.rows, sums.spectrum, sums.mass).to(data.x.dtype)
 
     def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
         sums = _Sums.of(self, data, order=1)
-        both = sums.series.potential_and_gradient(sums.rows, sums.spectrum)
+        both = sums.series.potential_and_gradient(sums.rows, sums.spectrum, sums.mass)
         return sums.without_self_pairs(both[:, :1]), both[:, 1:].to(data.x.dtype)
 
     def series(self, question: Question, *, of_distance: bool = False) -> Series:
@@ -88,7 +88,8 @@ class SeriesBackend(Approximation):
         """
         try:
             settings = settings_of_distance(question) if of_distance else settings_of(question)
-            return Series.of(question.kernel, settings.modes, self.transform(settings), question.x.device)
+            transform = self.transform(settings)
+            return Series.of(question.kernel, settings.modes, transform, question.x.device, settings.errors)
         except UnsuitableError as reason:
             raise BackendError(f"The backend {self.name} cannot run this sum: {reason}.") from None
 
@@ -108,6 +109,11 @@ class _Sums:
         columns = series.cloud(data.y)
         rows = columns.moved_to(data.x) if _same(data.x, data.y) else series.cloud(data.x)
         return cls(data, series, rows, series.spectrum(columns, data.weights))
+
+    @property
+    def mass(self) -> Tensor:
+        """``Σ|wⱼ|``, ``(batch,)``."""
+        return self.data.weights.detach().double().abs().sum((1, 2))
 
     def without_self_pairs(self, potential: Tensor) -> Tensor:
         """The potential in the dtype of the positions, less ``wᵢ k(0)`` where the pairs i = j do not count."""

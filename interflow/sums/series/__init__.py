@@ -12,10 +12,11 @@ from interflow.sums.series.phases import Phases
 from interflow.sums.series.series import Series
 from interflow.sums.series.settings import MOST_MODES, Settings, settle
 from interflow.sums.series.torus import Torus, torus_of
-from interflow.sums.series.transform import Samples, Transform
+from interflow.sums.series.transform import Accuracy, Samples, Transform
 
 __all__ = [
     "MOST_MODES",
+    "Accuracy",
     "Cloud",
     "Demand",
     "Modes",

@@ -16,19 +16,19 @@ class Demand:
     Attributes:
         order: 0 for the potential, 1 for the field.
         error: the error.
-        synthesis: the part of it that an analysis may take, and a synthesis; by default four tenths.
+        analysis: the part of it that an analysis may take, and a synthesis; by default nine twentieths.
     """
 
     order: int
     error: float
-    synthesis: float | None = None
+    analysis: float | None = None
 
     @property
     def share(self) -> float:
         """What modes that are left out may take, and what images that are too many may."""
-        return 0.1 * self.error
+        return 0.05 * self.error
 
     @property
     def transforms(self) -> float:
         """What an analysis may take, and what a synthesis may: the rest, since their precision costs the most."""
-        return 0.4 * self.error if self.synthesis is None else self.synthesis
+        return 0.45 * self.error if self.analysis is None else self.analysis

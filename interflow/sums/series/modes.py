@@ -44,6 +44,11 @@ class Modes:
         """Modes in all."""
         return math.prod(self.shape)
 
+    @property
+    def rounding(self) -> float:
+        """The error of an exponential in float64 by rounding, of points within a few periods of the origin."""
+        return 1e-15 * (1 + sum(self.widths))
+
     def frequencies(self, device: torch.device) -> list[Tensor]:
         """The components of ωₖ, each along its own axis and of length 1 along the others, in float64."""
         return [
@@ -57,6 +62,10 @@ class Modes:
         """``|ωₖ|²``, in the shape of the modes."""
         first, *rest = self.frequencies(device)
         return sum((component.square() for component in rest), first.square())
+
+    def weighted(self, sizes: Tensor, order: int) -> Tensor:
+        """``|ωₖ|ᵐ`` times sizes in the shape of the modes, for the order m."""
+        return sizes * self.squared_frequencies(sizes.device).sqrt() if order else sizes
 
     def angles(self, points: Tensor) -> Tensor:
         """``2π (x − origin)/L`` in float64, for points ``(batch, d, N)``."""

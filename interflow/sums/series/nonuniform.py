@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,9 @@ from typing import Any, Final, TypeVar, final
 import torch
 from torch import Tensor
 
+from interflow.sums.series.grids import Grid, Work, finest
 from interflow.sums.series.modes import Modes
-from interflow.sums.series.transform import Samples, Transform
+from interflow.sums.series.transform import Accuracy, Samples, Transform
 
 ResultT = TypeVar("ResultT")
 
@@ -32,14 +32,11 @@ PACKAGES: Final = {"cpu": "finufft", "cuda": "cufinufft"}
 _WORTH_A_THREAD = 2**12
 """Points for which a plan of their own pays."""
 
-_MISSES: Final = {2.0: 8.0, 1.25: 32.0}
-"""Times its own tolerance by which FINUFFT may miss an exponential, for each ratio of fine grid to modes.
+_DEVICE_MISS: Final = 8.0
+"""Times its own tolerance by which cuFINUFFT may miss an exponential."""
 
-Up to 4.2 and 22 were seen over d, numbers of modes and tolerances down to `_FINEST`.
-"""
-
-_FINEST: Final = {2.0: 1e-14, 1.25: 1e-9}
-"""The least tolerance that FINUFFT takes, or keeps so."""
+_DEVICE_FINEST: Final = 1e-14
+"""The least tolerance that it takes."""
 
 
 @functools.cache
@@ -54,52 +51,20 @@ class NonuniformFFT(Transform):
     """FINUFFT plans on the CPU, cuFINUFFT plans on CUDA devices, in complex128.
 
     Args:
-        precision: the error that an exponential may have, at least `LEAST_PRECISION`.
+        accuracy: how right exponentials must be, in an analysis and where nothing else is said.
     """
 
-    precision: float
+    accuracy: Accuracy
+
+    @classmethod
+    def to(cls, precision: float) -> NonuniformFFT:
+        """Every exponential right to a precision."""
+        return cls(Accuracy(precision, math.inf))
 
     def at(self, points: Tensor, modes: Modes) -> Samples:
         angles = modes.angles(points)
         make = _DevicePlan if points.device.type == "cuda" else _HostPlan
-        return _PlanSamples([make(cloud, modes, self.precision) for cloud in angles], modes)
-
-
-LEAST_PRECISION: Final = _MISSES[2.0] * _FINEST[2.0]
-"""The least error of an exponential that can be had."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What transforms of so many points cost on a CPU core.
-
-    A point touches wᵈ cells of the fine grid, whose width w follows from the tolerance ε and the ratio s of fine grid
-    to modes along an axis, ``w = 1 + log(1/ε) / π√(1 − 1/s)`` (Barnett, Magland and af Klinteberg, 2019).
-
-    Args:
-        points: the number of points.
-        modes: the modes.
-        precision: the error that an exponential may have.
-    """
-
-    points: int
-    modes: Modes
-    precision: float
-
-    def upsampling(self) -> float:
-        """The ratio s that costs least: where modes are many and points few, a coarser grid and more cells a point."""
-        kept = [s for s, miss in _MISSES.items() if self.precision / miss >= _FINEST[s] or s == 2.0]
-        return min(kept, key=self.seconds)
-
-    def seconds(self, upsampling: float) -> float:
-        """The time of one transform."""
-        width = 1.0 - math.log(self.tolerance(upsampling)) / (math.pi * math.sqrt(1.0 - 1.0 / upsampling))
-        a_point = 2e-8 + 2.5e-9 * width + 5.5e-10 * width**self.modes.dimension
-        return self.points * a_point + upsampling**self.modes.dimension * self.modes.count * 3e-8
-
-    def tolerance(self, upsampling: float) -> float:
-        """ε."""
-        return min(self.precision / _MISSES[upsampling], 0.1)
+        return _PlanSamples([make(cloud, modes, self.accuracy) for cloud in angles], modes)
 
 
 @final
@@ -118,7 +83,7 @@ class _PlanSamples(Samples):
         apart = torch.stack([0.5 * (sums + mirrored), -0.5j * (sums - mirrored)], dim=2)
         return apart.flatten(1, 2)[:, : weights.shape[1]]
 
-    def synthesise(self, coefficients: Tensor) -> Tensor:
+    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None = None) -> Tensor:
         count = coefficients.shape[1]
         if count > 1:
             coefficients = 0.5 * (coefficients + _mirrored(coefficients, self.modes))  # those of real functions
@@ -126,8 +91,9 @@ class _PlanSamples(Samples):
             packed = coefficients[:, ::2].clone()
             packed[:, : odd.shape[1]] += 1j * odd
             coefficients = packed
-        values = torch.stack([plan.synthesise(own) for plan, own in zip(self.plans, coefficients, strict=True)])
-        return torch.view_as_real(values).mT.flatten(1, 2)[:, :count]
+        pairs = zip(self.plans, coefficients, strict=True)
+        first, *others = (plan.synthesise(own, accuracy).flatten(0, 1) for plan, own in pairs)
+        return (torch.stack([first, *others]) if others else first[None])[:, :count]
 
 
 def _paired(weights: Tensor) -> Tensor:
@@ -146,68 +112,88 @@ def _mirrored(coefficients: Tensor, modes: Modes) -> Tensor:
 
 @final
 class _HostPlan:
-    """Plans of single threads for slices of ``(d, N)`` angles."""
+    """Plans of single threads for parts of ``(d, N)`` angles, on grids as fine as what is asked of them.
 
-    def __init__(self, angles: Tensor, modes: Modes, precision: float) -> None:
-        count = angles.shape[1]
-        parts = min(torch.get_num_threads(), max(1, count // _WORTH_A_THREAD))
-        edges = [count * part // parts for part in range(parts + 1)]
-        self._slices = [slice(*pair) for pair in itertools.pairwise(edges)]
+    Of T threads each takes every T-th point: what a point costs depends on how crowded its surroundings are, and points
+    that follow each other are often from the same place.
+    """
+
+    def __init__(self, angles: Tensor, modes: Modes, accuracy: Accuracy) -> None:
+        self._count = angles.shape[1]
+        parts = min(torch.get_num_threads(), max(1, self._count // _WORTH_A_THREAD))
+        self._parts = [slice(first, None, parts) for first in range(parts)]
         self._modes = modes
-        self._count = count
-        work = Work(count // parts, modes, precision)
         self._finite = bool(angles.sum().isfinite())  # the transform takes no others: it would write anywhere
         angles = angles if self._finite else torch.zeros_like(angles)
-        self._plans: list[Any] = _in_threads(lambda part: _plan(angles[:, part].contiguous(), work), self._slices)
+        self._angles = [[axis[part].contiguous().numpy() for axis in angles] for part in self._parts]
+        self._work = Work(self._count // parts, modes)
+        self._finest = finest(self._work, accuracy)
+        self._plans: dict[Grid, list[Any]] = {}
 
     def analyse(self, weights: Tensor) -> Tensor:
         """``(n, N)`` to ``(n, *modes)``."""
         if self._count == 0:
             return weights.new_zeros(len(weights), *self._modes.shape)
+        plans = self._on(self._finest)
 
         def part_of(part: int) -> list[Tensor]:
-            rows = (row[self._slices[part]].contiguous().numpy() for row in weights)
-            return [torch.from_numpy(self._plans[part].execute(row)) for row in rows]
+            rows = (row[self._parts[part]].contiguous().numpy() for row in weights)
+            return [torch.from_numpy(plans[part].execute(row)) for row in rows]
 
-        first, *others = _in_threads(part_of, range(len(self._plans)))
+        first, *others = _in_threads(part_of, range(len(plans)))
         total = torch.stack(first)
         for other in others:
             for row, more in zip(total, other, strict=True):
                 row += more
         return total if self._finite else total.fill_(math.nan)
 
-    def synthesise(self, coefficients: Tensor) -> Tensor:
-        """``(n, *modes)`` to ``(n, N)``."""
+    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None) -> Tensor:
+        """``(n, *modes)`` to the real and the imaginary parts, ``(n, 2, N)``."""
         coefficients = coefficients.contiguous()
-        values = coefficients.new_zeros(len(coefficients), self._count)
+        values = torch.empty(len(coefficients), 2, self._count, dtype=torch.float64)
         if self._count == 0:
             return values
+        plans = self._on(self._cheapest(len(coefficients), accuracy))
 
         def fill(part: int) -> None:
             for row, out in zip(coefficients, values, strict=True):
-                self._plans[part].execute_adjoint(row.numpy(), out=out[self._slices[part]].numpy())
+                own = torch.from_numpy(plans[part].execute_adjoint(row.numpy()))
+                out[:, self._parts[part]] = torch.view_as_real(own).mT
 
-        _in_threads(fill, range(len(self._plans)))
+        _in_threads(fill, range(len(plans)))
         return values if self._finite else values.fill_(math.nan)
+
+    def _cheapest(self, count: int, accuracy: Accuracy | None) -> Grid:
+        """The grid for so many transforms: that of an analysis, or a coarser one if that pays for sorting again."""
+        coarse = None if accuracy is None else self._work.grid(accuracy)
+        if coarse is None or coarse == self._finest:
+            return self._finest
+        gain = count * (self._work.seconds(self._finest) - self._work.seconds(coarse))
+        return coarse if gain > self._work.sorting else self._finest
+
+    def _on(self, grid: Grid) -> list[Any]:
+        if grid not in self._plans:
+            self._plans[grid] = _in_threads(lambda angles: _plan(angles, self._modes, grid), self._angles)
+        return self._plans[grid]
 
 
 @final
 class _DevicePlan:
     """Plans of cuFINUFFT for ``(d, N)`` angles; one a direction."""
 
-    def __init__(self, angles: Tensor, modes: Modes, precision: float) -> None:
+    def __init__(self, angles: Tensor, modes: Modes, accuracy: Accuracy) -> None:
         self._angles = list(angles.contiguous())
         self._modes = modes
-        self._tolerance = Work(angles.shape[1], modes, precision).tolerance(2.0)
+        self._tolerance = max(accuracy.precision / _DEVICE_MISS, _DEVICE_FINEST)
         self._plans: dict[int, Any] = {}
 
     def analyse(self, weights: Tensor) -> Tensor:
         """``(n, N)`` to ``(n, *modes)``."""
         return self._each(1, -1, weights, self._modes.shape)
 
-    def synthesise(self, coefficients: Tensor) -> Tensor:
-        """``(n, *modes)`` to ``(n, N)``."""
-        return self._each(2, 1, coefficients, tuple(self._angles[0].shape))
+    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None) -> Tensor:
+        """``(n, *modes)`` to the real and the imaginary parts, ``(n, 2, N)``."""
+        return torch.view_as_real(self._each(2, 1, coefficients, tuple(self._angles[0].shape))).mT
 
     def _each(self, kind: int, sign: int, data: Tensor, shape: tuple[int, ...]) -> Tensor:
         results = data.new_zeros(len(data), *shape)
@@ -224,19 +210,18 @@ class _DevicePlan:
         return results
 
 
-def _plan(angles: Tensor, work: Work) -> Any:
-    upsampling = work.upsampling()
+def _plan(angles: list[Any], modes: Modes, grid: Grid) -> Any:
     plan = _module("finufft").Plan(
         1,
-        work.modes.shape,
-        eps=work.tolerance(upsampling),
+        modes.shape,
+        eps=grid.tolerance,
         isign=-1,
         dtype="complex128",
         nthreads=1,
-        upsampfac=upsampling,
+        upsampfac=grid.upsampling,
         showwarn=0,
     )
-    plan.setpts(*(axis.numpy() for axis in angles))
+    plan.setpts(*angles)
     return plan
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from interflow.sums.series.modes import Modes
-from interflow.sums.series.transform import Samples, Transform
+from interflow.sums.series.transform import Accuracy, Samples, Transform
 
 
 @final
@@ -53,7 +53,7 @@ class _PhaseSamples(Samples):
             total[b] += weighted @ others.mT
         return _exponential(total.view(batch, count, *self.modes.shape), self.modes)
 
-    def synthesise(self, coefficients: Tensor) -> Tensor:
+    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None = None) -> Tensor:
         batch, count = coefficients.shape[:2]
         first, rest = self._sides()
         matrices = _trigonometric(coefficients, self.modes).reshape(batch, count * first, rest)

@@ -11,7 +11,7 @@ from interflow.kernels import Kernel
 from interflow.sums.series.cloud import Cloud
 from interflow.sums.series.modes import Modes
 from interflow.sums.series.settings import coefficients
-from interflow.sums.series.transform import Transform
+from interflow.sums.series.transform import Accuracy, Transform
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Series:
         coefficients: cₖ, real, in the shape of the modes.
         modes: the modes.
         transform: what carries out sums over modes and points.
+        errors: what a synthesis may add at a point, relative to ``Σ|wⱼ|``, by order: of a potential, of its gradient.
 
     Example:
         >>> from interflow import GaussianKernel
@@ -36,11 +37,14 @@ class Series:
     coefficients: Tensor
     modes: Modes
     transform: Transform
+    errors: tuple[float, ...]
 
     @classmethod
-    def of(cls, kernel: Kernel, modes: Modes, transform: Transform, device: torch.device) -> Series:
+    def of(
+        cls, kernel: Kernel, modes: Modes, transform: Transform, device: torch.device, errors: tuple[float, ...] = ()
+    ) -> Series:
         """The series of a kernel, differentiable in its parameters."""
-        return cls(coefficients(kernel, modes, device), modes, transform)
+        return cls(coefficients(kernel, modes, device), modes, transform, errors)
 
     def cloud(self, points: Tensor) -> Cloud:
         """Points, ``(batch, d, N)``, ready to be transformed."""
@@ -50,14 +54,32 @@ class Series:
         """``cₖ ŵₖ`` of a measure with weights ``(batch, n, N)``; complex128 ``(batch, n, *modes)``."""
         return self.coefficients * cloud.analysis(weights)
 
-    def potential(self, cloud: Cloud, spectrum: Tensor) -> Tensor:
-        """``Σₖ cₖ ŵₖ exp(i ωₖ·x)`` at the points of a cloud, float64 ``(batch, n, N)``."""
-        return cloud.synthesis(spectrum)
+    def potential(self, cloud: Cloud, spectrum: Tensor, mass: Tensor | None = None) -> Tensor:
+        """``Σₖ cₖ ŵₖ exp(i ωₖ·x)`` at the points of a cloud, float64 ``(batch, n, N)``.
 
-    def gradient(self, cloud: Cloud, spectrum: Tensor) -> Tensor:
+        Args:
+            cloud: the points.
+            spectrum: ``cₖ ŵₖ``.
+            mass: ``Σ|wⱼ|``, ``(batch,)``, to which errors are relative; None for sums that are as right as an analysis.
+        """
+        return cloud.synthesis(spectrum, self._enough(spectrum, mass, (0,)))
+
+    def gradient(self, cloud: Cloud, spectrum: Tensor, mass: Tensor | None = None) -> Tensor:
         """Its gradient, float64 ``(batch, n·d, N)``."""
-        return cloud.synthesis(self.modes.derivatives(spectrum))
+        return cloud.synthesis(self.modes.derivatives(spectrum), self._enough(spectrum, mass, (1,)))
 
-    def potential_and_gradient(self, cloud: Cloud, spectrum: Tensor) -> Tensor:
+    def potential_and_gradient(self, cloud: Cloud, spectrum: Tensor, mass: Tensor | None = None) -> Tensor:
         """Both for one measure, from one synthesis: float64 ``(batch, 1 + d, N)``."""
-        return cloud.synthesis(torch.cat([spectrum, self.modes.derivatives(spectrum)], dim=1))
+        both = torch.cat([spectrum, self.modes.derivatives(spectrum)], dim=1)
+        return cloud.synthesis(both, self._enough(spectrum, mass, (0, 1)))
+
+    @torch.no_grad()
+    def _enough(self, spectrum: Tensor, mass: Tensor | None, orders: tuple[int, ...]) -> Accuracy | None:
+        """How right the exponentials must be for what this spectrum is."""
+        if mass is None or max(orders) >= len(self.errors) or spectrum.numel() == 0:
+            return None
+        sizes = spectrum.abs().amax(1) / mass.view(-1, *[1] * self.modes.dimension)
+        largest = sizes.nan_to_num(nan=0.0).amax(0)  # without mass there is no spectrum
+        found = [Accuracy.of(self.errors[order], self.modes.weighted(largest, order)) for order in orders]
+        least = Accuracy(min(one.precision for one in found), max(one.edge for one in found))
+        return least.less(self.modes.rounding)

@@ -2,9 +2,12 @@
 
 With ``W = Σ|wⱼ|`` and m = 0 for the potential, 1 for the field, the error at a point is at most W times
 
-- ``Σ |ωₖ|ᵐ |cₖ|`` over the modes that are left out: a tenth of what is allowed;
-- ``Σ |∇ᵐ k|`` over the images that the series has and the domain has not: a tenth;
-- ``2η Σ |ωₖ|ᵐ |cₖ|`` over the modes that are kept, with η the error of an exponential: the rest.
+- ``Σ |ωₖ|ᵐ |cₖ|`` over the modes that are left out: a twentieth of what is allowed;
+- ``Σ |∇ᵐ k|`` over the images that the series has and the domain has not: a twentieth;
+- ``Σ ηₖ |ωₖ|ᵐ |cₖ|`` over the modes that are kept, with the errors ηₖ of the exponentials of an analysis: half of the
+  rest;
+- ``Σ ηₖ |ωₖ|ᵐ |cₖ ŵₖ| / W`` with the errors of a synthesis: the other half. Where a cloud is spread out, ŵ is far under
+  W for most modes, and a coarser synthesis is enough; that is seen once ŵ is there.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from interflow.kernels import Kernel
 from interflow.sums.series.demands import Demand, UnsuitableError
 from interflow.sums.series.modes import Modes
 from interflow.sums.series.torus import Box, torus_of
+from interflow.sums.series.transform import Accuracy
 
 MOST_MODES = 25_000_000
 """Modes that still fit: 0.4 GB of coefficients, and some times that in a fast transform."""
@@ -33,16 +37,13 @@ class Settings:
 
     Attributes:
         modes: the modes that are kept.
-        precision: the error η that an exponential may have.
+        accuracy: how right the exponentials of an analysis must be.
+        errors: what a synthesis may add at a point, relative to ``Σ|wⱼ|``, by the order m.
     """
 
     modes: Modes
-    precision: float
-
-    @property
-    def rounding(self) -> float:
-        """The error of an exponential in float64 by rounding, of points within a few periods of the origin."""
-        return 1e-15 * (1 + sum(self.modes.widths))
+    accuracy: Accuracy
+    errors: tuple[float, ...]
 
 
 def settle(
@@ -65,9 +66,11 @@ def settle(
     torus = torus_of(kernel, boundary, dimension, box, demands)
     constant_mode(kernel, torus.lengths)
     modes = Modes(torus.lengths, _widths(kernel, torus.lengths, demands), torus.origin)
-    sums = _absolute_sums(kernel, modes, [demand.order for demand in demands])
-    precisions = (demand.transforms / total for demand, total in zip(demands, sums, strict=True) if total > 0.0)
-    return Settings(modes, min(precisions, default=1.0))
+    return Settings(
+        modes,
+        _accuracy(kernel, modes, demands),
+        tuple(demand.transforms for demand in demands if demand.analysis is None),
+    )
 
 
 def coefficients(kernel: Kernel, modes: Modes, device: torch.device) -> Tensor:
@@ -95,11 +98,11 @@ def constant_mode(kernel: Kernel, lengths: tuple[float, ...]) -> float:
 
 
 @torch.no_grad()
-def _absolute_sums(kernel: Kernel, modes: Modes, orders: Sequence[int]) -> list[float]:
-    """``Σ |ωₖ|ᵐ |cₖ|`` over the modes, for each order m."""
+def _accuracy(kernel: Kernel, modes: Modes, demands: Sequence[Demand]) -> Accuracy:
+    """What meets all demands for any ŵ, with the weights ``|ωₖ|ᵐ |cₖ|``."""
     sizes = coefficients(kernel, modes, _device(kernel)).abs()
-    frequencies = modes.squared_frequencies(sizes.device).sqrt()
-    return [(sizes * frequencies).sum().item() if order else sizes.sum().item() for order in orders]
+    found = [Accuracy.of(demand.transforms, modes.weighted(sizes, demand.order)) for demand in demands]
+    return Accuracy(min(one.precision for one in found), max(one.edge for one in found))
 
 
 def _device(kernel: Kernel) -> torch.device:

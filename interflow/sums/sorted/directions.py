@@ -75,7 +75,7 @@ def planar_slope_error(count: int) -> float:
     """
     half = math.pi / (2 * count)
     length = half / math.sin(half)
-    return math.sqrt(1.0 + length**2 - 2.0 * length * math.cos(half))
+    return math.sqrt((length - 1.0) ** 2 + 4.0 * length * math.sin(0.5 * half) ** 2)  # the law of cosines, for small h
 
 
 def seed_of(seed: int, points: Tensor) -> int:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from interflow.sums.series import Modes, NonuniformFFT, Phases, Transform
 
-TRANSFORMS: dict[str, Transform] = {"phases": Phases(tile=500), "finufft": NonuniformFFT(1e-13)}
+TRANSFORMS: dict[str, Transform] = {"phases": Phases(tile=500), "finufft": NonuniformFFT.to(1e-12)}
 ERRORS = {"phases": 1e-13, "finufft": 1e-11}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import torch
 from interflow import sums
 from interflow.boundaries import OpenBoundary, PeriodicBoundary, ProductBoundary, ReflectingBoundary
 from interflow.errors import BackendError
-from interflow.kernels import GaussianKernel, LaplacianKernel, MaternKernel
+from interflow.kernels import BandlimitedEnergyKernel, GaussianKernel, LaplacianKernel, MaternKernel
 from interflow.sums import Fourier, Nufft
 from interflow.sums.backends.series import settings_of
 from interflow.sums.preparation import Options, prepare
@@ -23,6 +24,7 @@ KERNELS = {
     "matern": MaternKernel(0.15, 2.5),
     "laplacian": LaplacianKernel(0.2),
     "sum": 2.0 * GaussianKernel(0.2) + (-0.5) * GaussianKernel(0.05),
+    "bandlimited energy": BandlimitedEnergyKernel(1.0, modes=5),
 }
 BOUNDARIES = {
     "all images": lambda d: PeriodicBoundary(1.0, images="all"),
@@ -33,19 +35,27 @@ BOUNDARIES = {
     "mixed": lambda d: ProductBoundary([PeriodicBoundary(1.0), OpenBoundary(), ReflectingBoundary(-1.0, 2.0)][:d]),
 }
 BACKENDS = {"fourier": Fourier(), "nufft": Nufft()}
-CASES = [
-    ("gaussian", boundary, d, tolerance)
-    for boundary in BOUNDARIES
-    for d in (1, 2, 3)
-    for tolerance in (1e-2, 1e-4, 1e-6)
-    if d < 3 or boundary in ("all images", "open") or tolerance > 1e-4
-] + [
+TOLERANCES = (1e-2, 1e-4, 1e-6)
+ALWAYS = {
+    *(
+        ("gaussian", boundary, d, tolerance)
+        for boundary, d, tolerance in product(BOUNDARIES, (1, 2, 3), TOLERANCES)
+        if d < 3 or boundary in ("all images", "open") or tolerance > 1e-4
+    ),
     *(("wide gaussian", boundary, 2, tolerance) for boundary in ("all images", "open") for tolerance in (1e-2, 1e-6)),
-    *(("sum", "all images", d, tolerance) for d in (1, 2) for tolerance in (1e-2, 1e-4, 1e-6)),
+    *(("sum", "all images", d, tolerance) for d in (1, 2) for tolerance in TOLERANCES),
+    *(("bandlimited energy", "all images", d, tolerance) for d in (1, 2, 3) for tolerance in (1e-2, 1e-6)),
+    ("bandlimited energy", "nearest images", 2, 1e-4),
     *(("matern", "all images", d, tolerance) for d, tolerance in ((1, 1e-2), (1, 1e-4), (1, 1e-6), (2, 1e-2))),
     ("matern", "open", 1, 1e-4),
     ("laplacian", "all images", 1, 1e-2),
-]  # what is left out needs millions of modes
+}
+CASES = [
+    pytest.param(*case, marks=[] if case in ALWAYS else [pytest.mark.full])
+    for case in product(KERNELS, BOUNDARIES, (1, 2, 3), TOLERANCES)
+    if (case[0] != "bandlimited energy" or case[1] in ("all images", "nearest images"))  # which has a torus of its own
+    and (case[0] not in ("matern", "laplacian") or case[2] < 3)  # which need millions of modes
+]
 
 
 @functools.cache
@@ -53,8 +63,8 @@ def reference(kernel_name, boundary_name, dimension, dtype):
     """Potential and field, summed over images one by one in float64."""
     kernel, boundary = KERNELS[kernel_name], BOUNDARIES[boundary_name](dimension)
     x, y, weights = clouds(dimension, dtype)
-    images = boundary.image_periods(dimension)
-    shells = 0 if images is None else 3 if dimension < 3 else 1
+    images = None if kernel_name == "bandlimited energy" else boundary.image_periods(dimension)  # periodic by itself
+    shells = 0 if images is None else 3 if dimension < 3 else 2
     steps = torch.cartesian_prod(*[torch.arange(-shells, shells + 1.0)] * dimension).double().view(-1, dimension)
     displacement = boundary.displacement(x.double()[:, None], y.double()[None]).requires_grad_()
     total, slopes = torch.zeros(len(x), len(y), dtype=torch.float64), torch.zeros_like(displacement)
@@ -77,14 +87,24 @@ def share(result, expected, kernel, order, weights, dimension, tolerance):
     return ((result.double() - expected).norm() / (tolerance * (expected.norm() + 0.01 * scale))).item()
 
 
+def obstacle(kernel, x, y, options):
+    """Why the field is refused."""
+    told = sums.explain(kernel, x, y, boundary=options["boundary"], tolerance=options["tolerance"])
+    return next(candidate.obstacle for candidate in told.candidates if candidate.name == options["backend"].name)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("kernel_name", "boundary_name", "dimension", "tolerance"), CASES)
 def test_the_error_is_under_the_promise(backend, kernel_name, boundary_name, dimension, tolerance, dtype):
     kernel, boundary = KERNELS[kernel_name], BOUNDARIES[boundary_name](dimension)
     x, y, weights = clouds(dimension, dtype)
-    expected_potential, expected_field = reference(kernel_name, boundary_name, dimension, dtype)
     options = {"boundary": boundary, "backend": BACKENDS[backend], "tolerance": tolerance}
+    if (kernel_name, boundary_name, dimension, tolerance) not in ALWAYS and obstacle(kernel, x, y, options):
+        with pytest.raises(BackendError, match="cannot run this sum"):
+            sums.field(kernel, x, y, weights, **options)
+        return
+    expected_potential, expected_field = reference(kernel_name, boundary_name, dimension, dtype)
     potential = sums.potential(kernel, x, y, weights, **options)
     assert potential.dtype == dtype
     assert share(potential, expected_potential, kernel, 0, weights, dimension, tolerance) <= 1.0

@@ -30,7 +30,7 @@ def test_fewer_modes_would_leave_out_too_much(order, error):
 
 def test_precision_keeps_the_error_of_both_transforms():
     settings = settle(GaussianKernel(0.1), ALL_IMAGES, 2, unit_box, [Demand(0, 1e-6)])
-    assert settings.precision == pytest.approx(0.4e-6, rel=1e-3)  # Σcₖ is k(0) = 1
+    assert settings.accuracy.precision == pytest.approx(0.45e-6, rel=1e-3)  # Σcₖ is k(0) = 1
 
 
 def test_a_rectangle_has_modes_of_one_cube_of_frequencies():
