@@ -105,8 +105,8 @@ class Work:
 
     def seconds(self, grid: Grid) -> float:
         """The time of one transform."""
-        a_point = 2e-8 + 2.5e-9 * grid.width + 5.5e-10 * grid.width**self.modes.dimension
-        cells: float = math.prod(max(grid.upsampling * count, 2.0 * grid.width) for count in self.modes.shape)
+        a_point = 2e-8 + 2.5e-9 * grid.width + 5.5e-10 * float(grid.width) ** self.modes.dimension
+        cells = math.prod(max(grid.upsampling * count, 2.0 * grid.width) for count in self.modes.shape)
         return self.points * a_point + cells * 3e-8
 
 
