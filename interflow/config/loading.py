@@ -46,7 +46,7 @@ def dump(config: Model) -> str:
     Example:
         >>> from interflow.config.run_config import Run
         >>> print(dump(Run(steps=200)))
-        {steps: 200, save_every: 10, checkpoint_every: 30.0}
+        {steps: 200, save_every: 10, checkpoint_every: 30.0, report_every: null}
         <BLANKLINE>
     """
     data = config.model_dump(mode="json")

@@ -1,7 +1,6 @@
 """Figures of runs, and pages for a browser."""
 
-from interflow.views.evolution import evolution
-from interflow.views.fitting import fit_report
-from interflow.views.page import widget, write_page
+import lazy_loader
 
-__all__ = ["evolution", "fit_report", "widget", "write_page"]
+# drawing needs no torch, and a page needs no matplotlib
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
