@@ -164,8 +164,8 @@ class BackendSuite(ABC):
         return potential(kernel, x, y, w, boundary=boundary, backend=self.make(), tolerance=self.tolerance)
 
     def _largest(self, kernel: Kernel, sums: reference.Sums, order: int) -> float:
-        """sup |k|, or sup |∇k|: on the pairs at hand, or of the kernel, by which a tolerance is meant."""
-        supremum = None if self.tolerance is None else kernel.supremum(order, self.dimension)
+        """sup |k|, or sup |∇k|: of the kernel, where it tells it, or on the pairs at hand."""
+        supremum = kernel.supremum(order, self.dimension)
         return sums.largest[order] if supremum is None else supremum
 
     def _error(self, dtype: torch.dtype) -> float:
