@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.picture:
         system.state = system.state.replace(velocities=push)
         motion = system.simulate(STEPS, save_every=20)
-        fl.views.evolution(motion.positions, motion.times, motion.energies).savefig(options.picture)
+        motion.plot().savefig(options.picture)
         print(f"drawn in {options.picture}")
 
 

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     system = fl.ParticleSystem(x, energy=attraction, integrator=fl.Euler(step_size=STEP_SIZE))
     solution = system.simulate(steps=options.steps, save_every=10)
     print(f"{options.steps} steps, {solution.stats['steps_per_second']:.3g} a second")
-    fl.views.evolution(solution.positions, solution.times, solution.energies, box=(0, 1)).savefig(options.picture)
+    solution.plot().savefig(options.picture)
     print(f"drawn in {options.picture}")
 
 

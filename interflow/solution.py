@@ -16,6 +16,8 @@ from interflow.state import State
 from interflow.validation import is_count
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from interflow.system import ParticleSystem
 
 ENERGY = "energy"
@@ -87,6 +89,16 @@ class Solution(Protocol):
 
     def __getitem__(self, frame: int) -> State: ...
 
+    def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
+        """A picture of the run that notebooks show.
+
+        Args:
+            picture: ``"evolution"``, ``"energy"`` or ``"density"``.
+            colour: what the colours of dots show: ``"time"``, ``"density"``, ``"speed"``, ``"start"``, ``"weight"``, or
+                numbers of one's own, ``(N,)`` or ``(frames, N)``.
+            title: first line.
+        """
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -120,6 +132,12 @@ class MemorySolution:
             time=self.times[frame],
             step=int(self.steps[frame]),
         )
+
+    def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
+        """A picture that notebooks show; see `interflow.views.plotting`."""
+        from interflow.views.plotting import plot
+
+        return plot(self, picture, colour=colour, title=title)
 
 
 @final

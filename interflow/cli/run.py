@@ -98,7 +98,7 @@ def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) 
 
 def _keep(job: Job, solution: Solution, summary: dict[str, object]) -> None:
     """Write the picture and the summary of a run that has none yet; the summary comes last."""
-    from interflow.cli.picture import draw
+    from interflow.cli.pictures import draw
 
     if not job.folder.summary():
         job.folder.write_picture(draw(solution, summary).savefig)

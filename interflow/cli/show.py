@@ -1,47 +1,63 @@
-"""``interflow show``: the picture of a run."""
+"""``interflow show``: a run as pictures, as a movie, or as a page for a browser."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+PICTURES = ("evolution", "energy", "density", "kernel", "boundary")
+COLOURS = ("time", "density", "speed", "start", "weight")
 
 
 @click.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="PNG file; in the run's folder by default."
+    "--picture",
+    "pictures",
+    multiple=True,
+    type=click.Choice(PICTURES),
+    help="Draw this one; all that apply by default.",
 )
+@click.option("--colour", type=click.Choice(COLOURS), help="What the colour of a particle shows; time by default.")
+@click.option("--movie", is_flag=True, help="Write a movie instead; --out ends in .mp4 or .gif.")
 @click.option("--html", is_flag=True, help="Write a page instead, to be scrubbed through in any browser.")
 @click.option("--live", is_flag=True, help="Serve that page to this machine while the run goes on.")
-def command(run: Path, out: Path | None, html: bool, live: bool) -> None:
-    """Draw the picture of the run in folder RUN: the cloud at a few times, and its energy."""
+@click.option(
+    "--plugin", "plugins", multiple=True, metavar="MODULE", help="Import a module or .py file that registers kinds."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File; in the run's folder by default.")
+def command(
+    run: Path,
+    pictures: tuple[str, ...],
+    colour: str | None,
+    movie: bool,
+    html: bool,
+    live: bool,
+    plugins: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """Draw the run in folder RUN.
+
+    Pictures are evolution.png, the cloud at a few times; energy.png, with all scalars of the run; density.png for
+    clouds too large for dots; kernel.png, its profiles and forces; boundary.png, what the domain does. With --out and
+    no --picture, the evolution alone. --out for a picture ends in .png, .svg or .pdf.
+    """
     if html or live:
+        if movie or pictures or colour:
+            raise click.UsageError("--html and --live make a page: leave --movie, --picture and --colour away.")
         from interflow.cli.page import show
 
         show(run, out, html=html, live=live)
         return
-    from interflow.cli.picture import draw
-    from interflow.storage import RunFolder, open_run
+    from interflow.cli.plugins import load_plugin
 
-    folder = RunFolder(run)
-    figure = draw(open_run(run), folder.summary())
-    if out is None:
-        folder.write_picture(figure.savefig)
-    else:
-        _save(figure, out)
-    click.echo(out or run / "evolution.png")
+    for plugin in plugins:
+        load_plugin(plugin)
+    from interflow.cli.pictures import write_movie, write_pictures
 
-
-def _save(figure: Figure, file: Path) -> None:
-    from interflow.errors import ArgumentError
-
-    try:
-        figure.savefig(file, format="png")
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ArgumentError("out", came=f"{file}, {reason}", wanted="a file that can be written") from None
+    if movie:
+        click.echo(write_movie(run, pictures, colour, out))
+        return
+    for file in write_pictures(run, pictures, colour, out):
+        click.echo(file)

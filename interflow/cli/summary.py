@@ -9,13 +9,11 @@ from typing import Any
 from interflow.cli.versions import versions
 from interflow.solution import Solution
 from interflow.system import ParticleSystem
-from interflow.views.domain import corners
 
 
 def summarise(name: str, system: ParticleSystem, solution: Solution) -> dict[str, Any]:
-    """What ran where, how fast and on which backends, the energies of the frames, and the box to draw them in."""
+    """What ran where, how fast and on which backends, and the energies of the frames."""
     count, dimension = system.positions.shape
-    lower, upper = corners(system.boundary, dimension)
     return {
         "name": name,
         "particles": count,
@@ -24,8 +22,6 @@ def summarise(name: str, system: ParticleSystem, solution: Solution) -> dict[str
         "device": str(system.positions.device),
         **solution.stats,
         "energies": _finite(solution.energies.tolist()),
-        "lower": _finite(lower.tolist()),
-        "upper": _finite(upper.tolist()),
         "versions": versions(),
     }
 

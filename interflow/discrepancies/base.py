@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from interflow import measures
 from interflow.boundaries import Boundary, OpenBoundary
+from interflow.kernels import Kernel
 from interflow.sums import Explanation
 from interflow.validation import check_cloud, check_masses, check_not_empty, check_same_space
 
@@ -73,6 +74,10 @@ class Discrepancy(nn.Module, ABC):
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> list[tuple[str, Explanation]]:
         """Which backends its sums take and why, each with a name; none for discrepancies of another kind."""
+        return []
+
+    def kernels(self) -> list[Kernel]:
+        """The kernels in its formula; none for discrepancies of another kind."""
         return []
 
     @final

@@ -9,7 +9,7 @@ from torch import Tensor
 from interflow.boundaries import Boundary
 from interflow.discrepancies.base import Discrepancy
 from interflow.discrepancies.mmd import MMD, Estimator, Reduction
-from interflow.kernels import DistanceKernel
+from interflow.kernels import DistanceKernel, Kernel
 from interflow.sums import Backend, Explanation
 
 
@@ -76,6 +76,9 @@ class EnergyDistance(Discrepancy):
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         return self.mmd.value_and_velocity(x, y, x_weights, y_weights)
+
+    def kernels(self) -> list[Kernel]:
+        return self.mmd.kernels()
 
     def explain(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None

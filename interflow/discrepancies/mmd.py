@@ -132,6 +132,9 @@ class MMD(Discrepancy):
         across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
         return self._within(x, x_weights) - 2.0 * across
 
+    def kernels(self) -> list[Kernel]:
+        return [self.kernel]
+
     def explain(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> list[tuple[str, sums.Explanation]]:

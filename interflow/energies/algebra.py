@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from interflow.boundaries import Boundary
 from interflow.energies.base import Energy
 from interflow.errors import ArgumentError
+from interflow.kernels import Kernel
 from interflow.parameters import finite
 from interflow.sums import Explanation
 
@@ -49,6 +50,9 @@ class SumEnergy(Energy):
     def terms(self) -> list[tuple[str, Energy]]:
         return [term for energy in _parts(self) for term in energy.terms()]
 
+    def kernels(self) -> list[Kernel]:
+        return [kernel for energy in _parts(self) for kernel in energy.kernels()]
+
     def describe(self) -> str:
         return " + ".join(energy.describe() for energy in _parts(self))
 
@@ -85,6 +89,9 @@ class ScaledEnergy(Energy):
     def terms(self) -> list[tuple[str, Energy]]:
         scale = self.scale.item()
         return [(f"{scale:g} * {name}", scale * energy) for name, energy in self.energy.terms()]
+
+    def kernels(self) -> list[Kernel]:
+        return [self.scale.item() * kernel for kernel in self.energy.kernels()]
 
     def describe(self) -> str:
         name = self.energy.describe()

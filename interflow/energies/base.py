@@ -15,6 +15,7 @@ from interflow.validation import check_cloud
 
 if TYPE_CHECKING:
     from interflow.energies.algebra import ScaledEnergy, SumEnergy
+    from interflow.kernels import Kernel
 
 
 class Energy(nn.Module, LinearSpace, ABC):
@@ -87,6 +88,10 @@ class Energy(nn.Module, LinearSpace, ABC):
     def terms(self) -> list[tuple[str, Energy]]:
         """The energies that this one adds up, each with a name to call it by; scales are part of them."""
         return [(self.describe(), self)]
+
+    def kernels(self) -> list[Kernel]:
+        """The kernels in its formula, a scale being part of them; none for energies of another kind."""
+        return []
 
     def describe(self) -> str:
         """A name for messages."""

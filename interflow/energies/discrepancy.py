@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interflow.discrepancies import Discrepancy
 from interflow.energies.base import Energy
+from interflow.kernels import Kernel
 from interflow.sums import Explanation
 from interflow.validation import check_cloud, check_instance, check_masses, check_not_empty
 
@@ -58,6 +59,9 @@ class DiscrepancyEnergy(Energy):
 
     def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
         return self.discrepancy.explain(positions, self.target, weights, self.target_weights)
+
+    def kernels(self) -> list[Kernel]:
+        return self.discrepancy.kernels()
 
     def describe(self) -> str:
         return f"DiscrepancyEnergy({type(self.discrepancy).__name__})"

@@ -86,5 +86,8 @@ class InteractionEnergy(Energy):
             "tolerance": self.tolerance,
         }
 
+    def kernels(self) -> list[Kernel]:
+        return [self.kernel]
+
     def describe(self) -> str:
         return f"InteractionEnergy({type(self.kernel).__name__})"

@@ -35,7 +35,7 @@ from interflow.storage.resuming import resumed
 from interflow.storage.stored import read_manifest
 from interflow.system import ParticleSystem
 
-CONFIG, REPORT, SUMMARY, PICTURE = "config.yaml", "report.csv", "summary.json", "evolution.png"
+CONFIG, REPORT, SUMMARY = "config.yaml", "report.csv", "summary.json"
 
 _logger = logging.getLogger("interflow")
 
@@ -91,10 +91,11 @@ class RunFolder:
                 recording.save()
                 raise
 
-    def write_picture(self, save: Callable[[IO[bytes]], object]) -> None:
-        """Keep the picture that a function writes to a stream, as PNG."""
-        with told(self.path, f"write {PICTURE}"):
-            replace_file(self.path / PICTURE, save)
+    def write_picture(self, save: Callable[[IO[bytes]], object], name: str = "evolution") -> None:
+        """Keep the picture that a function writes to a stream, as the PNG of a name."""
+        file = f"{name}.png"
+        with told(self.path, f"write {file}"):
+            replace_file(self.path / file, save)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Keep how it went."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from interflow.storage.checkpoint import latest
 from interflow.storage.files import check_no_links
 from interflow.storage.manifest import Manifest
 from interflow.storage.trajectory import SCALARS, WEIGHTS, Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def open_run(path: str | os.PathLike[str]) -> StoredSolution:
@@ -180,6 +183,12 @@ class StoredSolution:
             time=self._frames("times")[frame],
             step=int(self._frames("steps")[frame]),
         )
+
+    def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
+        """A picture that notebooks show; see `interflow.views.plotting`."""
+        from interflow.views.plotting import plot
+
+        return plot(self, picture, colour=colour, title=title)
 
     def _frames(self, name: str) -> StoredFrames:
         return StoredFrames(self._trajectory, name, len(self))

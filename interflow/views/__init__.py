@@ -1,6 +1,6 @@
-"""Figures of runs, and pages for a browser."""
+"""Pictures and movies of runs, and pages for a browser."""
 
 import lazy_loader
 
-# drawing needs no torch, and a page needs no matplotlib
+# a page needs no matplotlib
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

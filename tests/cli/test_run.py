@@ -70,7 +70,6 @@ def test_the_summary_says_what_ran_and_how(interflow, tmp_path):
     assert (summary["name"], summary["particles"], summary["dimension"], summary["steps"]) == ("tour", 20, 2, 4)
     assert [choice["backend"] for choice in summary["sums"]] == ["dense"]
     assert summary["energies"] == fl.open_run(tmp_path / "here").energies.tolist()
-    assert (summary["lower"], summary["upper"]) == ([0, 0], [1, 1])
     assert {"python", "torch", "interflow-particles"} <= summary["versions"].keys()
     assert summary["seconds"] > 0
 

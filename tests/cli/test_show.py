@@ -6,7 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from interflow.cli import main
+from interflow.cli.show import COLOURS, PICTURES
 from interflow.storage import RunFolder
+from interflow.views.colours import COLOURINGS
 from interflow.views.page import library
 from tests.storage.runs import simulate, system
 
@@ -15,15 +17,75 @@ from tests.storage.runs import simulate, system
 def folder(tmp_path):
     simulate(system(), tmp_path / "here")
     folder = RunFolder(tmp_path / "here")
-    folder.write_summary({"name": "tour", "lower": [0, None], "upper": [1, None]})
+    folder.write_summary({"name": "tour"})
     return folder
 
 
-def test_the_picture_goes_into_the_folder(folder):
+CONFIG = """
+particles: {count: 20, dimension: 2}
+boundary: {kind: periodic, lengths: 1.0}
+energy: {kind: interaction, kernel: {kind: gaussian, sigma: 0.1}}
+integrator: {kind: euler, step_size: 0.005}
+run: {steps: 4, save_every: 2}
+"""
+
+
+@pytest.fixture
+def configured(tmp_path):
+    (tmp_path / "tour.yaml").write_text(CONFIG)
+    done = CliRunner().invoke(main, ["run", str(tmp_path / "tour.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
+    assert done.exit_code == 0, done.output
+    return tmp_path / "run"
+
+
+def test_the_options_are_those_of_the_views():
+    assert set(COLOURS) == set(COLOURINGS)
+
+
+def test_all_pictures_that_apply_go_into_the_folder(configured):
+    done = CliRunner().invoke(main, ["show", str(configured)])
+    assert done.exit_code == 0, done.output
+    names = ["evolution", "energy", "kernel", "boundary"]
+    assert sorted(done.stdout.split()) == sorted(str(configured / f"{name}.png") for name in names)
+    assert all((configured / f"{name}.png").read_bytes().startswith(b"\x89PNG") for name in names)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_is_drawn_when_it_is_asked_for(configured, name):
+    done = CliRunner().invoke(main, ["show", str(configured), "--picture", name])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(configured / f"{name}.png")
+
+
+def test_a_run_without_a_config_says_what_it_cannot_draw(folder):
     done = CliRunner().invoke(main, ["show", str(folder.path)])
     assert done.exit_code == 0, done.output
-    assert done.stdout.strip() == str(folder.path / "evolution.png")
-    assert (folder.path / "evolution.png").read_bytes().startswith(b"\x89PNG")
+    assert done.stdout.split() == [str(folder.path / "evolution.png"), str(folder.path / "energy.png")]
+    assert "No picture of the kernel and the boundary" in done.stderr
+    asked = CliRunner().invoke(main, ["show", str(folder.path), "--picture", "kernel"])
+    assert asked.exit_code == 2
+
+
+def test_a_movie_goes_into_the_folder_or_where_it_is_sent(folder, tmp_path):
+    for out, file in ((), folder.path / "movie.mp4"), (("--out", str(tmp_path / "run.gif")), tmp_path / "run.gif"):
+        done = CliRunner().invoke(main, ["show", str(folder.path), "--movie", *out])
+        assert done.exit_code == 0, done.output
+        assert done.stdout.strip() == str(file)
+        assert file.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--picture", "kernel", "--movie"),
+        ("--picture", "energy", "--picture", "density", "--out", "a.png"),
+        ("--picture", "energy", "--colour", "speed"),
+        ("--html", "--movie"),
+        ("--out", "a.txt"),
+    ],
+)
+def test_options_that_contradict_each_other_are_bad_input(folder, options):
+    assert CliRunner().invoke(main, ["show", str(folder.path), *options]).exit_code == 2
 
 
 def test_the_picture_goes_where_it_is_sent(folder, tmp_path):
@@ -33,7 +95,7 @@ def test_the_picture_goes_where_it_is_sent(folder, tmp_path):
     assert not (folder.path / "evolution.png").exists()
 
 
-def test_a_summary_without_a_box_is_drawn_too(folder):
+def test_a_run_without_a_name_is_drawn_too(folder):
     folder.write_summary({})
     assert CliRunner().invoke(main, ["show", str(folder.path)]).exit_code == 0
 

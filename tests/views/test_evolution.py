@@ -6,26 +6,29 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.collections import PathCollection
 
+import interflow as fl
 from interflow.errors import ArgumentError
 from interflow.views import evolution
-from interflow.views.evolution import PANELS, POINTS, colour
+from interflow.views.clouds import POINTS
+from interflow.views.colours import COLOURINGS
+from interflow.views.storyboard import PANELS
+from tests.views.runs import solution
 
 
-def run(frames=8, count=30, dimension=2):
-    positions = np.random.default_rng(0).random((frames, count, dimension))
-    return positions, np.linspace(0, 1, frames), np.linspace(3, 1, frames)
+def clouds(figure):
+    return figure.axes[:-1]
 
 
-def panels(figure):
-    *clouds, energy = figure.axes
-    return clouds, energy
+def dots(panel):
+    (drawn,) = [artist for artist in panel.collections if isinstance(artist, PathCollection)]
+    return drawn
 
 
 def points(panel):
-    (drawn,) = [artist for artist in panel.collections if isinstance(artist, PathCollection)]
-    return np.asarray(drawn.get_offsets())
+    return np.asarray(dots(panel).get_offsets())
 
 
 def png(figure):
@@ -35,114 +38,133 @@ def png(figure):
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3, 5])
-@pytest.mark.parametrize("count", [0, 1, 30])
-@pytest.mark.parametrize("frames", [1, 2, 8])
+@pytest.mark.parametrize(("frames", "count"), [(1, 1), (2, 0), (8, 30)])
 def test_any_run_is_drawn_without_a_warning(frames, count, dimension):
-    assert png(evolution(*run(frames, count, dimension))).startswith(b"\x89PNG")
+    assert png(evolution(solution(frames, count, dimension))).startswith(b"\x89PNG")
 
 
 def test_the_first_and_the_last_frame_are_among_the_panels():
-    positions, times, energies = run(frames=20)
-    clouds, _ = panels(evolution(positions, times, energies))
-    assert len(clouds) == PANELS
-    np.testing.assert_array_equal(points(clouds[0]), positions[0])
-    np.testing.assert_array_equal(points(clouds[-1]), positions[-1])
+    run = solution(frames=20)
+    panels = clouds(evolution(run))
+    assert len(panels) == PANELS
+    np.testing.assert_array_equal(points(panels[0]), run.positions[0])
+    np.testing.assert_array_equal(points(panels[-1]), run.positions[-1])
 
 
 def test_time_is_coloured_from_blue_to_red():
-    assert (colour(0.0), colour(1.0)) == ((0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
-    clouds, _ = panels(evolution(*run()))
-    tints = [panel.collections[0].get_facecolor()[0, :3] for panel in clouds]
+    tints = [dots(panel).get_facecolor()[0, :3] for panel in clouds(evolution(solution()))]
     reds = [tint[0] for tint in tints]
     assert reds == sorted(reds)
     np.testing.assert_allclose(tints[0], (0, 0, 1))
     np.testing.assert_allclose(tints[-1], (1, 0, 0))
 
 
-def test_a_box_is_the_limit_of_every_panel_and_the_axes_are_equal():
-    clouds, _ = panels(evolution(*run(), box=((0, -1), (2, 3))))
-    for panel in clouds:
+def test_the_domain_is_the_limit_of_every_panel_and_the_axes_are_equal():
+    box = fl.PeriodicBoundary(torch.tensor([2.0, 4.0]), lower=torch.tensor([0.0, -1.0]))
+    for panel in clouds(evolution(solution(boundary=box))):
         assert (panel.get_xlim(), panel.get_ylim()) == ((0, 2), (-1, 3))
         assert panel.get_aspect() == 1.0
 
 
-def test_without_a_box_all_panels_share_a_square_around_all_points():
-    positions, times, energies = run()
-    clouds, _ = panels(evolution(10 * positions - 3, times, energies))
-    assert len({(panel.get_xlim(), panel.get_ylim()) for panel in clouds}) == 1
-    (left, right), (low, high) = clouds[0].get_xlim(), clouds[0].get_ylim()
+def test_in_open_space_all_panels_share_a_square_around_all_points():
+    positions = 10 * solution().positions - 3
+    panels = clouds(evolution(solution(positions=positions)))
+    assert len({(panel.get_xlim(), panel.get_ylim()) for panel in panels}) == 1
+    (left, right), (low, high) = panels[0].get_xlim(), panels[0].get_ylim()
     assert left < -2.9
     assert right > 6.9
     assert right - left == pytest.approx(high - low)
 
 
-def test_a_box_without_end_on_one_axis_is_fitted_there():
-    clouds, _ = panels(evolution(*run(), box=((0, -np.inf), (1, np.inf))))
-    assert clouds[0].get_xlim() == (0, 1)
-    assert np.isfinite(clouds[0].get_ylim()).all()
-
-
 def test_points_that_are_not_finite_do_not_spoil_the_limits():
-    positions, times, energies = run()
-    positions[-1, 0] = np.nan
-    clouds, _ = panels(evolution(positions, times, energies))
-    assert np.isfinite(clouds[0].get_xlim()).all()
+    positions = solution().positions.clone()
+    positions[-1, 0] = torch.nan
+    assert np.isfinite(clouds(evolution(solution(positions=positions)))[0].get_xlim()).all()
 
 
-@pytest.mark.parametrize(("dimension", "said"), [(2, False), (3, True), (7, True)])
+@pytest.mark.parametrize(("dimension", "said"), [(2, False), (3, False), (7, True)])
 def test_axes_that_are_left_out_are_told(dimension, said):
-    figure = evolution(*run(dimension=dimension))
-    assert (f"the first two of {dimension} axes" in figure.get_suptitle()) == said
+    figure = evolution(solution(dimension=dimension))
+    assert (f"the first 3 of {dimension} axes" in figure.get_suptitle()) == said
+
+
+def test_clouds_in_space_have_three_axes():
+    assert {panel.name for panel in clouds(evolution(solution(dimension=3)))} == {"3d"}
 
 
 def test_a_large_cloud_is_thinned_evenly_and_the_figure_says_so():
-    figure = evolution(*run(frames=1, count=POINTS + 1))
-    (cloud,), _ = panels(figure)
-    assert len(points(cloud)) == POINTS
+    figure = evolution(solution(frames=1, count=POINTS + 1))
+    assert len(points(figure.axes[0])) == POINTS
     assert f"{POINTS:,} drawn" in figure.get_suptitle()
 
 
 def test_a_line_is_drawn_against_time():
-    positions, times, energies = run(dimension=1)
-    (panel,), _ = panels(evolution(positions, times, energies, box=(0, 1)))
-    assert len(panel.collections) == len(times)
-    np.testing.assert_array_equal(np.asarray(panel.collections[3].get_offsets())[:, 0], times[3])
+    run = solution(dimension=1, boundary=fl.PeriodicBoundary(1.0))
+    panel = evolution(run).axes[0]
+    assert len(panel.collections) == len(run)
+    np.testing.assert_allclose(np.asarray(panel.collections[3].get_offsets())[:, 0], run.times[3])
     assert panel.get_ylim() == (0, 1)
 
 
+@pytest.mark.parametrize("colour", sorted(set(COLOURINGS) - {"time"}))
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_every_other_colour_has_a_bar_that_names_it(colour, dimension):
+    figure = evolution(solution(dimension=dimension, boundary=fl.PeriodicBoundary(1.0)), colour=colour)
+    assert COLOURINGS[colour]().label in {axes.get_ylabel() for axes in figure.axes}
+    assert png(figure).startswith(b"\x89PNG")
+
+
+def test_numbers_of_ones_own_are_drawn_on_one_scale():
+    run = solution(frames=2)
+    first, second = (dots(panel).get_facecolor() for panel in evolution(run, colour=np.arange(30)).axes[:2])
+    np.testing.assert_array_equal(first, second)
+    assert len(np.unique(first, axis=0)) > 20
+
+
+def test_dense_places_are_darker():
+    gathered = torch.cat([torch.rand(50, 2), 0.5 + 0.01 * torch.rand(50, 2)])[None]
+    run = solution(positions=gathered, boundary=fl.PeriodicBoundary(1.0))
+    lightness = dots(evolution(run, colour="density").axes[0]).get_facecolor()[:, :3].sum(1)
+    assert lightness[50:].max() < lightness[:50].mean()
+
+
+@pytest.mark.parametrize("colour", ["mauve", np.zeros(29), np.zeros((3, 30))])
+def test_a_colour_that_does_not_fit_is_refused(colour):
+    with pytest.raises(ArgumentError) as caught:
+        evolution(solution(), colour=colour)
+    assert caught.value.argument == "colour"
+
+
 def test_an_energy_that_is_not_finite_is_left_out_of_the_curve():
-    positions, times, energies = run()
-    energies[[0, 3]] = np.inf, np.nan
-    assert png(evolution(positions, times, energies)).startswith(b"\x89PNG")
+    energies = torch.linspace(3, 1, 8)
+    energies[0], energies[3] = torch.inf, torch.nan
+    assert png(evolution(solution(energies=energies))).startswith(b"\x89PNG")
 
 
 def test_the_energy_curve_passes_through_every_frame():
-    positions, times, energies = run()
-    _, energy = panels(evolution(positions, times, energies))
-    np.testing.assert_array_equal(energy.lines[0].get_xydata(), np.stack([times, energies], axis=1))
+    run = solution()
+    np.testing.assert_array_equal(
+        evolution(run).axes[-1].lines[0].get_xydata(), np.stack([run.times, run.energies], axis=1)
+    )
 
 
-@pytest.mark.parametrize(
-    ("name", "index", "value"),
-    [
-        ("positions", 0, np.zeros((3, 2))),
-        ("positions", 0, np.zeros((0, 3, 2))),
-        ("times", 1, [0]),
-        ("energies", 2, [1, 2]),
-    ],
-)
-def test_shapes_that_do_not_fit_are_refused(name, index, value):
-    arguments = list(run())
-    arguments[index] = value
+def test_a_notebook_shows_the_picture_at_its_size():
+    data, size = solution().plot()._repr_png_()
+    assert data.startswith(b"\x89PNG")
+    assert size["width"] == 9 * 96
+
+
+@pytest.mark.parametrize(("picture", "colour", "name"), [("oil", None, "picture"), ("energy", "time", "colour")])
+def test_a_plot_that_cannot_be_drawn_is_refused(picture, colour, name):
     with pytest.raises(ArgumentError) as caught:
-        evolution(*arguments)
+        solution().plot(picture, colour=colour)
     assert caught.value.argument == name
 
 
 def test_drawing_leaves_pyplot_unimported():
     program = (
-        "import io, sys; from interflow.views import evolution\n"
-        "evolution([[[0.0, 0.0]]], [0], [0]).savefig(io.BytesIO())\n"
-        "assert not {'matplotlib.pyplot', 'torch'} & sys.modules.keys()"
+        "import io, sys; from tests.views.runs import solution\n"
+        "solution().plot().savefig(io.BytesIO())\n"
+        "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
-from interflow.views.evolution import colour
+from interflow.views.picture import TIME
 
 Colours = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ def palettes(axes: int) -> dict[str, str]:
     """
     ramp = np.linspace(0.0, 1.0, 256)
     return {
-        "time": _text(np.array([colour(share) for share in ramp.tolist()])),
+        "time": _text(np.asarray(TIME(ramp))[:, :3]),
         "speed": _text(colormaps["viridis"](0.93 * ramp)[:, :3]),
         "density": _text(colormaps["plasma"](0.92 * ramp)[:, :3]),
         "initial": _text((_line, _square, _cube)[axes - 1]()),

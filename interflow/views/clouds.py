@@ -1,0 +1,113 @@
+"""The frames of a run as pictures need them: one in memory at a time, few enough dots, within limits."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Final, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from interflow.solution import Solution
+
+Array = NDArray[np.float64]
+
+POINTS: Final = 20_000
+"""Points drawn of each cloud; of a larger one, evenly spread ones."""
+NAMES: Final = ("x", "y", "z")
+"""Of the axes that are drawn."""
+_MARGIN: Final = 0.08  # around points in open space, as a part of what they span
+
+
+@final
+class Clouds:
+    """What is drawn of a run.
+
+    Args:
+        solution: the run; a frame is read when it is asked for.
+
+    Attributes:
+        axes: how many of the run's axes are drawn: the first three, or fewer.
+        sample: an index of the particles that are drawn as dots.
+    """
+
+    def __init__(self, solution: Solution) -> None:
+        self.solution = solution
+        _, self.count, self.dimension = solution.positions.shape
+        self.axes = min(self.dimension, len(NAMES))
+        large = self.count > POINTS
+        self.sample: Any = np.linspace(0, self.count - 1, POINTS).astype(int) if large else slice(None)
+
+    def __len__(self) -> int:
+        return len(self.solution)
+
+    @property
+    def drawn(self) -> int:
+        """How many particles are drawn as dots."""
+        return min(self.count, POINTS)
+
+    @property
+    def times(self) -> Array:
+        """``(frames,)``."""
+        return array(self.solution.times)
+
+    @property
+    def energies(self) -> Array:
+        """``(frames,)``."""
+        return array(self.solution.energies)
+
+    @property
+    def weights(self) -> Array:
+        """``(N,)``."""
+        return array(self.solution.weights)
+
+    def positions(self, frame: int) -> Array:
+        """All particles on the axes that are drawn, ``(N, axes)``."""
+        return array(self.solution.positions[frame])[:, : self.axes]
+
+    def dots(self, frame: int) -> Array:
+        """Those that are drawn as dots, ``(drawn, axes)``."""
+        return np.asarray(self.positions(frame)[self.sample])
+
+    @cached_property
+    def limits(self) -> tuple[Array, Array]:
+        """Lower and upper corner of what is drawn, the same in all frames.
+
+        They are those of the domain; where it has no end, those of a square around the points of all frames.
+        """
+        extent = self.solution.extent
+        lower, upper = (array(corner)[: self.axes] for corner in (extent.lower, extent.upper))
+        if np.isfinite([lower, upper]).all():
+            return lower, upper
+        lowest, highest = self._span()
+        half = (0.5 + _MARGIN / 2) * (float((highest - lowest).max()) or 1.0)
+        centre = (lowest + highest) / 2
+        return np.where(np.isfinite(lower), lower, centre - half), np.where(np.isfinite(upper), upper, centre + half)
+
+    def _span(self) -> tuple[Array, Array]:
+        """The corners of a box around all points that are finite; the origin where there are none."""
+        lowest, highest = np.full(self.axes, np.inf), np.full(self.axes, -np.inf)
+        for frame in range(len(self)):
+            points = self.positions(frame)
+            finite = points[np.isfinite(points).all(-1)]
+            lowest = np.minimum(lowest, finite.min(0, initial=np.inf))
+            highest = np.maximum(highest, finite.max(0, initial=-np.inf))
+        some = np.isfinite(lowest)
+        return np.where(some, lowest, 0.0), np.where(some, highest, 0.0)
+
+    def spread(self, most: int) -> NDArray[np.int_]:
+        """Frames spread evenly over the run, the first and the last among them."""
+        return np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int))
+
+    def note(self, *, dots: bool = True) -> str:
+        """How many particles there are, and what of them is not drawn."""
+        drawn = f", {POINTS:,} drawn" if dots and self.count > POINTS else ""
+        axes = f", the first {self.axes} of {self.dimension} axes" if self.dimension > self.axes else ""
+        return f"{self.count:,} particle{'' if self.count == 1 else 's'}{drawn}{axes}"
+
+
+def array(values: Tensor) -> Array:
+    """A tensor as numbers to draw."""
+    return np.asarray(torch.as_tensor(values).detach().cpu().double().numpy())

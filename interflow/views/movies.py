@@ -1,0 +1,203 @@
+"""A run as a movie: one frame of the run after another on axes and a scale of colours that do not change."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from numpy.typing import NDArray
+
+from interflow.errors import ArgumentError, StorageError
+from interflow.solution import Solution
+from interflow.views.clouds import POINTS, Clouds
+from interflow.views.colours import Colour, Scale
+from interflow.views.densities import DENSITIES, Grid, legend
+from interflow.views.energy import draw_energy
+from interflow.views.panels import DOTS, Panel
+from interflow.views.picture import Legend, Picture, add_legend, joined
+from interflow.views.storyboard import time_colour
+
+_DPI: Final = 100
+_WIDTH, _HEIGHT = 8.0, 7.6  # that a cloud has at most, in inches
+_CURVE: Final = 1.7
+_SECONDS: Final = 6.0  # that a movie is to last, between the rates below
+_SLOWEST, _FASTEST = 5, 30  # frames a second
+_MOST: Final = 900  # frames of a movie; of a longer run, evenly spread ones
+_HOLD: Final = 1.0  # seconds that the end is seen
+_ENCODINGS: Final[dict[str, dict[str, Any]]] = {
+    ".mp4": {
+        "codec": "libx264",
+        "pix_fmt_out": "yuv420p",
+        "output_params": ["-crf", "20", "-preset", "medium", "-movflags", "+faststart"],
+    },
+    ".gif": {
+        "codec": "gif",
+        "pix_fmt_out": "pal8",
+        "output_params": [
+            "-filter_complex",
+            "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none",
+            "-loop",
+            "0",
+        ],
+    },
+}
+
+Pixels = NDArray[np.uint8]
+
+
+def movie(
+    solution: Solution,
+    file: str | os.PathLike[str],
+    *,
+    picture: str | None = None,
+    colour: Colour | None = None,
+    rate: float | None = None,
+    title: str = "",
+    progress: bool | None = None,
+) -> Path:
+    """Write a movie of a run. One frame is in memory at a time; the last one is held for a second.
+
+    Args:
+        solution: the run, in memory or on disk.
+        file: its name ends in ``.mp4`` (H.264, which every player shows) or ``.gif``.
+        picture: ``"evolution"`` for dots, ``"density"`` for the mass in cells; None for dots of clouds up to 20 000
+            particles and cells beyond, and for dots where a colour is given.
+        colour: what the colour of a dot shows, as in `evolution`; None for time.
+        rate: frames a second; by default 6 seconds for the whole run, but from 5 to 30 frames a second.
+        title: first line.
+        progress: None shows a bar in notebooks and terminals.
+
+    Returns:
+        The file.
+
+    Raises:
+        ArgumentError: if the extra ``movie`` is not installed, or for an argument that cannot be used.
+        StorageError: if the file cannot be written.
+    """
+    path = Path(file)
+    _check(path, rate)
+    clouds = Clouds(solution)
+    frames = clouds.spread(_MOST).tolist()
+    stage = _Stage(clouds, _dotted(picture, colour, clouds), colour, title)
+    rate = float(np.clip(len(frames) / _SECONDS, _SLOWEST, _FASTEST)) if rate is None else rate
+    from tqdm.auto import tqdm  # takes a moment to import, and only runs and movies need it
+
+    with _writer(path, rate) as add:
+        for frame in tqdm(frames, unit=" frames", disable=None if progress is None else not progress):
+            pixels = stage.pixels(frame)
+            add(pixels)
+        for _ in range(round(_HOLD * rate)):
+            add(pixels)
+    return path
+
+
+class _Stage:
+    """A figure that shows one frame after another: the cloud, its time, and below where the energy is."""
+
+    def __init__(self, clouds: Clouds, dotted: bool, colour: Colour | None, title: str) -> None:
+        self._clouds = clouds
+        width, height = _size(clouds)
+        self._picture = Picture(width + 1.4, height + _CURVE + 1.0, joined(title, clouds.note(dots=dotted)))
+        self._picture.set_dpi(_DPI)
+        self._canvas: Any = FigureCanvasAgg(self._picture)
+        places = self._picture.add_gridspec(2, 1, height_ratios=(height + 0.6, _CURVE))
+        above, below = places[0], places[1]
+        area, shown = width * height, self._picture
+        meaning: Legend | None
+        if dotted:
+            scale = Scale("time" if colour is None else colour, clouds)
+            self._panel: Panel = DOTS[clouds.axes](shown, above, clouds, scale, area)
+            meaning = scale.legend
+        else:
+            grid = Grid(clouds)
+            norm = grid.norm()
+            self._panel = DENSITIES[clouds.axes](shown, above, grid, norm)
+            meaning = None if clouds.axes == 1 else legend(grid, norm)
+        if meaning is not None:
+            add_legend(self._picture, [self._panel.axes], meaning)
+        curve = self._picture.add_subplot(below)
+        draw_energy(curve, clouds, [])
+        self._marker = curve.scatter([0.0], [0.0], s=36, zorder=3)
+        self._fixed = False
+
+    def pixels(self, frame: int) -> Pixels:
+        """Red, green and blue of the figure at a frame, ``(height, width, 3)``, both of them even."""
+        clouds = self._clouds
+        tint = time_colour(clouds, frame)
+        self._panel.show(frame)
+        self._panel.axes.set_title(f"t = {clouds.times[frame]:.3f}", fontsize=12, color=tint)
+        self._marker.set_offsets([[clouds.times[frame], clouds.energies[frame]]])
+        self._marker.set_color([tint])
+        self._canvas.draw()
+        if not self._fixed:  # the places of everything, which are found once so that nothing moves but the cloud
+            self._picture.set_layout_engine("none")
+            self._fixed = True
+        drawn: Pixels = np.asarray(self._canvas.buffer_rgba())[..., :3]
+        height, width = (length - length % 2 for length in drawn.shape[:2])
+        return np.ascontiguousarray(drawn[:height, :width])
+
+
+def _dotted(picture: str | None, colour: Colour | None, clouds: Clouds) -> bool:
+    if picture not in (None, "evolution", "density"):
+        raise ArgumentError("picture", came=repr(picture), wanted="'evolution', 'density' or None")
+    if picture == "density" and colour is not None:
+        raise ArgumentError("colour", came=repr(colour), wanted="None with 'density', whose colours are the density")
+    return picture == "evolution" or (picture is None and (colour is not None or clouds.count <= POINTS))
+
+
+def _size(clouds: Clouds) -> tuple[float, float]:
+    """Width and height of a cloud, in inches."""
+    if clouds.axes == 1:
+        return _WIDTH, 3.0
+    lower, upper = clouds.limits
+    proportion = float((upper - lower)[1] / (upper - lower)[0]) if clouds.axes == 2 else 0.9
+    width = min(_WIDTH, _HEIGHT / proportion)
+    return max(width, 4.5), max(width * proportion, 1.5)
+
+
+def _check(path: Path, rate: float | None) -> None:
+    if path.suffix.lower() not in _ENCODINGS:
+        raise ArgumentError("file", came=str(path), wanted=f"a name that ends in {' or '.join(_ENCODINGS)}")
+    if rate is not None and not 0.0 < rate < np.inf:
+        raise ArgumentError("rate", came=rate, wanted="a positive number of frames a second")
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        came = f"{path}, but the package imageio-ffmpeg, which writes movies, is not installed"
+        remedy = "Install it: pip install 'interflow-particles[movie]'."
+        raise ArgumentError("file", came=came, wanted="that package", remedy=remedy)
+
+
+@contextmanager
+def _writer(path: Path, rate: float) -> Iterator[Callable[[Pixels], None]]:
+    """What takes the frames of a movie, which has its name once it is whole."""
+    import imageio_ffmpeg
+
+    suffix = path.suffix.lower()
+    unfinished = path.with_name(f".{path.stem}.new{suffix}")
+    stream: Any = None
+
+    def add(pixels: Pixels) -> None:
+        nonlocal stream
+        if stream is None:
+            height, width = pixels.shape[:2]
+            stream = imageio_ffmpeg.write_frames(
+                str(unfinished), (width, height), fps=rate, quality=None, macro_block_size=2, **_ENCODINGS[suffix]
+            )
+            stream.send(None)
+        stream.send(pixels)
+
+    try:
+        unfinished.touch()
+        yield add
+        stream.close()
+        unfinished.replace(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).strip().splitlines()[-1].lower()
+        raise StorageError(f"{path}: cannot write the movie: {reason}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)

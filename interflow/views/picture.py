@@ -1,0 +1,69 @@
+"""What all pictures share: a figure that notebooks show, quiet axes, and the colours of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Final, final
+
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure, FigureBase
+
+GREY: Final = "0.35"
+PALE: Final = "0.75"
+TIME: Final[Colormap] = LinearSegmentedColormap.from_list("time", [(0.0, 0.0, 1.0), (1.0, 0.0, 0.0)])
+"""Blue at the start of a run (0), red at its end (1)."""
+SCALE: Final = LinearSegmentedColormap.from_list(
+    "scale", ["#fde0a6", "#f6a35c", "#dd5a5f", "#a5307a", "#5a1d75", "#1a1042"]
+)
+"""From pale to dark on a white ground."""
+DPI: Final = 150
+_CSS_PIXELS: Final = 96  # an inch on a page
+
+Legend = tuple[ScalarMappable, str]
+"""What a colour bar shows, and its name."""
+
+
+@final
+class Picture(Figure):
+    """A matplotlib figure that a notebook shows at its size, whether or not pyplot is in use.
+
+    Args:
+        width: in inches.
+        height: in inches.
+        title: the first line.
+    """
+
+    def __init__(self, width: float, height: float, title: str = "") -> None:
+        super().__init__(figsize=(width, height), dpi=DPI, layout="constrained")
+        if title:
+            self.suptitle(title, fontsize=10)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        stream = BytesIO()
+        self.savefig(stream, format="png")
+        width, height = (round(inches * _CSS_PIXELS) for inches in self.get_size_inches())
+        return stream.getvalue(), {"width": width, "height": height}
+
+
+def joined(*parts: str) -> str:
+    """The parts of a title that are not empty."""
+    return "  ·  ".join(filter(None, parts))
+
+
+def quiet(panel: Axes, *, open: bool = True) -> None:
+    """Grey ticks and pale edges, so that what is drawn stands out; an open panel has no edge above and at its right."""
+    panel.tick_params(which="both", labelsize=8, colors=GREY)
+    panel.spines[:].set_color(PALE)
+    if open:
+        panel.spines[["top", "right"]].set_visible(False)
+
+
+def add_legend(parent: FigureBase, panels: Sequence[Axes], legend: Legend) -> None:
+    """A colour bar at the right of some panels."""
+    mappable, name = legend
+    bar = parent.colorbar(mappable, ax=list(panels), label=name, aspect=30, pad=0.015)
+    bar.ax.tick_params(which="both", labelsize=8, colors=GREY)
+    bar.outline.set_visible(False)
