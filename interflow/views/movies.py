@@ -123,7 +123,7 @@ class _Stage:
             add_legend(self._picture, [self._panel.axes], meaning)
         curve = self._picture.add_subplot(below)
         draw_energy(curve, clouds, [])
-        self._marker = curve.scatter([0.0], [0.0], s=36, zorder=3)
+        self._marker = curve.scatter(clouds.times[:1], clouds.energies[:1], s=36, zorder=3)
         self._fixed = False
 
     def pixels(self, frame: int) -> Pixels:
@@ -186,7 +186,13 @@ def _writer(path: Path, rate: float) -> Iterator[Callable[[Pixels], None]]:
         if stream is None:
             height, width = pixels.shape[:2]
             stream = imageio_ffmpeg.write_frames(
-                str(unfinished), (width, height), fps=rate, quality=None, macro_block_size=2, **_ENCODINGS[suffix]
+                str(unfinished),
+                (width, height),
+                fps=rate,
+                quality=None,
+                macro_block_size=2,
+                ffmpeg_log_level="error",
+                **_ENCODINGS[suffix],
             )
             stream.send(None)
         stream.send(pixels)

@@ -17,6 +17,7 @@ from interflow.views.colours import Scale
 from interflow.views.picture import PALE, quiet
 
 _COVER: Final = 0.55  # what the dots of a panel cover together, as a part of it
+_STEPS: Final = (1, 2, 5, 10)  # between numbers at an axis, so that the ends of a unit box are among them
 _GOLDEN: Final = (np.sqrt(5.0) - 1.0) / 2.0
 
 
@@ -94,7 +95,7 @@ class SpaceDots(Panel):
         axes.set_box_aspect(_visible(upper - lower))
         axes.view_init(elev=22.0, azim=-58.0)
         for axis, name in zip((axes.xaxis, axes.yaxis, axes.zaxis), NAMES, strict=True):
-            axis.set_major_locator(MaxNLocator(3))
+            axis.set_major_locator(MaxNLocator(4, steps=_STEPS))
             axis.set_pane_color((0.97, 0.97, 0.97))
             axis.set_label_text(name, fontsize=9)
             axis.line.set_color(PALE)
@@ -126,14 +127,14 @@ def furnish_plane(axes: Axes, clouds: Clouds) -> None:
     axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]), aspect="equal")
     axes.set_xlabel(NAMES[0], fontsize=9, labelpad=1)
     axes.set_ylabel(NAMES[1], fontsize=9, labelpad=1)
-    axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=_STEPS))
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=_STEPS))
     quiet(axes, open=False)
 
 
 def dot_size(count: int, area: float) -> float:
     """Of one of many dots in a panel of an area in square inches, in square points."""
-    return float(np.clip(_COVER * area * 72.0**2 / max(count, 1), 0.4, 14.0))
+    return float(np.clip(_COVER * area * 72.0**2 / max(count, 1), 0.4, 30.0))
 
 
 def opacity(count: int) -> float:
