@@ -17,7 +17,7 @@ from interflow.cli import main
 from interflow.storage.checkpoint import latest
 from tests.storage.runs import same_frames
 
-SIZE = 1 << 20
+SIZE = 2 << 20
 CONFIG = """
 seed: 3
 particles: {count: 1500, dimension: 2}
@@ -51,7 +51,7 @@ class Figures:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of one megabyte; the test is skipped where none can be mounted."""
+    """A file system of two megabytes; the test is skipped where none can be mounted."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
     try:
@@ -78,6 +78,7 @@ def campaign(count: int, folder: Path, seed: int = 0) -> Figures:
     config.write_text(CONFIG)
     assert interflow("run", config, "--out", whole, "--quiet").exit_code == 0
     needed = sum(file.stat().st_size for file in whole.rglob("*") if file.is_file())
+    assert needed < 0.8 * SIZE, "an empty disk has no room for the run"
     for number in range(count):
         with small_disk(folder / f"disk{number}") as disk:
             filler = disk / "filler"
