@@ -28,7 +28,7 @@ PAIRS = 2e9
 MARGIN = 0.125
 """Room on each side of the clouds, as a part of their extent, so that edges that face each other hardly meet."""
 
-WAVE = 0.5
+WAVE = 0.65
 """The shortest wave, as a part of the distance between neighbours where the target is dense."""
 
 TOLERANCE = 1e-3

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -16,7 +17,10 @@ TINY_VALUE: Final = {torch.float32: 1e-24, torch.float64: 1e-200}
 
 
 def evaluate(
-    outputs: tuple[Expression, ...], leaves: Callable[[Expression], Tensor], like: Tensor
+    outputs: tuple[Expression, ...],
+    leaves: Callable[[Expression], Tensor],
+    like: Tensor,
+    instead: Mapping[str, Callable[..., Tensor]] = MappingProxyType({}),
 ) -> tuple[Tensor, ...]:
     """The outputs, given the tensors of the row, column and parameter leaves.
 
@@ -24,12 +28,13 @@ def evaluate(
         outputs: what to compute.
         leaves: from a leaf to its tensor.
         like: gives constants their dtype and device.
+        instead: functions that compute some operations in another way.
     """
     values: dict[Expression, Tensor] = {}
     for current in ordered(outputs):
         if current.arguments:
-            operation = OPERATIONS[current.operation]
-            values[current] = operation.compute(*(values[argument] for argument in current.arguments))
+            compute = instead.get(current.operation, OPERATIONS[current.operation].compute)
+            values[current] = compute(*(values[argument] for argument in current.arguments))
         elif current.operation in ("constant", "tiny"):
             values[current] = like.new_tensor(number(current, like.dtype))
         else:

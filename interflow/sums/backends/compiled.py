@@ -22,11 +22,15 @@ from torch import Tensor
 
 from interflow.errors import ArgumentError, BackendError
 from interflow.sums.backends.base import Job, LoopBackend, Request, operations_per_pair, too_many_coordinates
+from interflow.sums.backends.exponential import power_of_two
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup
 
 _logger = logging.getLogger("interflow")
+
+_OPTIONS: Final = {"config_patches": {"cpp.enable_floating_point_contract_flag": "fast"}}
+"""Products that are added to something are rounded once, in one instruction."""
 
 MOST_PARAMETERS: Final = 60
 """Parameters after which a formula is refused: for a wide network the compiler would take many minutes."""
@@ -150,7 +154,7 @@ def _compile_here(signature: _Signature) -> Loop:
 
     with torch.no_grad():
         graph = make_fx(sums, tracing_mode="symbolic")(*examples)
-        artifact = standalone_compile(graph, list(examples), dynamic_shapes="from_graph")
+        artifact = standalone_compile(graph, list(examples), dynamic_shapes="from_graph", options=_OPTIONS)
 
     def loop(rows: Tensor, columns: Tensor, parameters: Tensor, first: Tensor) -> Tensor:
         result = artifact(rows, columns, parameters, first)
@@ -182,7 +186,8 @@ def _sums(signature: _Signature, rows: Tensor, columns: Tensor, parameters: Tens
 
     batch = max(rows.shape[0], columns.shape[0], parameters.shape[0])
     shape = (batch, rows.shape[2], columns.shape[2])
-    values = evaluate(signature.inner, leaf, like=rows)
+    on_cpu = rows.dtype == torch.float32 and rows.device.type == "cpu"
+    values = evaluate(signature.inner, leaf, like=rows, instead={"exp2": power_of_two} if on_cpu else {})
     if signature.skip_diagonal:
         row_index = torch.arange(shape[1], dtype=torch.int32, device=rows.device)
         column_index = torch.arange(shape[2], dtype=torch.int32, device=rows.device) + first

@@ -18,7 +18,8 @@ from interflow.parameters import hyperparameters
 from interflow.sums.backends.approximation import FLOOR, Approximation
 from interflow.sums.backends.base import Question
 from interflow.sums.series import Cloud, Demand, Series, Settings, Transform, UnsuitableError, settle
-from interflow.sums.series.settings import constant_mode
+from interflow.sums.series.modes import Modes
+from interflow.sums.series.settings import coefficients, constant_mode
 from interflow.sums.series.torus import Box
 from interflow.validation import can_read
 
@@ -89,7 +90,7 @@ class SeriesBackend(Approximation):
         try:
             settings = settings_of_distance(question) if of_distance else settings_of(question)
             transform = self.transform(settings)
-            return Series.of(question.kernel, settings.modes, transform, question.x.device, settings.errors)
+            return Series(_coefficients(question, settings.modes), settings.modes, transform, settings.errors)
         except UnsuitableError as reason:
             raise BackendError(f"The backend {self.name} cannot run this sum: {reason}.") from None
 
@@ -156,18 +157,19 @@ def settings_of_distance(question: Question) -> Settings:
 
 def _settings(question: Question, demands: tuple[Demand, ...]) -> Settings:
     kernel, boundary = question.kernel, question.boundary
-    values = tuple(
-        number
-        for module in (kernel, boundary)
-        for tensor in hyperparameters(module).values()
-        for number in tensor.detach().reshape(-1).tolist()
-    )
+    values = _values(kernel) + _values(boundary)
     is_open = bool(boundary.periods(question.dimension).isinf().any())
     box = _box(question) if is_open else ((0.0,) * question.dimension,) * 2
     found = _settled(_Problem(question.formula, values, question.dimension, box, demands, kernel, boundary))
     if isinstance(found, str):
         raise UnsuitableError(found)
     return found
+
+
+def _values(module: Kernel | Boundary) -> tuple[float, ...]:
+    """All hyperparameters of a kernel or a domain, as numbers."""
+    tensors = hyperparameters(module).values()
+    return tuple(number for tensor in tensors for number in tensor.detach().reshape(-1).tolist())
 
 
 def _tolerance(question: Question) -> float:
@@ -206,6 +208,34 @@ def _settled(problem: _Problem) -> Settings | str:
         return settle(problem.kernel, problem.boundary, problem.dimension, lambda: problem.box, problem.demands)
     except UnsuitableError as reason:
         return str(reason)
+
+
+_MOST_KEPT = 2**23
+"""Modes whose coefficients are kept from one sum to the next: 64 MB."""
+
+
+def _coefficients(question: Question, modes: Modes) -> Tensor:
+    """cₖ on the modes; those of the last kernels that no gradient is wanted of are kept."""
+    kernel, device = question.kernel, question.x.device
+    if modes.count > _MOST_KEPT or any(tensor.requires_grad for tensor in hyperparameters(kernel).values()):
+        return coefficients(kernel, modes, device)
+    return _kept_coefficients(_Expansion(question.formula, _values(kernel), modes, device, kernel))
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    """All that coefficients depend on; the formula stands for the class of the kernel."""
+
+    formula: str
+    values: tuple[float, ...]
+    modes: Modes
+    device: torch.device
+    kernel: Kernel = field(compare=False)
+
+
+@lru_cache(maxsize=2)
+def _kept_coefficients(expansion: _Expansion) -> Tensor:
+    return coefficients(expansion.kernel, expansion.modes, expansion.device)
 
 
 _STEPS = 32

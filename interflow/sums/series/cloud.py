@@ -54,14 +54,15 @@ class Cloud:
         """``ŵₖ = Σⱼ wⱼ exp(−i ωₖ·xⱼ)``, from ``(batch, n, N)`` to complex128 ``(batch, n, *modes)``."""
         return cast(Tensor, _Analysis.apply(self.modes, self.samples, self.points, weights.double()))
 
-    def synthesis(self, coefficients: Tensor, accuracy: Accuracy | None = None) -> Tensor:
+    def synthesis(self, coefficients: Tensor, accuracy: Accuracy | None = None, real: bool = False) -> Tensor:
         """``uⱼ = Re Σₖ gₖ exp(i ωₖ·xⱼ)``, from complex128 ``(batch, n, *modes)`` to float64 ``(batch, n, N)``.
 
         Args:
             coefficients: g.
             accuracy: what is enough for the sum itself; its derivatives are as right as an analysis.
+            real: whether the sum is known to be real.
         """
-        return cast(Tensor, _Synthesis.apply(self.modes, self.samples, accuracy, self.points, coefficients))
+        return cast(Tensor, _Synthesis.apply(self.modes, self.samples, accuracy, real, self.points, coefficients))
 
 
 class _Analysis(Function):
@@ -86,22 +87,22 @@ class _Analysis(Function):
 class _Synthesis(Function):
     @staticmethod
     def forward(
-        modes: Modes, samples: Samples, accuracy: Accuracy | None, points: Tensor, coefficients: Tensor
+        modes: Modes, samples: Samples, accuracy: Accuracy | None, real: bool, points: Tensor, coefficients: Tensor
     ) -> Tensor:
-        return samples.synthesise(coefficients, accuracy)
+        return samples.synthesise(coefficients, accuracy, real)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.modes, ctx.samples, _, *tensors = inputs
+        ctx.modes, ctx.samples, _, _, *tensors = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
         points, coefficients = ctx.saved_tensors
         cloud = Cloud(points, ctx.modes, ctx.samples)
-        by_points = _along(cotangent, cloud, coefficients) if ctx.needs_input_grad[3] else None
-        by_coefficients = cloud.analysis(cotangent) if ctx.needs_input_grad[4] else None
-        return None, None, None, by_points, by_coefficients
+        by_points = _along(cotangent, cloud, coefficients) if ctx.needs_input_grad[4] else None
+        by_coefficients = cloud.analysis(cotangent) if ctx.needs_input_grad[5] else None
+        return None, None, None, None, by_points, by_coefficients
 
 
 def _along(weights: Tensor, cloud: Cloud, coefficients: Tensor) -> Tensor:

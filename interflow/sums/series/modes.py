@@ -64,8 +64,12 @@ class Modes:
         return sum((component.square() for component in rest), first.square())
 
     def weighted(self, sizes: Tensor, order: int) -> Tensor:
-        """``|ωₖ|ᵐ`` times sizes in the shape of the modes, for the order m."""
-        return sizes * self.squared_frequencies(sizes.device).sqrt() if order else sizes
+        """``|ωₖ|ᵐ`` times sizes in the shape of the modes, or of those with ``k₁ ≥ 0``, for the order m."""
+        if order == 0:
+            return sizes
+        first, *rest = self.frequencies(sizes.device)
+        squared = sum((component.square() for component in rest), first[-len(sizes) :].square())
+        return squared.sqrt_().mul_(sizes)
 
     def angles(self, points: Tensor) -> Tensor:
         """``2π (x − origin)/L`` in float64, for points ``(batch, d, N)``."""

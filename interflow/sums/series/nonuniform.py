@@ -83,16 +83,16 @@ class _PlanSamples(Samples):
         apart = torch.stack([0.5 * (sums + mirrored), -0.5j * (sums - mirrored)], dim=2)
         return apart.flatten(1, 2)[:, : weights.shape[1]]
 
-    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None = None) -> Tensor:
+    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None = None, real: bool = False) -> Tensor:
         count = coefficients.shape[1]
         if count > 1:
-            coefficients = 0.5 * (coefficients + _mirrored(coefficients, self.modes))  # those of real functions
-            odd = coefficients[:, 1::2]
-            packed = coefficients[:, ::2].clone()
-            packed[:, : odd.shape[1]] += 1j * odd
-            coefficients = packed
-        pairs = zip(self.plans, coefficients, strict=True)
-        first, *others = (plan.synthesise(own, accuracy).flatten(0, 1) for plan, own in pairs)
+            if not real:
+                coefficients = 0.5 * (coefficients + _mirrored(coefficients, self.modes))
+            even, odd = coefficients[:, ::2], coefficients[:, 1::2]
+            pairs = torch.add(even[:, : odd.shape[1]], odd, alpha=1j)
+            coefficients = torch.cat([pairs, even[:, odd.shape[1] :]], dim=1) if count % 2 else pairs
+        clouds = zip(self.plans, coefficients, strict=True)
+        first, *others = (plan.synthesise(own, accuracy).flatten(0, 1) for plan, own in clouds)
         return (torch.stack([first, *others]) if others else first[None])[:, :count]
 
 

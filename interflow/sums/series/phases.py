@@ -53,7 +53,7 @@ class _PhaseSamples(Samples):
             total[b] += weighted @ others.mT
         return _exponential(total.view(batch, count, *self.modes.shape), self.modes)
 
-    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None = None) -> Tensor:
+    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None = None, real: bool = False) -> Tensor:
         batch, count = coefficients.shape[:2]
         first, rest = self._sides()
         matrices = _trigonometric(coefficients, self.modes).reshape(batch, count * first, rest)

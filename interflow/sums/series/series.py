@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from interflow.kernels import Kernel
 from interflow.sums.series.cloud import Cloud
 from interflow.sums.series.modes import Modes
-from interflow.sums.series.settings import coefficients
 from interflow.sums.series.transform import Accuracy, Transform
 
 
@@ -27,8 +25,10 @@ class Series:
     Example:
         >>> from interflow import GaussianKernel
         >>> from interflow.sums.series import Modes, Phases
+        >>> from interflow.sums.series.settings import coefficients
         >>> modes = Modes(lengths=(1.0,), widths=(9,), origin=(0.0,))
-        >>> series = Series.of(GaussianKernel(sigma=0.1), modes, Phases(), torch.device("cpu"))
+        >>> expansion = coefficients(GaussianKernel(sigma=0.1), modes, torch.device("cpu"))
+        >>> series = Series(expansion, modes, Phases(), errors=())
         >>> cloud = series.cloud(torch.zeros(1, 1, 1))
         >>> series.potential(cloud, series.spectrum(cloud, torch.ones(1, 1, 1))).round(decimals=6)
         tensor([[[1.]]], dtype=torch.float64)
@@ -38,13 +38,6 @@ class Series:
     modes: Modes
     transform: Transform
     errors: tuple[float, ...]
-
-    @classmethod
-    def of(
-        cls, kernel: Kernel, modes: Modes, transform: Transform, device: torch.device, errors: tuple[float, ...] = ()
-    ) -> Series:
-        """The series of a kernel, differentiable in its parameters."""
-        return cls(coefficients(kernel, modes, device), modes, transform, errors)
 
     def cloud(self, points: Tensor) -> Cloud:
         """Points, ``(batch, d, N)``, ready to be transformed."""
@@ -62,24 +55,29 @@ class Series:
             spectrum: ``cₖ ŵₖ``.
             mass: ``Σ|wⱼ|``, ``(batch,)``, to which errors are relative; None for sums that are as right as an analysis.
         """
-        return cloud.synthesis(spectrum, self._enough(spectrum, mass, (0,)))
+        return cloud.synthesis(spectrum, self._enough(spectrum, mass, (0,)), real=True)
 
     def gradient(self, cloud: Cloud, spectrum: Tensor, mass: Tensor | None = None) -> Tensor:
         """Its gradient, float64 ``(batch, n·d, N)``."""
-        return cloud.synthesis(self.modes.derivatives(spectrum), self._enough(spectrum, mass, (1,)))
+        return cloud.synthesis(self.modes.derivatives(spectrum), self._enough(spectrum, mass, (1,)), real=True)
 
     def potential_and_gradient(self, cloud: Cloud, spectrum: Tensor, mass: Tensor | None = None) -> Tensor:
         """Both for one measure, from one synthesis: float64 ``(batch, 1 + d, N)``."""
         both = torch.cat([spectrum, self.modes.derivatives(spectrum)], dim=1)
-        return cloud.synthesis(both, self._enough(spectrum, mass, (0, 1)))
+        return cloud.synthesis(both, self._enough(spectrum, mass, (0, 1)), real=True)
 
     @torch.no_grad()
     def _enough(self, spectrum: Tensor, mass: Tensor | None, orders: tuple[int, ...]) -> Accuracy | None:
         """How right the exponentials must be for what this spectrum is."""
         if mass is None or max(orders) >= len(self.errors) or spectrum.numel() == 0:
             return None
-        sizes = spectrum.abs().amax(1) / mass.view(-1, *[1] * self.modes.dimension)
+        width = self.modes.widths[0]
+        sizes = spectrum.narrow(2, width, width + 1).abs().amax(1) / mass.view(-1, *[1] * self.modes.dimension)
         largest = sizes.nan_to_num(nan=0.0).amax(0)  # without mass there is no spectrum
-        found = [Accuracy.of(self.errors[order], self.modes.weighted(largest, order)) for order in orders]
+        largest[0] *= 0.5
+        weights = [self.modes.weighted(largest, order) for order in orders]
+        found = [
+            Accuracy.of(0.5 * self.errors[order], own, folded=True) for order, own in zip(orders, weights, strict=True)
+        ]
         least = Accuracy(min(one.precision for one in found), max(one.edge for one in found))
         return least.less(self.modes.rounding)

@@ -23,12 +23,18 @@ class Accuracy:
     edge: float
 
     @classmethod
-    def of(cls, error: float, weights: Tensor) -> Accuracy:
-        """What keeps ``Σₖ gₖ ηₖ`` under an error, for weights in the shape of the modes."""
+    def of(cls, error: float, weights: Tensor, folded: bool = False) -> Accuracy:
+        """What keeps ``Σₖ gₖ ηₖ`` under an error.
+
+        Args:
+            error: of the sum.
+            weights: g, in the shape of the modes.
+            folded: whether they are even and only those of ``k₁ ≥ 0`` are there, twice each but for ``k₁ = 0``.
+        """
         total = weights.sum().item()
         if not total > 0.0:
             return cls(1.0, 0.0)
-        inner = sum(_inner_half(weights, axis).sum().item() for axis in range(weights.ndim))
+        inner = sum(_inner_half(weights, axis, folded).sum().item() for axis in range(weights.ndim))
         return cls(min(error / total, 1.0), max(weights.ndim - inner / total, 0.0))
 
     def less(self, rounding: float) -> Accuracy:
@@ -36,7 +42,9 @@ class Accuracy:
         return Accuracy(max(self.precision - rounding, 0.0), self.edge)
 
 
-def _inner_half(weights: Tensor, axis: int) -> Tensor:
+def _inner_half(weights: Tensor, axis: int, folded: bool) -> Tensor:
+    if folded and axis == 0:
+        return weights[: (weights.shape[0] - 1) // 2 + 1]
     width = weights.shape[axis] // 2
     half = width // 2
     return weights.narrow(axis, width - half, 2 * half + 1)
@@ -50,12 +58,13 @@ class Samples(ABC):
         """``ŵₖ = Σⱼ wⱼ exp(−i ωₖ·xⱼ)``: from ``(batch, n, N)``, float64, to complex ``(batch, n, *modes)``."""
 
     @abstractmethod
-    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None = None) -> Tensor:
+    def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None = None, real: bool = False) -> Tensor:
         """``uⱼ = Re Σₖ gₖ exp(i ωₖ·xⱼ)``: from complex ``(batch, n, *modes)`` to ``(batch, n, N)``, float64.
 
         Args:
             coefficients: g.
             accuracy: what is enough this time; None for the adjoint of `analyse`, as right as that.
+            real: whether the sums are known to be real, ``g₋ₖ = gₖ*``.
         """
 
 
