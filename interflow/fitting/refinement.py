@@ -1,4 +1,4 @@
-"""Coarse fits first: few points find their places at little cost, and each is then split into four.
+"""Coarse fits first: few points find their places at little cost, and three times as many then join between them.
 
 What is left for all points is the arrangement among neighbours, which takes few steps; sums over pairs of a quarter of
 the points and of the target cost a sixteenth.
@@ -17,11 +17,14 @@ from interflow.discrepancies import Discrepancy
 from interflow.energies import DiscrepancyEnergy
 from interflow.fitting.starts import systematic
 
-SPLIT = 4
-SHIFT = 0.3
-"""How far apart points are split, as a part of the distance to the nearest neighbour."""
+GROWTH = 4
+NEIGHBOURS = 12
+"""Nearest neighbours between which points may join: on a hexagonal grid six would do."""
 
-FINE = 0.25
+SHIFT = 0.3
+"""How far points are set apart where there are too few places, as a part of the distance between neighbours."""
+
+FINE = 0.15
 """The part of the steps that each number of points after the first gets."""
 
 MOST = 3
@@ -58,7 +61,9 @@ def stages(
     first = 1.0 - FINE * refinements
     parts = [first * (number + 1) / len(rungs) for number in range(len(rungs))]
     parts += [first + FINE * (number + 1) for number in range(refinements)]
-    factors = [SPLIT**refinements] * len(rungs) + [SPLIT ** (refinements - 1 - number) for number in range(refinements)]
+    factors = [GROWTH**refinements] * len(rungs) + [
+        GROWTH ** (refinements - 1 - number) for number in range(refinements)
+    ]
     energies = [*rungs, *[rungs[-1]] * refinements]
     return [
         Stage(
@@ -81,23 +86,48 @@ def thinned(
 
 
 def resized(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """As many points as are wanted: evenly spread ones of those that are there, or each of them split.
+    """As many points as are wanted: evenly spread ones of those that are there, or all of them and more between them.
+
+    New points lie in the middle between neighbours that are close in comparison with what is usual around them, so that
+    an even cloud becomes a finer even cloud of the same density: four times as many on a surface take all edges of the
+    hexagons.
+
+    Args:
+        points: ``(N, d)``.
+        count: how many are wanted.
+        generator: of the shifts of points that are repeated, where neighbours are too few.
 
     Example:
         >>> resized(torch.arange(6.0)[:, None], 3, torch.Generator()).flatten()
         tensor([0., 2., 4.])
+        >>> resized(torch.arange(3.0)[:, None], 5, torch.Generator()).flatten()
+        tensor([0.0000, 1.0000, 2.0000, 0.5000, 1.5000])
     """
-    chosen = torch.arange(count, device=points.device) * len(points) // count
     if count <= len(points):
-        return points[chosen]
-    noise = torch.randn(count, points.shape[1], generator=generator, dtype=points.dtype, device=generator.device)
-    return points[chosen] + SHIFT * _nearest(points)[chosen, None] * noise.to(points.device)
+        return points[torch.arange(count, device=points.device) * len(points) // count]
+    more = count - len(points)
+    edges, usual = _edges(points)
+    middles = 0.5 * (points[edges[:more, 0]] + points[edges[:more, 1]])
+    repeated = torch.arange(more - len(middles), device=points.device) % len(points)
+    noise = torch.randn(
+        len(repeated), points.shape[1], generator=generator, dtype=points.dtype, device=generator.device
+    )
+    shifted = points[repeated] + SHIFT * usual[repeated, None] * noise.to(points.device)
+    return torch.cat([points, middles, shifted])
 
 
-def _nearest(points: Tensor) -> Tensor:
-    """Distances to nearest neighbours, ``(N,)``."""
+def _edges(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of neighbours, ``(E, 2)``, with the least ``|xᵢ − xⱼ|²/hᵢhⱼ`` first, and the mean distances h, ``(N,)``."""
     from scipy.spatial import KDTree
 
     places = points.detach().cpu().double().numpy()
-    distances = KDTree(places).query(places, k=min(2, len(places)))[0].reshape(len(places), -1)[:, -1]
-    return torch.as_tensor(distances).to(points)
+    distances, neighbours = KDTree(places).query(places, k=min(NEIGHBOURS + 1, len(places)))
+    nearest = torch.as_tensor(neighbours).reshape(len(places), -1)
+    usual = torch.as_tensor(distances).reshape(len(places), -1)[:, 1:].sum(1) / max(nearest.shape[1] - 1, 1)
+    own = torch.arange(len(places))[:, None].expand_as(nearest)
+    pairs = torch.stack([torch.minimum(own, nearest), torch.maximum(own, nearest)], dim=-1).flatten(0, 1)
+    pairs = pairs[pairs[:, 0] < pairs[:, 1]].unique(dim=0)
+    first, second = pairs.T
+    lengths = (points[first] - points[second]).double().square().sum(1).cpu()
+    order = (lengths / (usual[first] * usual[second]).clamp(min=1e-300)).argsort(stable=True)
+    return pairs[order].to(points.device), usual.to(points)

@@ -18,15 +18,29 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_each_point_is_split_into_four_near_itself():
-    points = normal(50, 3)
-    split = resized(points, 200, generator())
-    distances = torch.cdist(points, points).fill_diagonal_(torch.inf).amin(1)
-    assert len(torch.unique(split, dim=0)) == 200
-    assert ((split.view(50, 4, 3) - points[:, None]).norm(dim=2) < 0.3 * 5 * distances[:, None]).all()
+def nearest(points):
+    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.fill_diagonal_(torch.inf).amin(1)
 
 
-def test_a_single_point_is_split_in_place():
+def test_a_hexagonal_grid_becomes_one_of_half_the_spacing():
+    across, along = torch.meshgrid(torch.arange(20.0), torch.arange(20.0), indexing="ij")
+    points = torch.stack([across + 0.5 * along, 0.75**0.5 * along], dim=-1).flatten(0, 1)
+    finer = resized(points, 3 * 400, generator())  # edges at the rim are fewer than three a point
+    assert torch.equal(finer[:400], points)
+    torch.testing.assert_close(nearest(finer), torch.full((1200,), 0.5))
+
+
+def test_new_points_are_where_points_are():
+    points = torch.cat([0.1 * normal(300, 2), normal(100, 2, seed=1) + 20.0])
+    finer = resized(points, 1600, generator())
+    assert len(torch.unique(finer, dim=0)) == 1600
+    assert torch.cdist(finer, points).amin(1).max() < 2.0  # none between the two clusters
+    assert 0.65 < float((finer[:, 0] < 10.0).float().mean()) < 0.85  # three quarters of the mass
+
+
+def test_points_with_too_few_neighbours_are_set_apart_and_a_single_one_is_repeated():
+    assert len(torch.unique(resized(normal(3, 2), 12, generator()), dim=0)) == 12
     assert torch.equal(resized(torch.ones(1, 2), 3, generator()), torch.ones(3, 2))
 
 
@@ -44,14 +58,14 @@ def test_stages_end_with_all_points_the_whole_target_and_the_last_step():
     target = normal(100, 2)
     found = stages([DENSE, DENSE], target, None, count=33, refinements=2, steps=80, generator=generator())
     assert [stage.count for stage in found] == [3, 3, 9, 33]
-    assert [stage.until for stage in found] == [20, 40, 60, 80]
+    assert [stage.until for stage in found] == [28, 56, 68, 80]
     assert [len(stage.energy.target) for stage in found] == [7, 7, 25, 100]
     assert found[-1].energy.target is target
 
 
 def test_a_refined_fit_is_about_as_good_as_a_plain_one():
     y = normal(800, 3)
-    plain, refined = (fl.fit(80, y, DENSE, start="box", steps=80, refinements=count) for count in (0, 2))
+    plain, refined = (fl.fit(80, y, DENSE, start="box", steps=160, refinements=count) for count in (0, 2))
     assert refined.positions.shape == (80, 3)
     assert refined.history[-1].loss < 1.5 * plain.history[-1].loss < 0.05 * plain.history[0].loss
     assert refined.stats["refinements"] == 2
