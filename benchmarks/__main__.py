@@ -35,7 +35,7 @@ QUESTIONS = (
 )
 DEFAULT = ("field", "energy_distance")
 HOW = (
-    "Times are medians of six, or of two where a call takes over 20 s; compile seconds are those of the first call; "
+    "Times are medians of six, or of two where a call takes over 5 s; compile seconds are those of the first call; "
     "peak MB is memory above what was in use before the call."
 )
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"

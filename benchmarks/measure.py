@@ -2,7 +2,7 @@
 
 Every entry is called once to warm up, then the entries take turns, so that a slow minute of the machine meets them
 all. A sample is as many calls as fill 20 ms; the time is the median of six samples, or of two where a call takes more
-than 20 s. Compile seconds are the first call less that median. Peak memory is read around the first sample: the
+than 5 s. Compile seconds are the first call less that median. Peak memory is read around the first sample: the
 highest resident memory above what was resident before it, once freed memory has gone back to the system; on a GPU,
 the highest allocated memory above what was allocated before.
 """
@@ -28,7 +28,7 @@ ResultT = TypeVar("ResultT")
 
 SAMPLES = 6
 SAMPLES_OF_SLOW_CALLS = 2
-SLOW = 20.0
+SLOW = 5.0
 SHORTEST_SAMPLE = 0.02
 
 

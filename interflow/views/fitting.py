@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
+
+from interflow.views.picture import Picture, joined, quiet
 
 Array = NDArray[np.floating[Any]]
 
@@ -16,7 +17,6 @@ POINTS = 50_000
 """Points drawn of each cloud; of a larger one, evenly spread ones."""
 _INK = 4.0e4  # what the markers of a panel cover together, in square points at the size of an inch
 _PANEL = 3.9  # width of a panel, in inches
-_GREY = "0.35"
 
 
 def fit_report(
@@ -29,7 +29,7 @@ def fit_report(
     reference: float | None = None,
     title: str = "",
     image: bool = False,
-) -> Figure:
+) -> Picture:
     """The figure. Of more than two axes the first two are drawn, and the figure says so.
 
     Args:
@@ -54,7 +54,9 @@ def fit_report(
     margin = 0.04 * float((upper - lower).max() or 1.0)
     lower, upper = lower - margin, upper + margin
     aspect = float(np.clip((upper - lower)[1] / (upper - lower)[0], 0.25, 2.5))
-    figure = Figure(figsize=(13.5, 4.2 * aspect + 3.6), dpi=150, layout="constrained")
+    dimension = np.asarray(target).shape[1]
+    note = f"the first two of {dimension} axes" if dimension > 2 else ""
+    figure = Picture(13.5, 4.2 * aspect + 3.6, joined(title, note))
     grid = figure.add_gridspec(2, 6, height_ratios=(4.2 * aspect + 0.4, 2.6))
     for index, (cloud, name) in enumerate(zip(clouds, ("target", "start", "result"), strict=True)):
         panel = figure.add_subplot(grid[0, 2 * index : 2 * index + 2])
@@ -73,9 +75,6 @@ def fit_report(
     if reference is not None:
         held.axhline(reference, color="0.5", linestyle="--", linewidth=1.0, label="independent sample, as many points")
         held.legend(fontsize=8, frameon=False)
-    dimension = np.asarray(target).shape[1]
-    note = f"the first two of {dimension} axes" if dimension > 2 else ""
-    figure.suptitle("  ·  ".join(filter(None, (title, note))), fontsize=10)
     return figure
 
 
@@ -89,7 +88,7 @@ def _draw(panel: Axes, points: Array, size: float) -> None:
     chosen = slice(None) if len(points) <= POINTS else np.linspace(0, len(points) - 1, POINTS).astype(int)
     drawn = points[chosen]
     panel.scatter(drawn[:, 0], drawn[:, 1], s=size, color="black", linewidths=0, rasterized=True)
-    _frame(panel)
+    quiet(panel, open=False)
 
 
 def _shade(panel: Axes, pixels: Array, weights: Array | None) -> None:
@@ -101,12 +100,7 @@ def _shade(panel: Axes, pixels: Array, weights: Array | None) -> None:
     left, right = columns[0][0] - half[0], columns[0][-1] + half[0]
     top, bottom = rows[0][0] - half[1], rows[0][-1] + half[1]
     panel.imshow(shades, cmap="Greys", extent=(left, right, bottom, top), interpolation="antialiased")
-    _frame(panel)
-
-
-def _frame(panel: Axes) -> None:
-    panel.tick_params(labelsize=7, colors=_GREY)
-    panel.spines[:].set_color("0.75")
+    quiet(panel, open=False)
 
 
 def _marker(count: int, weights: Array | None, extent: Array) -> float:
@@ -124,6 +118,4 @@ def _curve(panel: Axes, seconds: Array, values: Array, name: str) -> None:
         panel.set_yscale("log")
     panel.set(xlabel="seconds", ylabel=name)
     panel.set_xlim(left=0.0)
-    panel.tick_params(which="both", labelsize=8, colors=_GREY)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.spines[["bottom", "left"]].set_color("0.75")
+    quiet(panel)
