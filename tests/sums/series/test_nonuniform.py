@@ -95,3 +95,23 @@ def test_a_synthesis_that_may_be_less_right_is_as_right_as_that(dimension):
         found.append((loose - exact).abs().max().item())
         assert found[-1] <= error
     assert (max(found) > 0.0) == (dimension > 1)  # on a line the points would be sorted again for little
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_even_weights_may_be_folded(dimension):
+    full = torch.rand([2 * width + 1 for width in (8, 5, 4)[:dimension]], dtype=torch.float64)
+    full = full + full.flip(list(range(dimension)))
+    folded = full[8:].clone()
+    folded[0] *= 0.5
+    (one, other) = Accuracy.of(0.3, full), Accuracy.of(0.15, folded, folded=True)
+    assert (one.precision, one.edge) == pytest.approx((other.precision, other.edge))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_sums_that_are_known_to_be_real_are_the_same(count):
+    modes = modes_of(2, 5)
+    points = torch.rand(1, 2, 100, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    samples = NonuniformFFT.to(1e-11).at(points, modes)
+    weights = torch.randn(1, count, 100, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    spectra = samples.analyse(weights)
+    torch.testing.assert_close(samples.synthesise(spectra, real=True), samples.synthesise(spectra))

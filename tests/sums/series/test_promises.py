@@ -225,3 +225,14 @@ def test_a_device_without_float64_is_refused(device, reason):
     ).question(1)
     obstacle = Fourier().obstacle(replace(question, device=device))
     assert (obstacle is None) if reason is None else (reason in obstacle)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_kernel_that_changes_is_summed_anew(backend):
+    x, y, weights = clouds(2, torch.float64)
+    torus, kernel = PeriodicBoundary(1.0, images="all"), GaussianKernel(0.1)
+    for sigma in (0.1, 0.2, 0.1):
+        kernel.sigma = sigma
+        expected = sums.field(kernel, x, y, weights, boundary=torus, backend="dense")
+        result = sums.field(kernel, x, y, weights, boundary=torus, backend=BACKENDS[backend], tolerance=1e-6)
+        assert share(result, expected, kernel, 1, weights, 2, 1e-6) <= 1.0
