@@ -18,7 +18,7 @@ from benchmarks.tables import MEASURED, Table, count, error, measured, name
 
 SIZES = (100_000, 1_000_000)
 PLANE = 100_000
-DIRECTIONS = (40, 96)
+DIRECTIONS = (12, 40, 96)
 APART = 0.1
 
 
