@@ -44,7 +44,7 @@ class Dense(LoopBackend):
             return predicted_seconds(vectors, request)
         operations, _ = operations_per_pair(request.formula)
         tiles = request.batch * -(-request.rows // self.tile) * -(-request.columns // self.tile)
-        return 5e-5 + operations * (tiles * 4e-6 + request.pairs * 5e-11)
+        return 3e-4 + operations * (tiles * 4e-6 + request.pairs * 8e-11)
 
     def evaluate(self, inputs: Inputs) -> Tensor:
         return on_smaller_tiles(lambda tile: replace(self, tile=tile)._on_tiles(inputs), self.tile)

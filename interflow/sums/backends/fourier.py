@@ -45,7 +45,7 @@ class Fourier(SeriesBackend):
         modes = settings.modes
         rate = threads() if question.device == "cpu" else 1000
         first, rest = modes.shape[0], modes.count // modes.shape[0]
-        phases = 2e-8 * modes.dimension + 6e-10 * (sum(modes.shape) + 2 * rest)
-        analysis = question.columns * (phases + 1e-9 * first + 6e-11 * modes.count)
-        synthesis = question.rows * (phases + count * (1e-9 * first + 6e-11 * modes.count))
-        return 8e-4 + 1e-7 * modes.count + (analysis + synthesis) / rate
+        phases = 4e-8 * modes.dimension + 1.2e-9 * (sum(modes.shape) + 2 * rest)
+        analysis = question.columns * (phases + 2e-9 * first + 1.2e-10 * modes.count)
+        synthesis = question.rows * (phases + count * (2e-9 * first + 1.2e-10 * modes.count))
+        return 1.6e-3 + 1e-7 * modes.count + (analysis + synthesis) / rate

@@ -53,7 +53,7 @@ class Keops(LoopBackend):
 
     def cost(self, request: Request) -> float:
         _, weight = operations_per_pair(request.formula)
-        rate = 4e9 * torch.get_num_threads() if request.device == "cpu" else 1e13
+        rate = 6e8 * torch.get_num_threads() if request.device == "cpu" else 1e13
         return 1e-3 + request.pairs * weight / rate
 
     def run(self, job: Job) -> Tensor:
