@@ -20,7 +20,7 @@ from interflow.config.fit_config import FitConfig
 from interflow.errors import ArgumentError, PointFileError
 from interflow.fitting import Fit, fit
 from interflow.fitting.judging import Split, figures, split
-from interflow.fitting.quality import MOST_POINTS, sliced_w2
+from interflow.fitting.quality import sliced_w2
 from interflow.fitting.stops import Record
 from interflow.storage.points import PointCloud, read_points, write_points
 from interflow.storage.points.cloud import Array
@@ -94,14 +94,10 @@ class FitJob:
             f"{summary['steps']} steps in {summary['seconds']:.3g} s; {summary['stopped']}",
             f"loss {summary['losses'][0]:.4g} → {summary['loss']:.4g}",
         ]
-        held_out = summary["held_out"]["points"]
-        for name, words, points in (
-            ("sliced_w2", "sliced W₂", held_out),
-            ("exact_w2", "W₂", min(held_out, MOST_POINTS)),
-        ):
+        for name, words, points in (("sliced_w2", "sliced W₂", "points"), ("exact_w2", "W₂", "points_of_exact_w2")):
             if result[name] is not None:
                 lines.append(
-                    f"{words} to {points:,} held-out points: {result[name]:.4g}, "
+                    f"{words} to {summary['held_out'][points]:,} held-out points: {result[name]:.4g}, "
                     f"and {sample[name]:.4g} for an independent sample of as many"
                 )
         return lines
@@ -110,6 +106,7 @@ class FitJob:
         parts: Split = self.split
         judged = {
             "points": len(parts.held_out),
+            "points_of_exact_w2": len(parts.few_held_out),
             "fitted": figures(fitted.positions, fitted.weights, parts),
             "independent_sample": figures(parts.sample, None, parts),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import torch
@@ -34,6 +35,14 @@ class Split:
     held_out_weights: Tensor | None
     sample: Tensor
     index: Tensor
+
+    @cached_property
+    def few_held_out(self) -> Tensor:
+        """Held-out points of equal weights, as many as W₂ is computed for."""
+        if self.held_out_weights is None:
+            return self.held_out[:MOST_POINTS]
+        count = min(MOST_POINTS, len(self.held_out))
+        return self.held_out[systematic(count, self.held_out_weights, torch.Generator().manual_seed(0))]
 
 
 def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed: int) -> Split:
@@ -69,16 +78,8 @@ def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed:
 def figures(points: Tensor, weights: Tensor | None, parts: Split) -> dict[str, float | None]:
     """The distances of a weighted cloud to the held-out part: sliced W₂, and W₂ where both are small enough for it."""
     sliced = sliced_w2(points, parts.held_out, weights, parts.held_out_weights)
-    exact = exact_w2(points, _few(parts), weights) if len(points) <= MOST_POINTS else None
+    exact = exact_w2(points, parts.few_held_out, weights) if len(points) <= MOST_POINTS else None
     return {"sliced_w2": sliced, "exact_w2": exact}
-
-
-def _few(parts: Split) -> Tensor:
-    """Held-out points of equal weights, as many as W₂ is computed for."""
-    if parts.held_out_weights is None:
-        return parts.held_out[:MOST_POINTS]
-    count = min(MOST_POINTS, len(parts.held_out))
-    return parts.held_out[systematic(count, parts.held_out_weights, torch.Generator().manual_seed(0))]
 
 
 def _any(count: int, size: int, generator: torch.Generator) -> Tensor:

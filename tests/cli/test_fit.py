@@ -44,8 +44,7 @@ def test_the_folder_holds_the_points_in_the_format_of_the_target(interflow, tmp_
 
 
 def test_it_says_to_how_many_points_each_distance_is(interflow, tmp_path, monkeypatch):
-    for module in ("fitting.quality", "fitting.judging", "cli.fit_job"):
-        monkeypatch.setattr(f"interflow.{module}.MOST_POINTS", 20)
+    monkeypatch.setattr("interflow.fitting.judging.MOST_POINTS", 20)
     write_points(tmp_path / "scan.csv", samples(200))
     done = interflow("fit", "scan.csv", "--points", "10", "--out", "here", *SMALL)
     assert "sliced W₂ to 40 held-out points" in done.output

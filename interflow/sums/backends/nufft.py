@@ -53,5 +53,5 @@ class Nufft(SeriesBackend):
         total = 0.0
         for points in (question.columns, *synthesis):
             work = Work(math.ceil(points / threads()) if on_cpu else points, settings.modes)
-            total += work.seconds(finest(work, settings.accuracy)) / (0.5 if on_cpu else 300.0)
+            total += work.seconds(finest(work, settings.accuracy)) / (1.0 if on_cpu else 600.0)
         return 1.8e-3 + total

@@ -234,6 +234,7 @@ class _Expansion:
 
 
 @lru_cache(maxsize=2)
+@torch.inference_mode(False)  # a tensor of that mode could not serve a sum that wants gradients
 def _kept_coefficients(expansion: _Expansion) -> Tensor:
     return coefficients(expansion.kernel, expansion.modes, expansion.device)
 

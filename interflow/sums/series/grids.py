@@ -101,13 +101,13 @@ class Work:
     @property
     def sorting(self) -> float:
         """The time that a plan takes to sort them, once for all of its transforms."""
-        return 3e-8 * self.points
+        return 6e-8 * self.points
 
     def seconds(self, grid: Grid) -> float:
         """The time of one transform."""
-        a_point = 2e-8 + 2.5e-9 * grid.width + 5.5e-10 * float(grid.width) ** self.modes.dimension
+        a_point = 4e-8 + 5e-9 * grid.width + 1.1e-9 * float(grid.width) ** self.modes.dimension
         cells = math.prod(max(grid.upsampling * count, 2.0 * grid.width) for count in self.modes.shape)
-        return self.points * a_point + cells * 3e-8
+        return self.points * a_point + cells * 6e-8
 
 
 @lru_cache(maxsize=256)

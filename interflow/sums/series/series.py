@@ -75,9 +75,8 @@ class Series:
         sizes = spectrum.narrow(2, width, width + 1).abs().amax(1) / mass.view(-1, *[1] * self.modes.dimension)
         largest = sizes.nan_to_num(nan=0.0).amax(0)  # without mass there is no spectrum
         largest[0] *= 0.5
-        weights = [self.modes.weighted(largest, order) for order in orders]
         found = [
-            Accuracy.of(0.5 * self.errors[order], own, folded=True) for order, own in zip(orders, weights, strict=True)
+            Accuracy.of(0.5 * self.errors[order], self.modes.weighted(largest, order), folded=True) for order in orders
         ]
         least = Accuracy(min(one.precision for one in found), max(one.edge for one in found))
         return least.less(self.modes.rounding)

@@ -236,3 +236,14 @@ def test_a_kernel_that_changes_is_summed_anew(backend):
         expected = sums.field(kernel, x, y, weights, boundary=torus, backend="dense")
         result = sums.field(kernel, x, y, weights, boundary=torus, backend=BACKENDS[backend], tolerance=1e-6)
         assert share(result, expected, kernel, 1, weights, 2, 1e-6) <= 1.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_sum_in_inference_mode_leaves_the_next_ones_their_gradients(backend):
+    x, y, weights = clouds(2, torch.float64)
+    options = {"boundary": PeriodicBoundary(1.0, images="all"), "backend": BACKENDS[backend], "tolerance": 1e-4}
+    kernel = GaussianKernel(0.1234)  # of which nothing is kept yet
+    with torch.inference_mode():
+        sums.field(kernel, x, y, weights, **options)
+    sums.field(kernel, x, y, weights.requires_grad_(), **options).sum().backward()
+    assert weights.grad.isfinite().all()
