@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import TextIO
 
 QUESTIONS = (
     "field",
@@ -73,23 +74,26 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(questions: Sequence[str], sizes: Sequence[int] | None, device_name: str) -> str:
-    """Print each table as soon as it is there; libraries that print meanwhile do so to the standard error."""
+    """Print each row as soon as it is there; libraries that print meanwhile do so to the standard error."""
+    printed: list[str] = []
+
+    def show(line: str, out: TextIO = sys.stdout) -> None:
+        print(line, file=out, flush=True)
+        printed.append(line)
+
     with redirect_stdout(sys.stderr):
         import pykeops
         import torch
 
         pykeops.set_verbose(False)
-    device = torch.device(device_name)
-    sections = [_machine(device)]
-    print(sections[0], flush=True)
-    for question in questions:
-        module = import_module(f"benchmarks.{question}")
-        print(question, file=sys.stderr, flush=True)
-        with redirect_stdout(sys.stderr):
-            section = module.table(sizes or module.SIZES, device).markdown()
-        print(section, flush=True)
-        sections.append(section)
-    return "\n".join(sections)
+        device = torch.device(device_name)
+        show(_machine(device))
+        for question in questions:
+            module = import_module(f"benchmarks.{question}")
+            print(question, file=sys.stderr, flush=True)
+            for line in module.table(sizes or module.SIZES, device).lines():
+                show(line)
+    return "\n".join(printed)
 
 
 def _machine(device: object) -> str:

@@ -62,7 +62,7 @@ BACKENDS = ("dense", "compiled", "keops", "fourier", "nufft", "sorted")
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """One row a size, one column a backend."""
-    rows = [_row(size, device) for size in sizes]
+    rows = (_row(size, device) for size in sizes)
     note = (
         f"Potential and field, float32, tolerance {TOLERANCE:g} for `fourier` and `nufft`: a Gaussian kernel of σ = "
         f"{SIGMA:g} on the unit torus, d = 2; for `sorted` the distance, d = 1. A cell is the seconds measured, then "

@@ -29,20 +29,24 @@ def table_of(
     ways: Callable[[Tensor], Iterator[Entry[Tensor]]], sizes: Sequence[int], device: torch.device, title: str
 ) -> Table:
     """The same for any ways to compute that field; the first is what the others are compared with."""
-    rows = []
-    for size in sizes:
-        x = torch.rand(size, 2, generator=torch.Generator().manual_seed(size)).to(device)
-        measurements = compare(ways(x), device)
-        weights = x.new_full((size,), 1 / size)
-        reference = references.gaussian_field(x[:CHECKED_ROWS], x, weights, SIGMA)
-        rows += [_row(measurement, measurements[0], reference, size, device) for measurement in measurements]
     note = (
         "`error` is relative to float64 in the 2-norm"
         + (f", over the first {count(CHECKED_ROWS)} of the random points." if max(sizes) > CHECKED_ROWS else ".")
         + " `times as fast` compares with plain PyTorch."
     )
     headers = ("N", "how", "error", *MEASURED, *(("pairs/s", "% of bound") if device.type == "cuda" else ()))
-    return Table(title, note, headers, rows)
+    return Table(title, note, headers, _rows(ways, sizes, device))
+
+
+def _rows(
+    ways: Callable[[Tensor], Iterator[Entry[Tensor]]], sizes: Sequence[int], device: torch.device
+) -> Iterator[list[str]]:
+    for size in sizes:
+        x = torch.rand(size, 2, generator=torch.Generator().manual_seed(size)).to(device)
+        measurements = compare(ways(x), device)
+        weights = x.new_full((size,), 1 / size)
+        reference = references.gaussian_field(x[:CHECKED_ROWS], x, weights, SIGMA)
+        yield from (_row(measurement, measurements[0], reference, size, device) for measurement in measurements)
 
 
 def entries(x: Tensor) -> Iterator[Entry[Tensor]]:

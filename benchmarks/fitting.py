@@ -83,7 +83,7 @@ def mixture(points: int, generator: torch.Generator) -> Tensor:
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """One row for each size and each way."""
-    rows = [row for size in sizes for row in _rows(size, device)]
+    rows = (row for size in sizes for row in _rows(size, device))
     note = (
         f"Of {count(DRAWS)} draws the first 1, the first 3, or all; rows of as many compare. Ratios of root mean "
         f"squares over them; the floor is the distance of the {TARGETS} targets a point to the held-out samples."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +28,20 @@ HEADERS = ("fit", "seconds", "peak MB", "figure", "value", "of an independent sa
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """One row for each fit; the numbers of points are the photograph's."""
-    rows = [row for size in sizes for row in (_photograph(size), _plane(5 * size), _surface(5 * size // 2))]
     note = (
         f"Photographs of 640 × 427 are compared after a Gaussian blur of {BLUR:g} pixels, by their mean absolute "
         f"difference; clouds in the plane by the energy distance over {2 * DIRECTIONS} directions, which is not what "
         "was descended; surfaces by the variation of the distances to nearest neighbours. The last columns are that "
         "figure of the fit, of as many independent samples, and their ratio."
     )
-    return Table("Large fits", note, HEADERS, rows)
+    return Table("Large fits", note, HEADERS, _rows(sizes))
+
+
+def _rows(sizes: Sequence[int]) -> Iterator[list[str]]:
+    for size in sizes:
+        yield _photograph(size)
+        yield _plane(5 * size)
+        yield _surface(5 * size // 2)
 
 
 def _photograph(points: int) -> list[str]:

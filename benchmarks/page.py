@@ -95,16 +95,21 @@ REST = """() => {
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """A row for each number of particles, in the plane and in space."""
-    from playwright.sync_api import sync_playwright
-
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         raise SystemExit("page: no Chromium is installed")
+    return Table("The page of a run in a browser", NOTE, HEADERS, _rows(sizes, program))
+
+
+def _rows(sizes: Sequence[int], program: str) -> Iterator[list[str]]:
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as session, tempfile.TemporaryDirectory() as folder:
         browser = session.chromium.launch(executable_path=program, args=list(OPTIONS))
-        rows = [_row(browser, Path(folder), size, axes) for size in sizes for axes in (2, 3)]
+        for size in sizes:
+            for axes in (2, 3):
+                yield _row(browser, Path(folder), size, axes)
         browser.close()
-    return Table("The page of a run in a browser", NOTE, HEADERS, rows)
 
 
 def _row(browser: Any, folder: Path, size: int, axes: int) -> list[str]:

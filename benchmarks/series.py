@@ -43,7 +43,7 @@ CASES = tuple(
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """One row for each size and cloud."""
-    rows = [_row(case, size, device) for size in sizes for case in CASES]
+    rows = (_row(case, size, device) for size in sizes for case in CASES)
     note = (
         f"`auto` within a tolerance of {TOLERANCE:g}, float32 positions, unit torus, all images; `error` is relative "
         f"to float64 in the 2-norm, at {CHECKED_ROWS} points. The bare pair is one transform of type 1 and one of type "

@@ -24,12 +24,6 @@ APART = 0.1
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """For each size a line, and for those up to `PLANE` two planes."""
-    rows = []
-    for size in sizes:
-        rows += _rows("line", 1, 0.0, size, device)
-        if size <= PLANE:
-            rows += _rows("plane, alike", 2, 0.0, size, device)
-            rows += _rows("plane, apart", 2, APART, size, device)
     note = (
         f"N = M, uniform clouds; those apart are shifted by {APART} along each axis, and the field of those alike is "
         "what sampling leaves of it. `error` is that of the gradient, relative to float64 in the 2-norm, over the "
@@ -38,10 +32,19 @@ def table(sizes: Sequence[int], device: torch.device) -> Table:
         "the plane with the exact sums of `compiled`."
     )
     headers = ("clouds", "N", "how", "error", "error of the value", *MEASURED)
-    return Table("Energy distance over sorted points, value and gradient, float32", note, headers, rows)
+    title = "Energy distance over sorted points, value and gradient, float32"
+    return Table(title, note, headers, _rows(sizes, device))
 
 
-def _rows(space: str, dimension: int, shift: float, size: int, device: torch.device) -> list[list[str]]:
+def _rows(sizes: Sequence[int], device: torch.device) -> Iterator[list[str]]:
+    for size in sizes:
+        yield from _rows_of("line", 1, 0.0, size, device)
+        if size <= PLANE:
+            yield from _rows_of("plane, alike", 2, 0.0, size, device)
+            yield from _rows_of("plane, apart", 2, APART, size, device)
+
+
+def _rows_of(space: str, dimension: int, shift: float, size: int, device: torch.device) -> Iterator[list[str]]:
     generator = torch.Generator().manual_seed(size)
     x = torch.rand(size, dimension, generator=generator).to(device)
     y = (torch.rand(size, dimension, generator=generator) + shift).to(device)
@@ -49,11 +52,9 @@ def _rows(space: str, dimension: int, shift: float, size: int, device: torch.dev
     measurements = compare(_entries_of_line(x, y) if on_a_line else _entries_of_plane(x, y), device)
     gradient = references.energy_distance_gradient(x[:CHECKED_ROWS], x, y)
     value = _by_scipy(x, y) if on_a_line else _exact(x, y)
-    rows = []
     for measurement in measurements:
         errors = _errors(measurement, value, gradient)
-        rows.append([space, count(size), name(measurement), *errors, *measured(measurement, measurements[0])])
-    return rows
+        yield [space, count(size), name(measurement), *errors, *measured(measurement, measurements[0])]
 
 
 def _entries_of_line(x: Tensor, y: Tensor) -> Iterator[Entry[ValueAndGradient | None]]:

@@ -33,7 +33,7 @@ NOTE = (
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """Seconds of the tour, without and with, and of each part."""
-    rows = [row for size in sizes for row in _rows(size, device)]
+    rows = (row for size in sizes for row in _rows(size, device))
     return Table("What it costs that a run survives", NOTE, ("N", "what", "seconds", "share"), rows)
 
 

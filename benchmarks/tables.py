@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from benchmarks.measure import Measurement
@@ -15,18 +16,19 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Table:
-    """One answer: a title, what there is to know about it, and rows."""
+    """One answer: a title, what there is to know about it, and rows, which may be measured as they are asked for."""
 
     title: str
     note: str
     headers: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Iterable[Sequence[str]]
 
-    def markdown(self) -> str:
-        """The table as a section of Markdown."""
-        lines = [self.headers, ["---"] * len(self.headers), *self.rows]
-        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return f"### {self.title}\n\n{self.note}\n\n{body}\n"
+    def lines(self) -> Iterator[str]:
+        """The table as a section of Markdown, a line for each row as it comes."""
+        yield from (f"### {self.title}", "", self.note, "")
+        for cells in chain((self.headers, ["---"] * len(self.headers)), self.rows):
+            yield "| " + " | ".join(cells) + " |"
+        yield ""
 
 
 def measured(measurement: Measurement[Any], baseline: Measurement[Any]) -> list[str]:

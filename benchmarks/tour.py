@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -26,32 +27,33 @@ SIZES = (10_000,)
 STEPS = 200
 STEP_SIZE = 1 / 200
 TIMED_STEPS = 3
+TIMED = f"(timed on {TIMED_STEPS} steps)"
 TOUR = Path(__file__).parent.parent / "examples" / "tour.yaml"
 
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """One row for each way."""
-    rows = []
-    for size in sizes:
-        x = torch.rand(size, 2, generator=torch.Generator().manual_seed(size)).to(device)
-        plain = _loop(plain_gaussian_field, x)
-        timed = f"(timed on {TIMED_STEPS} steps)"
-        found = [
-            (f"plain PyTorch {timed}", plain, None),
-            (f"KeOps, lazy tensors and autograd {timed}", _loop(lazy_gaussian_field, x), None),
-            *(("`interflow run`, " + state, seconds, None) for state, seconds in _commands(size, device)),
-            *_simulations(x),
-        ]
-        rows += [
-            [count(size), way, number(seconds), ratio(plain, seconds), NOTHING if off is None else error(off)]
-            for way, seconds, off in found
-        ]
     headers = ("N", "how", "seconds", "times as fast", "error")
     note = (
         "`error` is the root mean square distance of the last positions from those of a run in float64, in periods; "
         "`times as fast` compares with plain PyTorch."
     )
-    return Table(f"The tour: {STEPS} steps", note, headers, rows)
+    return Table(f"The tour: {STEPS} steps", note, headers, _rows(sizes, device))
+
+
+def _rows(sizes: Sequence[int], device: torch.device) -> Iterator[list[str]]:
+    for size in sizes:
+        x = torch.rand(size, 2, generator=torch.Generator().manual_seed(size)).to(device)
+        plain = _loop(plain_gaussian_field, x)
+        for way, seconds, off in chain([(f"plain PyTorch {TIMED}", plain, None)], _ways(x)):
+            yield [count(size), way, number(seconds), ratio(plain, seconds), NOTHING if off is None else error(off)]
+
+
+def _ways(x: Tensor) -> Iterator[tuple[str, float, float | None]]:
+    yield f"KeOps, lazy tensors and autograd {TIMED}", _loop(lazy_gaussian_field, x), None
+    for state, seconds in _commands(len(x), x.device):
+        yield f"`interflow run`, {state}", seconds, None
+    yield from _simulations(x)
 
 
 def _loop(field: Callable[[Tensor, Tensor, float], Tensor], x: Tensor) -> float:

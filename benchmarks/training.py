@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -35,19 +35,22 @@ class Task:
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """The tasks, made smaller or larger with the first batch; each is measured before the next one is made."""
-    rows = []
-    for size in sizes:
-        for make in (_wide, _wide_and_large, _usual, _small_clouds, _rollout, _two_sample):
-            task = make(size, device)
-            measurements = compare(task.entries, device, task.samples)
-            rows += [_row(task, index, measurement, measurements[0]) for index, measurement in enumerate(measurements)]
     headers = ("what", "how", "seconds", "times as fast", "MB", "error")
     note = (
         "`MB` is the peak of memory above that before the call; for rollouts what the graph holds, counted as it is "
         "saved (of `checkpoint`, with the segment that the backward pass is in). `error` is that of the gradient "
         "relative to float64."
     )
-    return Table("In training loops: float32", note, headers, rows)
+    return Table("In training loops: float32", note, headers, _rows(sizes, device))
+
+
+def _rows(sizes: Sequence[int], device: torch.device) -> Iterator[list[str]]:
+    for size in sizes:
+        for make in (_wide, _wide_and_large, _usual, _small_clouds, _rollout, _two_sample):
+            task = make(size, device)
+            measurements = compare(task.entries, device, task.samples)
+            for index, measurement in enumerate(measurements):
+                yield _row(task, index, measurement, measurements[0])
 
 
 def _row(task: Task, index: int, measurement: Measurement[Tensor], peer: Measurement[Tensor]) -> list[str]:

@@ -7,7 +7,7 @@ equal. Each draw has seeds of its own, so that the table is the same in every ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from scipy.stats import binomtest
@@ -23,20 +23,22 @@ SHARE_WITH_A_SHIFT = 5
 
 def table(sizes: Sequence[int], device: torch.device) -> Table:
     """A row for each shift of the mean: all draws where it is 0, a fifth of them elsewhere."""
-    rows = []
+    note = (
+        f"Two normal samples of {POINTS} points, d = {DIMENSION}, {PERMUTATIONS} permutations, a Gaussian kernel at "
+        "the median distance. `shift` is the distance of the means, in standard deviations."
+    )
+    headers = ("shift", "draws", "rejected", "rate", "95 % interval")
+    return Table(f"The two-sample test at level {LEVEL}", note, headers, _rows(sizes, device))
+
+
+def _rows(sizes: Sequence[int], device: torch.device) -> Iterator[list[str]]:
     for size in sizes:
         for shift in SHIFTS:
             draws = size if shift == 0.0 else max(1, size // SHARE_WITH_A_SHIFT)
             rejected = sum(rejects(draw, shift, device) for draw in range(draws))
             interval = binomtest(rejected, draws).proportion_ci(0.95)
             cells = [f"{shift:g}", str(draws), str(rejected), f"{rejected / draws:.3f}"]
-            rows.append([*cells, f"{interval.low:.3f} to {interval.high:.3f}"])
-    note = (
-        f"Two normal samples of {POINTS} points, d = {DIMENSION}, {PERMUTATIONS} permutations, a Gaussian kernel at "
-        "the median distance. `shift` is the distance of the means, in standard deviations."
-    )
-    headers = ("shift", "draws", "rejected", "rate", "95 % interval")
-    return Table(f"The two-sample test at level {LEVEL}", note, headers, rows)
+            yield [*cells, f"{interval.low:.3f} to {interval.high:.3f}"]
 
 
 def rejects(draw: int, shift: float, device: torch.device) -> bool:

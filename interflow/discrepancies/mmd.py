@@ -18,7 +18,9 @@ from interflow.kernels import Kernel, stays_definite, torus_definiteness
 from interflow.kernels.images import MOST_IMAGES
 from interflow.measures import integral, rest_without_mass
 from interflow.sums import Backend
-from interflow.sums.spectra import KeptSpectrum, comparison, spectrum
+from interflow.sums.kept import Kept
+from interflow.sums.preparation import constants
+from interflow.sums.spectra import Spectrum, comparison, spectrum
 from interflow.validation import can_read, check_choice, check_instance
 
 Estimator = Literal["biased", "unbiased"]
@@ -35,8 +37,10 @@ class MMD(Discrepancy):
     clouds are samples of one distribution.
 
     Where a tolerance is given and the kernel's Fourier series is summed, the same is ``Σₖ cₖ |x̂ₖ − ŷₖ|²``: never
-    negative, and within the tolerance of ``MMD² + 0.01·(Σ aᵢaⱼ k(xᵢ,xⱼ) + Σ bᵢbⱼ k(yᵢ,yⱼ))``. The transform ŷ is kept
-    for the next call with the same tensor y, until that is changed.
+    negative, and within the tolerance of ``MMD² + 0.01·(Σ aᵢaⱼ k(xᵢ,xⱼ) + Σ bᵢbⱼ k(yᵢ,yⱼ))``.
+
+    What depends on the target alone, its sum of pairs or its transform ŷ, is kept for the next call with the same
+    tensor y, until y or the kernel is changed or a gradient by them is wanted.
 
     Args:
         kernel: the kernel k, symmetric and finite at 0.
@@ -82,7 +86,8 @@ class MMD(Discrepancy):
         self.backend = backend
         self.tolerance = tolerance
         self._examined: set[int] = set()  # dimensions of which a warning was given, or is not due
-        self._target = KeptSpectrum()
+        self._spectrum_of_target = Kept[Spectrum]()
+        self._within_target = Kept[Tensor]()
 
     @in_single_precision
     def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
@@ -106,7 +111,7 @@ class MMD(Discrepancy):
         potential_y, field_y = sums.potential_and_field(self.kernel, x, y, y_weights, **self._options)
         within_x = self._pair_factor(x, x_weights) * integral(potential_x, x_weights)
         across = integral(potential_y, x_weights)
-        value = within_x + self._within(y, y_weights) - 2.0 * across
+        value = within_x + self._within_kept(y, y_weights) - 2.0 * across
         return value, self._descent(x, x_weights, field_x, field_y)
 
     def velocity(
@@ -158,7 +163,7 @@ class MMD(Discrepancy):
             if in_one is not None:
                 return in_one
         across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
-        return self._within(x, x_weights) + self._within(y, y_weights) - 2.0 * across
+        return self._within(x, x_weights) + self._within_kept(y, y_weights) - 2.0 * across
 
     def _spectral(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> SpectralMMD | None:
         """The two measures on the modes of the kernel's series; None if pairs are to be summed."""
@@ -173,11 +178,22 @@ class MMD(Discrepancy):
             at_zero = self.kernel.at_zero(x.shape[-1], self.boundary)
             assert at_zero is not None  # checked when it was made
             excess = Excess(at_zero, (self._pair_factor(x, x_weights), self._pair_factor(y, y_weights)))
-        return SpectralMMD(series, spectrum(series, x, x_weights), self._target.of(series, y, y_weights), excess)
+        of_target = self._spectrum_of_target.of(
+            y, y_weights, key=(series.modes, series.transform), compute=lambda: spectrum(series, y, y_weights)
+        )
+        return SpectralMMD(series, spectrum(series, x, x_weights), of_target, excess)
 
     def _within(self, points: Tensor, weights: Tensor | None) -> Tensor:
         total = sums.quadratic(self.kernel, points, weights, self_pairs=self._self_pairs, **self._options)
         return self._pair_factor(points, weights) * total
+
+    def _within_kept(self, y: Tensor, weights: Tensor | None) -> Tensor:
+        """The same of a target, from before while nothing that it depends on has changed."""
+        fixed = constants(self.kernel, self.boundary)
+        if fixed is None:
+            return self._within(y, weights)
+        key = (fixed, self.estimator, self.backend, self.tolerance)
+        return self._within_target.of(y, weights, key=key, compute=lambda: self._within(y, weights))
 
     @property
     def _options(self) -> dict[str, Any]:

@@ -276,4 +276,13 @@ def structure(module: nn.Module) -> Hashable:
     return type(module), plain, tensors, children
 
 
+def constants(*modules: nn.Module) -> Hashable | None:
+    """All that sums depend on in a kernel and a domain; None while that may not be read, or is to be differentiated."""
+    tensors = [tensor for module in modules for tensor in hyperparameters(module).values()]
+    if not can_read(*tensors) or any(tensor.requires_grad for tensor in tensors):
+        return None
+    values = tuple(number for tensor in tensors for number in tensor.reshape(-1).tolist())
+    return tuple(map(structure, modules)), values
+
+
 _TORCH_ATTRIBUTES = frozenset(vars(nn.Module()))

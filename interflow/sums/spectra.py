@@ -11,7 +11,6 @@ An error η of the exponentials changes it by at most ``2 √D X + X²`` with ``
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -42,47 +41,6 @@ class Spectrum:
     def mass(self) -> Tensor:
         """``Σ|wⱼ|``, ``(batch,)``."""
         return self.weights.double().abs().sum((1, 2))
-
-
-class KeptSpectrum:
-    """The last spectra of measures that no gradient is wanted of, while their tensors and the series' modes stay.
-
-    Two are kept, since a target is often there in two dtypes.
-    """
-
-    def __init__(self) -> None:
-        self._kept: list[_Kept] = []
-
-    def of(self, series: Series, points: Tensor, weights: Tensor | None) -> Spectrum:
-        """The spectrum of the measure, from before if it is the same measure on the same modes."""
-        if points.requires_grad or (weights is not None and weights.requires_grad):
-            return spectrum(series, points, weights)
-        key = (series.modes, series.transform, points._version, *_identity(weights))
-        for kept in self._kept:
-            if kept.points() is points and kept.key == key:
-                return kept.spectrum
-        made = _Kept(weakref.ref(points), key, spectrum(series, points, weights))
-        self._kept = [
-            made,
-            *(kept for kept in self._kept if kept.points() is not None and kept.points() is not points),
-        ][:2]
-        return made.spectrum
-
-    def __reduce__(self) -> tuple[type[KeptSpectrum], tuple[()]]:
-        return KeptSpectrum, ()  # a copy begins with nothing
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A spectrum, and of what it is."""
-
-    points: weakref.ref[Tensor]
-    key: tuple[object, ...]
-    spectrum: Spectrum
-
-
-def _identity(weights: Tensor | None) -> tuple[object, ...]:
-    return () if weights is None else (id(weights), weights._version, weights.data_ptr())
 
 
 def spectrum(series: Series, points: Tensor, weights: Tensor | None) -> Spectrum:

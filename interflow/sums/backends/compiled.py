@@ -32,6 +32,14 @@ _logger = logging.getLogger("interflow")
 _OPTIONS: Final = {"config_patches": {"cpp.enable_floating_point_contract_flag": "fast"}}
 """Products that are added to something are rounded once, in one instruction."""
 
+_BLOCK_ON_CPU: Final = 384
+"""Columns summed in float32: twice as many save 5 % of the time and make the error 1.3 times as large."""
+
+_BLOCK_ON_GPU: Final = 65536
+
+_LANES: Final = 16
+"""Numbers that an instruction takes at most: blocks are multiples of it, so that none is left over for a slow end."""
+
 MOST_PARAMETERS: Final = 60
 """Parameters after which a formula is refused: for a wide network the compiler would take many minutes."""
 
@@ -41,7 +49,7 @@ class Compiled(LoopBackend):
     """Exact sums by one compiled pass over the pairs, with memory O(N + M).
 
     Args:
-        block: the columns of a block, at most; None for 1024 on a CPU and 65536 on a GPU.
+        block: the columns of a block, at most; None for 384 on a CPU and 65536 on a GPU.
     """
 
     block: int | None = None
@@ -72,9 +80,9 @@ class Compiled(LoopBackend):
 
     def run(self, job: Job) -> Tensor:
         loop = _loop(_Signature.of(job))
-        limit = self.block or (1024 if job.rows.device.type == "cpu" else 65536)
+        limit = self.block or (_BLOCK_ON_CPU if job.rows.device.type == "cpu" else _BLOCK_ON_GPU)
         count = -(-job.column_count // limit)
-        size = -(-job.column_count // count)
+        size = min(limit, _up_to(-(-job.column_count // count), _LANES))
         total = None
         for start in range(0, job.column_count, size):
             columns = job.columns if count == 1 else job.columns[..., start : start + size].contiguous()
@@ -83,6 +91,10 @@ class Compiled(LoopBackend):
             total = part if count == 1 else part.double() if total is None else total.add_(part)
         assert total is not None
         return total.to(job.rows.dtype)
+
+
+def _up_to(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple
 
 
 @cache

@@ -1,0 +1,133 @@
+"""What depends on a target alone is computed once, and anew as soon as anything that it depends on changes."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+
+import pytest
+import torch
+
+from interflow import sums
+from interflow.boundaries import PeriodicBoundary
+from interflow.discrepancies import MMD, EnergyDistance
+from interflow.kernels import DistanceKernel, GaussianKernel
+from interflow.sums.kept import Kept
+
+
+def measures(dtype=torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(count, 2, dtype=dtype, generator=generator) for count in (30, 40)]
+
+
+@pytest.fixture
+def summed(monkeypatch):
+    """The clouds whose quadratic forms were summed."""
+    clouds = []
+    original = sums.quadratic
+
+    def counted(kernel, x, *arguments, **options):
+        clouds.append(x)
+        return original(kernel, x, *arguments, **options)
+
+    monkeypatch.setattr(sums, "quadratic", counted)
+    return clouds
+
+
+@pytest.mark.parametrize("loss", [MMD(GaussianKernel(0.2), estimator="unbiased"), EnergyDistance()])
+def test_pairs_of_the_target_are_summed_once(loss, summed):
+    x, y = measures()
+    values = [loss(x, y), loss(x + 0.0, y), loss.value_and_velocity(x, y)[0]]
+    assert sum(cloud is y for cloud in summed) == 1
+    assert values[0] == values[1]
+    torch.testing.assert_close(values[0], values[2])
+
+
+def changed_in_place(loss, y, weights):
+    y *= 0.5
+
+
+def changed_weights(loss, y, weights):
+    weights[0] = 0.5
+
+
+def another_bandwidth(loss, y, weights):
+    loss.kernel.sigma = 0.5
+
+
+def another_period(loss, y, weights):
+    loss.boundary = PeriodicBoundary(2.0, images="all")
+
+
+def another_estimator(loss, y, weights):
+    loss.estimator = "unbiased"
+
+
+@pytest.mark.parametrize(
+    "change", [changed_in_place, changed_weights, another_bandwidth, another_period, another_estimator]
+)
+def test_a_change_of_anything_is_seen(change):
+    x, y = measures()
+    weights = torch.full((40,), 1 / 40, dtype=torch.float64)
+    loss = MMD(GaussianKernel(0.2), boundary=PeriodicBoundary(1.0, images="all"), backend="dense")
+    before = loss(x, y, None, weights)
+    change(loss, y, weights)
+    fresh = MMD(loss.kernel, boundary=loss.boundary, estimator=loss.estimator, backend="dense")
+    assert loss(x, y, None, weights) == fresh(x, y, None, weights)
+    assert loss(x, y, None, weights) != before
+
+
+def test_gradients_by_the_target_and_the_kernel_are_whole():
+    x, y = measures()
+    kernel = GaussianKernel(0.2, learnable=True)
+    loss = MMD(kernel, backend="dense")
+    loss(x, y)
+    y.requires_grad_()
+    inputs = [y, *kernel.parameters()]
+    gradients = torch.autograd.grad(loss(x, y), inputs)
+    expected = torch.autograd.grad(MMD(kernel, backend="dense")(x, y), inputs)
+    for gradient, wanted in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("options", [{"backend": "dense"}, {"backend": "fourier", "tolerance": 1e-4}])
+def test_inference_mode_and_training_take_turns(options):
+    x, y = measures()
+    loss = MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(1.0, images="all"), **options)
+    with torch.inference_mode():
+        value = loss(x, y)
+        made_here = torch.rand(5, 2, dtype=torch.float64)
+        assert loss(x, made_here) == loss(x, made_here)
+    trained = loss(x.requires_grad_(), y)
+    trained.backward()
+    torch.testing.assert_close(trained.detach(), value.clone())
+    assert x.grad.abs().sum() > 0
+
+
+def test_clouds_of_two_dtypes_are_both_kept(summed):
+    x, y = measures()
+    loss = MMD(DistanceKernel(), backend="dense")
+    narrow = y.float()
+    for _ in range(3):
+        loss(x, y)
+        loss(x.float(), narrow)
+    assert sum(cloud is y or cloud is narrow for cloud in summed) == 2
+
+
+def test_a_target_is_not_kept_alive():
+    x, y = measures()
+    loss = MMD(DistanceKernel(), backend="dense")
+    value = loss(x, y)
+    del y
+    gc.collect()
+    another = torch.rand(40, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert loss(x, another) != value
+
+
+def test_a_copy_begins_with_nothing():
+    kept, points = Kept[int](), torch.zeros(2, 1)
+    assert kept.of(points, None, key=(), compute=lambda: 1) == 1
+    for other in (copy.deepcopy(kept), pickle.loads(pickle.dumps(kept))):
+        assert other.of(points, None, key=(), compute=lambda: 2) == 2
+    assert kept.of(points, None, key=(), compute=lambda: 3) == 1
