@@ -27,6 +27,14 @@ class Schedule(ABC):
         start: the value at step 0.
         end: the value after ``steps`` steps, and from there on.
         steps: how long the way is.
+
+    Example:
+        >>> class CosineSchedule(Schedule):
+        ...     def at(self, fraction):
+        ...         return self.end + (self.start - self.end) * 0.5 * (1.0 + math.cos(math.pi * fraction))
+        >>> schedule = CosineSchedule(start=1.0, end=0.0, steps=4)
+        >>> [round(schedule(step), 3) for step in range(6)]
+        [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
 
     def __init__(self, start: float, end: float, steps: int) -> None:

@@ -23,6 +23,16 @@ class Boundary(Parametrised, ABC):
 
     Attributes:
         straight: whether δ(x, y) is ``x − y`` up to whole periods, as a Fourier series needs; a subclass says so.
+
+    Example:
+        >>> class Stretched(Boundary):
+        ...     def displacement(self, x, y):
+        ...         return 2.0 * (x - y)
+        ...
+        ...     def wrap(self, x):
+        ...         return x
+        >>> Stretched().squared_distances(torch.zeros(1, 1), torch.ones(1, 1))
+        tensor([[4.]])
     """
 
     straight: bool = False

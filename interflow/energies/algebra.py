@@ -25,6 +25,12 @@ class SumEnergy(Energy):
 
     Raises:
         ArgumentError: if two terms live on different domains.
+
+    Example:
+        >>> from interflow import ExternalEnergy
+        >>> well, slope = ExternalEnergy(lambda x: x.square().sum(-1)), ExternalEnergy(lambda x: x.sum(-1))
+        >>> (well + slope)(torch.tensor([[1.0], [3.0]]))
+        tensor(7.)
     """
 
     def __init__(self, energies: Sequence[Energy]) -> None:
@@ -64,6 +70,12 @@ class ScaledEnergy(Energy):
     Args:
         scale: the factor s, any finite number.
         energy: the energy E₀.
+
+    Example:
+        >>> from interflow import ExternalEnergy
+        >>> well = ExternalEnergy(lambda x: x.square().sum(-1))
+        >>> (-0.5 * well).velocity(torch.tensor([[3.0]]))
+        tensor([[3.]])
     """
 
     scale: Tensor

@@ -27,7 +27,21 @@ class Dynamics(Protocol):
 
 
 class Integrator(Parametrised, ABC):
-    """A rule for the next state. A subclass writes `step`, and `init` where it keeps tensors from step to step."""
+    """A rule for the next state. A subclass writes `step`, and `init` where it keeps tensors from step to step.
+
+    Example:
+        >>> import dataclasses
+        >>> import interflow as fl
+        >>> class UnitSpeed(Integrator):
+        ...     def step(self, state, dynamics, generator):
+        ...         direction = torch.nn.functional.normalize(dynamics.velocity(state))
+        ...         moved = dynamics.wrap(state.positions + 0.1 * direction)
+        ...         return dataclasses.replace(state, positions=moved, step=state.step + 1)
+        >>> energy = fl.ExternalEnergy(lambda x: x.square().sum(-1))
+        >>> system = fl.ParticleSystem(torch.ones(1, 1), energy=energy, integrator=UnitSpeed())
+        >>> system.simulate(2, progress=False).positions[-1]
+        tensor([[0.8000]])
+    """
 
     def init(self, state: State) -> State:
         """The state with all that `step` expects in it, as at the start of a run; by default nothing is added.

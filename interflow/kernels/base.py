@@ -28,6 +28,16 @@ class Kernel(Parametrised, LinearSpace, ABC):
         symmetric: whether ``k(δ) = k(−δ)``.
         definite: whether ``Σ cᵢcⱼ k(xᵢ, xⱼ) ≥ 0`` in open space of every dimension for all real ``c`` of sum 0; None
             where it is not known, or depends on the parameters or the dimension. An MMD needs it.
+
+    Example:
+        >>> class Ellipse(Kernel):
+        ...     symmetric = True
+        ...
+        ...     def pair(self, displacement):
+        ...         across, along = displacement
+        ...         return (-across.square() - 4.0 * along.square()).exp()
+        >>> Ellipse()(torch.zeros(1, 2), torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
+        tensor([[0.3679, 0.3679]])
     """
 
     cutoff: Tensor | None

@@ -42,6 +42,12 @@ class EnergyOf(Observable):
 
     Args:
         energy: what is evaluated.
+
+    Example:
+        >>> from interflow import ExternalEnergy
+        >>> well = ExternalEnergy(lambda x: x.square().sum(-1))
+        >>> EnergyOf(well)(State(torch.tensor([[2.0], [0.0]]), torch.tensor([0.5, 0.5])))
+        tensor(2.)
     """
 
     def __init__(self, energy: Energy) -> None:
@@ -84,6 +90,12 @@ class DiscrepancyTo(Observable):
         discrepancy: between the two measures.
         target: ``(M, d)``.
         target_weights: ``(M,)``; None for 1/M.
+
+    Example:
+        >>> from interflow import EnergyDistance
+        >>> distance = DiscrepancyTo(EnergyDistance(), target=torch.ones(3, 1))
+        >>> distance(State(torch.zeros(2, 1), torch.tensor([0.5, 0.5])))
+        tensor(2.)
     """
 
     def __init__(self, discrepancy: Discrepancy, target: Tensor, target_weights: Tensor | None = None) -> None:

@@ -40,6 +40,16 @@ def export(solution: Solution, file: str | os.PathLike[str]) -> list[Path]:
         ArgumentError: for another suffix, a format whose package is missing, clouds that the format cannot hold, or a
             file that cannot be written.
         StorageError: if the run is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> import interflow as fl
+        >>> well = fl.ExternalEnergy(lambda x: x.square().sum(-1))
+        >>> system = fl.ParticleSystem(torch.ones(4, 2), energy=well, integrator=fl.Euler(step_size=0.1))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [file.name for file in export(system.simulate(2, progress=False), f"{folder}/run.npz")]
+        ['run.npz']
     """
     path = Path(file)
     if path.suffix not in FORMATS:

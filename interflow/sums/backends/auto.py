@@ -42,6 +42,13 @@ class Auto(PairBackend):
         repetitions: how many sums of this kind are expected, within which a compilation must pay for itself; None for
             1, or 200 where an energy or a loss sums.
         deterministic: leave out whatever does not give the same bits each time, such as `nufft` on CUDA.
+
+    Example:
+        >>> import torch
+        >>> from interflow import GaussianKernel, potential
+        >>> x = torch.zeros(2, 2)
+        >>> potential(GaussianKernel(sigma=1.0), x, x, backend=Auto(deterministic=True))
+        tensor([1., 1.])
     """
 
     repetitions: int | None = None

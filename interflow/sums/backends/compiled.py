@@ -50,6 +50,12 @@ class Compiled(LoopBackend):
 
     Args:
         block: the columns of a block, at most; None for 384 on a CPU and 65536 on a GPU.
+
+    Example:
+        >>> from interflow import GaussianKernel, potential
+        >>> x = torch.zeros(2, 2)
+        >>> potential(GaussianKernel(sigma=1.0), x, x, backend=Compiled(block=256))
+        tensor([1., 1.])
     """
 
     block: int | None = None

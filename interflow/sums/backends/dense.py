@@ -26,6 +26,12 @@ class Dense(LoopBackend):
 
     Args:
         tile: side of a square of as many pairs; the working set of a few tiles should fit the cache.
+
+    Example:
+        >>> from interflow import GaussianKernel, potential
+        >>> x = torch.zeros(2, 2)
+        >>> potential(GaussianKernel(sigma=1.0), x, x, backend=Dense(tile=256))
+        tensor([1., 1.])
     """
 
     tile: int = 768

@@ -21,6 +21,13 @@ class Fourier(SeriesBackend):
 
     Args:
         tile: numbers in the working set, which should fit the cache.
+
+    Example:
+        >>> import torch
+        >>> from interflow import GaussianKernel, potential
+        >>> x = torch.zeros(2, 2)
+        >>> potential(GaussianKernel(sigma=1.0), x, x, backend=Fourier(), tolerance=1e-5).round(decimals=4)
+        tensor([1., 1.])
     """
 
     tile: int = 2**18

@@ -32,7 +32,14 @@ LARGEST: Final = 2000
 
 @dataclass(frozen=True)
 class Keops(LoopBackend):
-    """Exact sums by KeOps, on the CPU or on CUDA, with memory O(N + M); on the CPU rounding is compensated."""
+    """Exact sums by KeOps, on the CPU or on CUDA, with memory O(N + M); on the CPU rounding is compensated.
+
+    Example:
+        >>> from interflow import GaussianKernel, potential
+        >>> x = torch.zeros(2, 2)
+        >>> potential(GaussianKernel(sigma=1.0), x, x, backend=Keops())
+        tensor([1., 1.])
+    """
 
     name = "keops"
 

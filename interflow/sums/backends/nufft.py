@@ -21,6 +21,13 @@ class Nufft(SeriesBackend):
     For kernels with a known transform, on a torus or, padded, in open space, in d ≤ 3. The work is
     O((N + M) log(1/ε)ᵈ + modes·log(modes)) in float64, the memory O(N + M + modes). It needs the extra ``fast``. On the
     CPU results repeat to the bit for a number of threads, on CUDA they do not.
+
+    Example:
+        >>> import torch
+        >>> from interflow import GaussianKernel, potential
+        >>> x = torch.zeros(2, 2)
+        >>> potential(GaussianKernel(sigma=1.0), x, x, backend=Nufft(), tolerance=1e-5).round(decimals=4)
+        tensor([1., 1.])
     """
 
     name = "nufft"

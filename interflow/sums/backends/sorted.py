@@ -59,6 +59,12 @@ class Sorted(Approximation):
 
     Raises:
         ArgumentError: for a number of directions that is none, or an unknown sampling.
+
+    Example:
+        >>> from interflow import DistanceKernel, potential
+        >>> x = torch.tensor([[0.0], [1.0]])
+        >>> potential(DistanceKernel(), x, x, backend=Sorted())
+        tensor([-0.5000, -0.5000])
     """
 
     directions: int | None = None
