@@ -12,14 +12,15 @@ and the energy distance ``2 ⟨|x − y|⟩ − ⟨|x − x'|⟩ − ⟨|y − y
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-PAIRS_AT_ONCE = 10_000_000
-IMAGES = range(-2, 3)
-"""Past them a Gaussian of σ ≤ 0.2 is under 1e-27."""
+PAIRS_AT_ONCE = 1_000_000
+REACH = 11.2
+"""Past so many σ a Gaussian is under 1e-27."""
 
 
 def gaussian_potential(rows: Tensor, columns: Tensor, weights: Tensor, sigma: float) -> Tensor:
@@ -45,10 +46,11 @@ def gaussian_field(rows: Tensor, columns: Tensor, weights: Tensor, sigma: float)
 
 def gaussian_field_of_all_images(rows: Tensor, columns: Tensor, weights: Tensor, sigma: float) -> Tensor:
     """``(R, d)``, arguments as for `gaussian_potential`."""
-    weights = weights.double()
+    weights, shells = weights.double(), math.ceil(REACH * sigma - 0.5)
 
     def block(chosen: Tensor) -> Tensor:
-        images = [_nearest_image(chosen, columns) + n for n in IMAGES]
+        nearest = _nearest_image(chosen, columns)
+        images = [nearest + n for n in range(-shells, shells + 1)]
         gaussians = [(image.square() / (-2 * sigma**2)).exp() for image in images]
         theta = torch.stack(gaussians).sum(0)
         slope = torch.stack([image * gaussian for image, gaussian in zip(images, gaussians, strict=True)]).sum(0)

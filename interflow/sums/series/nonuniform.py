@@ -23,6 +23,7 @@ from torch import Tensor
 from interflow.sums.series.grids import Grid, Work, finest
 from interflow.sums.series.modes import Modes
 from interflow.sums.series.transform import Accuracy, Samples, Transform
+from interflow.sums.series.turns import Turn
 
 ResultT = TypeVar("ResultT")
 
@@ -124,7 +125,8 @@ class _HostPlan:
         self._parts = [slice(first, None, parts) for first in range(parts)]
         self._modes = modes
         self._finite = bool(angles.sum().isfinite())  # the transform takes no others: it would write anywhere
-        angles = angles if self._finite else torch.zeros_like(angles)
+        self._turn = Turn.of(angles) if self._finite else Turn((0,) * len(angles))
+        angles = self._turn.angles(angles) if self._finite else torch.zeros_like(angles)
         self._angles = [[axis[part].contiguous().numpy() for axis in angles] for part in self._parts]
         self._work = Work(self._count // parts, modes)
         self._finest = finest(self._work, accuracy)
@@ -145,11 +147,11 @@ class _HostPlan:
         for other in others:
             for row, more in zip(total, other, strict=True):
                 row += more
-        return total if self._finite else total.fill_(math.nan)
+        return self._turn.back(total) if self._finite else total.fill_(math.nan)
 
     def synthesise(self, coefficients: Tensor, accuracy: Accuracy | None) -> Tensor:
         """``(n, *modes)`` to the real and the imaginary parts, ``(n, 2, N)``."""
-        coefficients = coefficients.contiguous()
+        coefficients = self._turn.forth(coefficients).contiguous()
         values = torch.empty(len(coefficients), 2, self._count, dtype=torch.float64)
         if self._count == 0:
             return values
