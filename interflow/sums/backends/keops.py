@@ -187,9 +187,9 @@ class _Condition(NamedTuple):
 
 
 def _round_half_to_even(a: Any) -> Any:
-    """As torch rounds; KeOps's own rounding takes halves away from 0."""
+    """As torch rounds; KeOps's own rounding takes halves away from 0. The even neighbour of a half is 2·round(a/2)."""
     away = a.round()
-    return away - ((a - away).abs() - 0.5).ifelse(away.abs().mod(2.0) * a.sign(), 0.0)
+    return ((a - away).abs() - 0.5).ifelse(2.0 * (0.5 * a).round(), away)
 
 
 _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
