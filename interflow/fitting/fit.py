@@ -18,7 +18,7 @@ from interflow.fitting.descent import Descent, Watch, descend
 from interflow.fitting.ladder import rungs
 from interflow.fitting.loss import Loss
 from interflow.fitting.normalisation import Normalisation
-from interflow.fitting.refinement import stages
+from interflow.fitting.refinement import FINE, stages
 from interflow.fitting.repeatable import repeatable
 from interflow.fitting.result import Fit
 from interflow.fitting.settings import FitSettings
@@ -145,6 +145,7 @@ def fit(
             target_weights,
             count=len(points),
             refinements=refined,
+            fine=FINE[start],
             steps=settings.steps,
             generator=generator,
         ),

@@ -24,8 +24,8 @@ NEIGHBOURS = 12
 SHIFT = 0.3
 """How far points are set apart where there are too few places, as a part of the distance between neighbours."""
 
-FINE = 0.15
-"""The part of the steps that each number of points after the first gets."""
+FINE = {"samples": 0.25, "box": 0.15}
+"""The part of the steps that each number of points after the first gets: from a box the first have a way to go."""
 
 MOST = 3
 DiscrepancyT = TypeVar("DiscrepancyT", bound=Discrepancy)
@@ -54,13 +54,25 @@ def stages(
     *,
     count: int,
     refinements: int,
+    fine: float,
     steps: int,
     generator: torch.Generator,
 ) -> list[Stage]:
-    """The rungs of a ladder with the fewest points, and the last of them with ever more points."""
-    first = 1.0 - FINE * refinements
+    """The rungs of a ladder with the fewest points, and the last of them with ever more points.
+
+    Args:
+        rungs: the discrepancies of the ladder.
+        target: ``(M, d)``.
+        weights: ``(M,)``; None for equal ones.
+        count: how many points there are in the end.
+        refinements: how many times they become more.
+        fine: the part of the steps that each number of points after the first gets.
+        steps: of all together.
+        generator: of the choice of target points for fewer ones.
+    """
+    first = 1.0 - fine * refinements
     parts = [first * (number + 1) / len(rungs) for number in range(len(rungs))]
-    parts += [first + FINE * (number + 1) for number in range(refinements)]
+    parts += [first + fine * (number + 1) for number in range(refinements)]
     factors = [GROWTH**refinements] * len(rungs) + [
         GROWTH ** (refinements - 1 - number) for number in range(refinements)
     ]

@@ -56,7 +56,7 @@ def test_a_thinned_target_keeps_its_mean(weighted):
 
 def test_stages_end_with_all_points_the_whole_target_and_the_last_step():
     target = normal(100, 2)
-    found = stages([DENSE, DENSE], target, None, count=33, refinements=2, steps=80, generator=generator())
+    found = stages([DENSE, DENSE], target, None, count=33, refinements=2, fine=0.15, steps=80, generator=generator())
     assert [stage.count for stage in found] == [3, 3, 9, 33]
     assert [stage.until for stage in found] == [28, 56, 68, 80]
     assert [len(stage.energy.target) for stage in found] == [7, 7, 25, 100]

@@ -33,7 +33,7 @@ _OPTIONS: Final = {"config_patches": {"cpp.enable_floating_point_contract_flag":
 """Products that are added to something are rounded once, in one instruction."""
 
 _BLOCK_ON_CPU: Final = 384
-"""Columns summed in float32: twice as many save 5 % of the time and make the error 1.3 times as large."""
+"""Columns summed in float32: with 1024 the error is 1.4 times as large, and the time 7 % less."""
 
 _BLOCK_ON_GPU: Final = 65536
 

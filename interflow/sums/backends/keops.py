@@ -78,7 +78,7 @@ class Keops(LoopBackend):
             return lazy(job.parameters[batch, index, None, None, None].contiguous())
 
         everywhere = data(leaf("row", 0)) - data(leaf("column", 0))
-        nothing = everywhere * lazy(job.rows.new_zeros(1, 1, 1))
+        nothing = everywhere * lazy(job.rows.new_zeros(1, 1, 1))  # gives a summand a row and a column
         if not job.skip_diagonal:
             return self._reduce(_summands(products(job.inner), job.rows.dtype, data, nothing), job)
         index = torch.arange(job.row_count, dtype=job.rows.dtype, device=job.rows.device)
