@@ -39,8 +39,8 @@ class MMD(Discrepancy):
     Where a tolerance is given and the kernel's Fourier series is summed, the same is ``Σₖ cₖ |x̂ₖ − ŷₖ|²``: never
     negative, and within the tolerance of ``MMD² + 0.01·(Σ aᵢaⱼ k(xᵢ,xⱼ) + Σ bᵢbⱼ k(yᵢ,yⱼ))``.
 
-    What depends on the target alone, its sum of pairs or its transform ŷ, is kept for the next call with the same
-    tensor y, until y or the kernel is changed or a gradient by them is wanted.
+    What depends on the target alone, its sum of pairs or its transform ŷ, is kept for the next call with the same y,
+    weights and kernel, unless a gradient by them is wanted.
 
     Args:
         kernel: the kernel k, symmetric and finite at 0.

@@ -1,8 +1,7 @@
-"""What was computed of a measure, kept for the next time while the tensors of the measure stay as they are."""
+"""What was computed of a measure, kept for the next time while the measure stays as it is."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, final
@@ -22,6 +21,9 @@ _MOST = 2
 class Kept(Generic[ResultT]):
     """The last results for measures of which no gradient is wanted. A copy begins with nothing.
 
+    Numbers are compared with those of then: that is cheap beside any sum, and sees every change, also those through
+    NumPy or ``.data``, of which a tensor's version does not tell.
+
     Example:
         >>> kept, points = Kept[int](), torch.zeros(3, 2)
         >>> [kept.of(points, None, key="a", compute=lambda: result) for result in (1, 2)]
@@ -34,7 +36,7 @@ class Kept(Generic[ResultT]):
         self._entries: list[_Entry[ResultT]] = []
 
     def of(self, points: Tensor, weights: Tensor | None, *, key: Hashable, compute: Callable[[], ResultT]) -> ResultT:
-        """The result for a measure: from before if points, weights and key are those of then, and unchanged.
+        """The result for a measure: from before if points, weights and key are those of then.
 
         Args:
             points: where the measure is.
@@ -42,35 +44,36 @@ class Kept(Generic[ResultT]):
             key: all else that the result depends on.
             compute: makes it.
         """
-        if not all(map(_is_constant, (points, weights))):
+        measure = (points,) if weights is None else (points, weights)
+        if not all(map(_is_constant, measure)):
             return compute()
-        full_key = (key, points._version, *_identity(weights))
         for entry in self._entries:
-            if entry.points() is points and entry.key == full_key:
+            if entry.key == key and _equal(entry.measure, measure):
                 return entry.result
         with torch.inference_mode(False), torch.no_grad():  # a tensor of that mode could not serve where gradients are
-            made = _Entry(weakref.ref(points), full_key, compute())
-        others = (entry for entry in self._entries if entry.points() is not None and entry.points() is not points)
-        self._entries = [made, *others][:_MOST]
+            made = _Entry(tuple(tensor.clone() for tensor in measure), key, compute())
+        self._entries = [made, *self._entries][:_MOST]
         return made.result
 
     def __reduce__(self) -> tuple[type[Kept[ResultT]], tuple[()]]:
         return Kept, ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Entry(Generic[ResultT]):
     """A result, and of what it is."""
 
-    points: weakref.ref[Tensor]
+    measure: tuple[Tensor, ...]
     key: Hashable
     result: ResultT
 
 
-def _is_constant(tensor: Tensor | None) -> bool:
-    """Whether it can be told that a tensor stays as it is, and nothing is differentiated by it."""
-    return tensor is None or (can_read(tensor) and not tensor.requires_grad and not tensor.is_inference())
+def _is_constant(tensor: Tensor) -> bool:
+    """Whether its numbers may be looked at, and nothing is differentiated by it."""
+    return can_read(tensor) and not tensor.requires_grad and not tensor.is_inference()
 
 
-def _identity(weights: Tensor | None) -> tuple[Hashable, ...]:
-    return () if weights is None else (id(weights), weights._version, weights.data_ptr())
+def _equal(kept: tuple[Tensor, ...], given: tuple[Tensor, ...]) -> bool:
+    return len(kept) == len(given) and all(
+        a.dtype == b.dtype and a.device == b.device and torch.equal(a, b) for a, b in zip(kept, given, strict=True)
+    )

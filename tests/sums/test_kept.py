@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import pickle
 
 import pytest
@@ -115,14 +114,34 @@ def test_clouds_of_two_dtypes_are_both_kept(summed):
     assert sum(cloud is y or cloud is narrow for cloud in summed) == 2
 
 
-def test_a_target_is_not_kept_alive():
+def through_numpy(tensor):
+    tensor.numpy()[:] *= 0.5
+
+
+def through_data(tensor):
+    tensor.data.mul_(0.5)
+
+
+@pytest.mark.parametrize("change", [through_numpy, through_data])
+@pytest.mark.parametrize("options", [{}, {"backend": "fourier", "tolerance": 1e-4}])
+def test_changes_that_no_version_tells_of_are_seen(change, options):
     x, y = measures()
-    loss = MMD(DistanceKernel(), backend="dense")
-    value = loss(x, y)
-    del y
-    gc.collect()
-    another = torch.rand(40, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    assert loss(x, another) != value
+    weights = torch.full((40,), 1 / 40, dtype=torch.float64)
+    loss = MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(1.0, images="all"), **options)
+    for changed in (y, weights):
+        before = loss(x, y, None, weights)
+        change(changed)
+        expected = MMD(loss.kernel, boundary=loss.boundary, **options)(x, y, None, weights)
+        assert loss(x, y, None, weights) == expected != before
+
+
+def test_tensors_in_the_place_of_those_before_are_not_taken_for_them():
+    x, y = measures()
+    loss = EnergyDistance(backend="dense")
+    for seed in range(20):  # each is freed before the next is made, often at the same address
+        weights = torch.rand(40, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        assert loss(x, y, None, weights) == EnergyDistance(backend="dense")(x, y, None, weights)
+        del weights
 
 
 def test_a_copy_begins_with_nothing():
