@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import warnings
 from collections.abc import Hashable
@@ -262,11 +263,7 @@ MANY_COORDINATES: Final = 8
 
 def structure(module: nn.Module) -> Hashable:
     """What a module's formula depends on: its class, its plain attributes, the shapes of its tensors, its children."""
-    plain = tuple(
-        (name, value if isinstance(value, Hashable) else id(value))
-        for name, value in vars(module).items()
-        if name not in _TORCH_ATTRIBUTES
-    )
+    plain = tuple((name, _told_apart(value)) for name, value in vars(module).items() if name not in _TORCH_ATTRIBUTES)
     tensors = tuple(
         (name, tensor.shape)
         for name, tensor in (*module._parameters.items(), *module._buffers.items())
@@ -274,6 +271,31 @@ def structure(module: nn.Module) -> Hashable:
     )
     children = tuple((name, structure(child)) for name, child in module._modules.items() if child is not None)
     return type(module), plain, tensors, children
+
+
+def _told_apart(value: object) -> Hashable:
+    """An attribute as part of a key; of lists, arrays and the like what they hold, which may change in place."""
+    try:
+        hash(value)
+    except TypeError:
+        try:
+            return pickle.dumps(value)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return _Itself(value)
+    return value
+
+
+class _Itself:
+    """A value that equals itself alone; it is held, since its address would else be given to another one."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 def constants(*modules: nn.Module) -> Hashable | None:
