@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from interflow._torch_compat import is_transforming
 from interflow.errors import ArgumentError
 
 
@@ -47,7 +48,7 @@ def _per_mass(force: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def _value_and_gradient(functional: Callable[[Tensor], Tensor], positions: Tensor) -> tuple[Tensor, Tensor]:
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling() or is_transforming():
         gradient, value = torch.func.grad_and_value(functional)(positions)
         return value, gradient
     keep_graph = torch.is_grad_enabled() and (positions.requires_grad or functional(positions).requires_grad)

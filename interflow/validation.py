@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from interflow._torch_compat import is_transforming
 from interflow.errors import ArgumentError
 
 
@@ -100,7 +101,7 @@ def check_masses(weights: Tensor | None, name: str) -> None:
 
 def can_read(*tensors: Tensor) -> bool:
     """Whether values may be looked at: no tracing, no `torch.func` transform, no tensor without data."""
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling() or is_transforming():
         return False
     return not any(tensor.is_meta for tensor in tensors)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
+from interflow._torch_compat import hide_opaque_functions, opaque_to_compilers
 from interflow.discrepancies.autocast import in_single_precision
 from interflow.discrepancies.base import Discrepancy
 from interflow.discrepancies.geomloss import samples_loss
@@ -94,6 +95,7 @@ class SinkhornDivergence(Discrepancy):
 
     def _tied(self, clouds: list[Tensor]) -> Tensor:
         """The value of GeomLoss ``(B,)`` as a function of weights and points, ``(B, N)``, ``(B, N, d)``, …."""
+        hide_opaque_functions()
         solver = self._chosen(clouds[1], clouds[3])
         needed = requiring_gradient(clouds) if can_read(*clouds) else [True] * 4
         tangents = [unpack_dual(cloud).tangent is not None for cloud in clouds]
@@ -131,7 +133,7 @@ Solved = tuple[Tensor, ...]
 """The value ``(B,)`` and its gradients by a, x, b and y; zeros for those that are not needed."""
 
 
-@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
+@opaque_to_compilers
 def _solved(
     p: int, blur: float, scaling: float, diameter: float | None, solver: str, needed: list[bool], *clouds: Tensor
 ) -> Solved:

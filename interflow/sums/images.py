@@ -105,7 +105,7 @@ def watched(parameters: Tensor, name: str, boundary: Boundary, dimension: int, d
     """
     if not torch.compiler.is_compiling() or boundary.image_periods(dimension) is None:
         return parameters
-    checked: Tensor = _checked(parameters.detach(), _key(name, dtype))
+    checked: Tensor = torch.ops.interflow.check_images(parameters.detach(), _key(name, dtype))
     return parameters - parameters.detach() + checked
 
 
@@ -113,7 +113,11 @@ def _key(name: str, dtype: torch.dtype) -> str:
     return f"{name}@{dtype}"
 
 
-@torch.library.custom_op("interflow::check_images", mutates_args=())
+_library = torch.library.Library("interflow", "FRAGMENT")
+_library.define("check_images(Tensor parameters, str key) -> Tensor")
+
+
+@torch.library.impl(_library, "check_images", "CompositeExplicitAutograd")
 def _checked(parameters: Tensor, key: str) -> Tensor:
     if not _written[key].is_right_for(parameters):
         raise ArgumentError(
@@ -125,6 +129,6 @@ def _checked(parameters: Tensor, key: str) -> Tensor:
     return parameters.clone()
 
 
-@_checked.register_fake
-def _(parameters: Tensor, key: str) -> Tensor:
+@torch.library.register_fake("interflow::check_images", lib=_library)
+def _unchecked(parameters: Tensor, key: str) -> Tensor:
     return torch.empty_like(parameters)

@@ -13,8 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from interflow._torch_compat import opaque_to_compilers
 
-@torch.compiler.allow_in_graph
+
+@opaque_to_compilers
 def with_known_gradient(value: Tensor, inputs: list[Tensor], gradients: list[Tensor]) -> Tensor:
     """The value, as a function of the inputs.
 

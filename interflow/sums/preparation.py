@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from interflow._torch_compat import constant_to_compilers, hide_opaque_functions
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.errors import ArgumentError, InterflowWarning
 from interflow.kernels import Kernel
@@ -117,6 +118,7 @@ def prepare(
         ArgumentError: for what cannot be summed, naming the argument.
         KernelError: for a kernel whose code is no formula of a pair.
     """
+    hide_opaque_functions()
     boundary = OpenBoundary() if options.boundary is None else options.boundary
     check_cloud(y, weights, names=("y", weights_name), batched=True)
     _check(kernel, boundary, x, y, options)
@@ -216,7 +218,7 @@ _names: dict[Hashable, str] = {}
 _naming = threading.Lock()
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def formula_name(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype = torch.float64) -> str:
     """The name of ``w·k(x, y)``; traced once for all kernels of one structure, whatever their parameters.
 
@@ -233,7 +235,7 @@ def formula_name(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torc
     return _names[key]
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def untraced_name(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype) -> str:
     """A name for all kernels and domains of one structure where no formula is wanted."""
     key = (structure(kernel), structure(boundary), dimension, dtype)

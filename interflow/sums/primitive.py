@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from interflow._torch_compat import opaque_to_compilers
 from interflow.errors import BackendError
 from interflow.sums.backends.base import Inputs
 from interflow.sums.backends.registry import pair_backend_of
@@ -38,7 +39,7 @@ class Spec(NamedTuple):
         return tensors[: self.rows], tensors[self.rows : columns_end], tensors[columns_end:]
 
 
-@torch.compiler.allow_in_graph
+@opaque_to_compilers
 def pair_sum(
     formula: str, backend: str, skip_diagonal: bool, rows: list[Tensor], columns: list[Tensor], parameters: list[Tensor]
 ) -> Tensor:

@@ -1,25 +1,25 @@
 """From a kernel and a boundary, written in plain tensor code, to the scalar expression of k(x, y).
 
-The code runs once on two points of d coordinates; the recorded graph is then followed with arrays of expressions in
-the place of tensors. Where an operation that is not smooth at 0 meets an argument that vanishes at coincident points
-(such as ``√r²``), it is replaced by one whose derivatives are 0 there.
+The code runs once, on two points of d coordinates. Each operation of PyTorch that it carries out is repeated on arrays
+of expressions, which stand beside the tensors. Tensors that the code makes of numbers alone are constants. Where an
+operation that is not smooth at 0 meets an argument that vanishes at coincident points (such as ``√r²``), it is replaced
+by one whose derivatives are 0 there.
 """
 
 from __future__ import annotations
 
 import math
-import operator
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any, Final
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch import Tensor, nn
 
+from interflow._torch_compat import OperationMode, decomposition
 from interflow.boundaries import Boundary
 from interflow.errors import KernelError
 from interflow.kernels import Kernel
@@ -33,8 +33,6 @@ Array = Any
 
 Shapes = Mapping[str, Mapping[str, Sequence[int]]]
 """The shapes of the hyperparameters of the kernel and of the boundary, by name."""
-
-_tracing = threading.Lock()  # recording changes the interpreter's global state
 
 _ZERO_AT_ZERO: Final = {
     *("add", "subtract", "maximum", "minimum", "neg", "abs", "square", "sign", "sqrt"),
@@ -54,39 +52,29 @@ def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int, images: Ima
     """
     values = {"kernel": hyperparameters(kernel), "boundary": hyperparameters(boundary)}
     shapes = {part: {name: value.shape for name, value in own.items()} for part, own in values.items()}
-    with _tracing, ThreadPoolExecutor(1) as fresh:  # a fresh thread has none of the caller's modes and transforms
+    with ThreadPoolExecutor(1) as fresh:  # a fresh thread has none of the caller's modes and transforms
         return fresh.submit(_trace, kernel, boundary, dimension, images, shapes).result()
 
 
 def _trace(
     kernel: Kernel, boundary: Boundary, dimension: int, images: ImageSum[Any] | None, shapes: Shapes
 ) -> Expression:
-    names = _parameter_leaves(shapes)
-    x, y = (_leaves(side, dimension) for side in ("row", "column"))
-    point = _example((dimension,))
-
-    def displace(x: Tensor, y: Tensor, values: Mapping[str, Tensor]) -> Tensor:
-        return substitute(boundary, values).displacement(x, y)
-
-    def measure(values: Mapping[str, Tensor]) -> Tensor:
-        return substitute(boundary, values).periods(dimension)
-
-    def evaluate(components: list[Tensor], periods: list[Tensor], values: Mapping[str, Tensor]) -> Tensor:
-        own = substitute(kernel, values)
-        return images.evaluate(own, tuple(components), tuple(periods)) if images else own.evaluate(tuple(components))
-
-    follow = _Follower(boundary, vanishing=frozenset())
-    displaced = follow(displace, (point, 0.75 * point, _examples(shapes["boundary"])), (x, y, names["boundary"]))
-    displacement = list(displaced.flat)
-    periods = list(follow(measure, (_examples(shapes["boundary"]),), (names["boundary"],)).flat) if images else []
-    follow = _Follower(kernel, vanishing=frozenset(displacement))
-    parts = [_example(()) + index for index in range(dimension + len(periods))]
-    boxed = [_array(part) for part in (*displacement, *periods)]
-    examples = (parts[:dimension], parts[dimension:], _examples(shapes["kernel"]))
-    value = follow(evaluate, examples, (boxed[:dimension], boxed[dimension:], names["kernel"]))
-    if value.size != 1:
-        raise KernelError(f"{type(kernel).__name__} gives an array of shape {value.shape} for one pair, not a number.")
-    return _expression(value.item())
+    tracer = _Tracer()
+    values = tracer.parameters(shapes)
+    x = tracer.stand_for(_example((dimension,)), _leaves("row", dimension))
+    y = tracer.stand_for(0.75 * _example((dimension,)), _leaves("column", dimension))
+    with tracer.following(boundary):
+        domain = substitute(boundary, values["boundary"])
+        displacement = domain.displacement(x, y).unbind()
+        periods = domain.periods(dimension).unbind() if images else ()
+    tracer.vanishing.update(part for component in displacement for part in tracer.expressions(component).flat)
+    with tracer.following(kernel):
+        own = substitute(kernel, values["kernel"])
+        value = images.evaluate(own, displacement, periods) if images else own.evaluate(displacement)
+    result = tracer.expressions(value)
+    if result.size != 1:
+        raise KernelError(f"{type(kernel).__name__} gives an array of shape {result.shape} for one pair, not a number.")
+    return _expression(result.item())
 
 
 def parameter_vector(kernel: Kernel, boundary: Boundary, like: Tensor) -> Tensor:
@@ -94,15 +82,6 @@ def parameter_vector(kernel: Kernel, boundary: Boundary, like: Tensor) -> Tensor
     values = [*hyperparameters(kernel).values(), *hyperparameters(boundary).values()]
     flat = [value.reshape(-1).to(device=like.device, dtype=torch.float64) for value in values]
     return torch.cat(flat)[None] if flat else torch.zeros(1, 0, dtype=torch.float64, device=like.device)
-
-
-def _example(shape: Sequence[int]) -> Tensor:
-    """Some positive numbers to record with; their values leave no trace."""
-    return torch.linspace(0.5, 0.75, math.prod(shape), dtype=torch.float64).reshape(tuple(shape))
-
-
-def _examples(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
-    return {name: _example(shape) for name, shape in shapes.items()}
 
 
 def _array(values: Any, shape: tuple[int, ...] = ()) -> Array:
@@ -114,68 +93,131 @@ def _array(values: Any, shape: tuple[int, ...] = ()) -> Array:
     return array
 
 
-def _leaves(side: str, count: int) -> Array:
-    return _array([leaf(side, index) for index in range(count)], (count,))
+def _leaves(side: str, count: int, start: int = 0, shape: tuple[int, ...] | None = None) -> Array:
+    leaves = [leaf(side, index) for index in range(start, start + count)]
+    return _array(leaves[0] if shape == () else leaves, (count,) if shape is None else shape)
 
 
-def _parameter_leaves(shapes: Shapes) -> dict[str, dict[str, Array]]:
-    index = 0
-    arrays: dict[str, dict[str, Array]] = {}
-    for part, own in shapes.items():
-        arrays[part] = {}
-        for name, shape in own.items():
-            leaves = [leaf("parameter", index + offset) for offset in range(math.prod(shape))]
-            arrays[part][name] = _array(leaves if shape else leaves[0], tuple(shape))
-            index += len(leaves)
-    return arrays
+def _example(shape: Sequence[int]) -> Tensor:
+    """Some positive numbers to compute with."""
+    return torch.linspace(0.5, 0.75, math.prod(shape), dtype=torch.float64).reshape(tuple(shape))
 
 
-class _Follower:
-    """Records tensor code and follows the graph with arrays of expressions."""
+def _tensors(arguments: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors among the arguments of an operation, and in lists of them."""
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            yield argument
+        elif isinstance(argument, list | tuple):
+            yield from _tensors(argument)
 
-    def __init__(self, owner: nn.Module, vanishing: frozenset[Expression]) -> None:
-        self.owner = type(owner).__name__
-        self.vanishing = set(vanishing)
 
-    def __call__(self, code: Callable[..., Tensor], examples: tuple[Any, ...], inputs: tuple[Any, ...]) -> Array:
-        graph = self._record(code, examples)
-        flat_inputs = iter(torch.utils._pytree.tree_leaves(inputs, is_leaf=lambda part: isinstance(part, np.ndarray)))
-        values: dict[fx.Node, Any] = {}
-        for node in graph.nodes:
-            if node.op == "placeholder":
-                values[node] = next(flat_inputs)
-            elif node.op == "output":
-                (result,) = torch.utils._pytree.tree_leaves(node.args[0])
-                return values[result]
-            elif node.op == "call_function":
-                arguments, options = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
-                values[node] = self._apply(node.target, arguments, dict(options))
-            else:
-                raise KernelError(
-                    f"{self.owner} uses a tensor that is not one of its registered hyperparameters. Assign a "
-                    "PositiveParameter, or register the tensor with register_buffer."
-                )
-        raise AssertionError("a recorded graph has an output")
+class _Tracer(OperationMode):
+    """A mode in which every operation on tensors is carried out on arrays of expressions as well."""
 
-    def _record(self, code: Callable[..., Tensor], examples: tuple[Any, ...]) -> fx.Graph:
-        from torch._decomp import core_aten_decompositions
+    def __init__(self) -> None:
+        super().__init__()
+        self.vanishing: set[Expression] = set()
+        self._owner = ""
+        self._arrays: dict[int, Array] = {}
+        self._constants: set[int] = set()
+        self._tensors: list[Tensor] = []  # held, since another tensor may be given the address of a freed one
 
-        table = {key: value for key, value in core_aten_decompositions().items() if key not in _RULES}
+    def stand_for(self, tensor: Tensor, expressions: Array) -> Tensor:
+        """The tensor, which from now on has these expressions beside it."""
+        self._arrays[id(tensor)] = expressions
+        self._tensors.append(tensor)
+        return tensor
+
+    def parameters(self, shapes: Shapes) -> dict[str, dict[str, Tensor]]:
+        """Hyperparameters whose elements are leaves, counted through."""
+        index = 0
+        values: dict[str, dict[str, Tensor]] = {}
+        for part, own in shapes.items():
+            values[part] = {}
+            for name, shape in own.items():
+                count = math.prod(shape)
+                leaves = _leaves("parameter", count, index, tuple(shape))
+                values[part][name] = self.stand_for(_example(shape), leaves)
+                index += count
+        return values
+
+    def expressions(self, tensor: Any) -> Array:
+        """The expressions of a tensor that the code made, or of a number."""
+        if not isinstance(tensor, Tensor):
+            return _array(_expression(tensor))
+        if id(tensor) in self._arrays:
+            return self._arrays[id(tensor)]
+        self._check_constant(tensor)
+        numbers = [constant(float(value)) for value in tensor.reshape(-1).tolist()]
+        return _array(numbers if tensor.ndim else numbers[0], tuple(tensor.shape))
+
+    @contextmanager
+    def following(self, owner: nn.Module) -> Iterator[None]:
+        """A block whose operations are followed; whatever it raises is said of the owner."""
+        self._owner = type(owner).__name__
         try:
-            graph = make_fx(code, decomposition_table=table)(*examples).graph
+            with self:
+                yield
+        except KernelError:
+            raise
         except (RuntimeError, TypeError, AttributeError, ValueError) as error:
-            raise KernelError(f"{self.owner} cannot be written as one expression of a pair: {error}") from error
-        graph.eliminate_dead_code()
-        return graph
+            raise KernelError(f"{self._owner} cannot be written as one expression of a pair: {error}") from error
 
-    def _apply(self, target: Any, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
-        rule = _RULES.get(target)
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        options = kwargs or {}
+        if not any(id(tensor) in self._arrays for tensor in _tensors((*args, *options.values()))):
+            return self._constant(func, args, options)
+        rule = _RULES.get(func)
         if rule is None:
+            return self._decomposed(func, args, options)
+        arrays = rule(self, *map(self._beside, args), **{name: self._beside(part) for name, part in options.items()})
+        result = func(*args, **options)
+        if isinstance(result, Tensor):
+            return self.stand_for(result, arrays)
+        return [self.stand_for(part, array) for part, array in zip(result, arrays, strict=True)]
+
+    def _constant(self, func: Any, args: Any, options: dict[str, Any]) -> Any:
+        """The result of an operation on no leaf: a constant, if it is made of numbers and constants alone."""
+        if torch.Tag.nondeterministic_seeded in func.tags:
             raise KernelError(
-                f"{self.owner} uses {target}, which is no elementwise operation of a pair that a formula can hold. "
+                f"{self._owner} draws random numbers with {func}, and a formula is the same in each call."
+            )
+        result = func(*args, **options)
+        is_literal = func is _aten.lift_fresh.default  # its tensor was just made of numbers
+        if is_literal or all(id(tensor) in self._constants for tensor in _tensors((*args, *options.values()))):
+            made = list(_tensors([result]))
+            self._constants.update(map(id, made))
+            self._tensors += made
+        return result
+
+    def _check_constant(self, tensor: Tensor) -> None:
+        if id(tensor) not in self._constants:
+            raise KernelError(
+                f"{self._owner} uses a tensor that is not one of its registered hyperparameters. Assign a "
+                "PositiveParameter, or register the tensor with register_buffer."
+            )
+
+    def _beside(self, argument: Any) -> Any:
+        """An argument of an operation, with expressions in the place of tensors."""
+        if isinstance(argument, list | tuple):
+            return [self._beside(part) for part in argument]
+        return self.expressions(argument) if isinstance(argument, Tensor) else argument
+
+    def _decomposed(self, func: Any, args: Any, options: dict[str, Any]) -> Any:
+        if func in _READING:
+            raise KernelError(
+                f"{self._owner} cannot be written as one expression of a pair: it reads a number out of a tensor, as "
+                "`if`, float() and .item() do. Take torch.where, or clamp, so that one formula serves all pairs."
+            )
+        with self:
+            result = (decomposition(func) or func.decompose)(*args, **options)
+        if result is NotImplemented:
+            raise KernelError(
+                f"{self._owner} uses {func}, which is no elementwise operation of a pair that a formula can hold. "
                 "Use arithmetic, exp, log, sqrt, rsqrt, abs, sin, cos, atan, relu, clamp, sign, round and where."
             )
-        return rule(self, *arguments, **options)
+        return result
 
     # --- operations that are not smooth where their argument vanishes -------------------------------------------------
 
@@ -237,13 +279,13 @@ def _expression(value: Any) -> Expression:
 
 
 def _elementwise(build: Callable[..., Expression]) -> Rule:
-    """A rule that applies ``build(follower, *expressions)`` to every element."""
+    """A rule that applies ``build(tracer, *expressions)`` to every element."""
 
-    def rule(follower: _Follower, *arguments: Any, **_: Any) -> Array:
+    def rule(tracer: _Tracer, *arguments: Any, **_: Any) -> Array:
         boxed = [part if isinstance(part, np.ndarray) else _array(part) for part in arguments]
         broadcast = np.broadcast_arrays(*boxed)
         values = [
-            build(follower, *map(_expression, parts)) for parts in zip(*(part.flat for part in broadcast), strict=True)
+            build(tracer, *map(_expression, parts)) for parts in zip(*(part.flat for part in broadcast), strict=True)
         ]
         shape = broadcast[0].shape
         return _array(values if shape else values[0], shape)
@@ -264,44 +306,44 @@ def _binary(operation: str) -> Rule:
 
 
 def _with_alpha(build: Callable[[Expression, Expression], Expression]) -> Rule:
-    def rule(follower: _Follower, a: Any, b: Any, alpha: float = 1) -> Array:
-        scaled = b if alpha == 1 else _plain(op.multiply)(follower, b, alpha)
-        return _plain(build)(follower, a, scaled)
+    def rule(tracer: _Tracer, a: Any, b: Any, alpha: float = 1) -> Array:
+        scaled = b if alpha == 1 else _plain(op.multiply)(tracer, b, alpha)
+        return _plain(build)(tracer, a, scaled)
 
     return rule
 
 
-def _clamp(follower: _Follower, a: Any, low: Any = None, high: Any = None, **options: Any) -> Array:
+def _clamp(tracer: _Tracer, a: Any, low: Any = None, high: Any = None, **options: Any) -> Array:
     low, high = options.get("min", low), options.get("max", high)
     if low is not None:
-        a = _binary("maximum")(follower, a, low)
-    return a if high is None else _binary("minimum")(follower, a, high)
+        a = _binary("maximum")(tracer, a, low)
+    return a if high is None else _binary("minimum")(tracer, a, high)
 
 
 def _remainder(a: Expression, b: Expression) -> Expression:
     return op.subtract(a, op.multiply(b, op.unary("floor", op.divide(a, b))))
 
 
-def _sum(follower: _Follower, a: Array, axes: Any = None, keepdim: bool = False, **_: Any) -> Array:
+def _sum(tracer: _Tracer, a: Array, axes: Any = None, keepdim: bool = False, **_: Any) -> Array:
     axes = tuple(range(a.ndim)) if axes in (None, []) else tuple(axes)
     add = _plain(op.add)
     for axis in sorted((axis % max(a.ndim, 1) for axis in axes), reverse=True):
         parts = [np.take(a, [index], axis=axis) for index in range(a.shape[axis])]
-        a = reduce(lambda total, part: add(follower, total, part), parts)
+        a = reduce(lambda total, part: add(tracer, total, part), parts)
         a = a if keepdim else np.squeeze(a, axis=axis)
     return _as_array(a)
 
 
-def _matrix_product(follower: _Follower, a: Array, b: Array) -> Array:
-    return _sum(follower, _plain(op.multiply)(follower, a[:, :, None], b[None]), (1,))
+def _matrix_product(tracer: _Tracer, a: Array, b: Array) -> Array:
+    return _sum(tracer, _plain(op.multiply)(tracer, a[:, :, None], b[None]), (1,))
 
 
 def _added_matrix_product(
-    follower: _Follower, added: Array, a: Array, b: Array, *, beta: float = 1, alpha: float = 1
+    tracer: _Tracer, added: Array, a: Array, b: Array, *, beta: float = 1, alpha: float = 1
 ) -> Array:
     scale = _plain(op.multiply)
-    product = scale(follower, alpha, _matrix_product(follower, a, b))
-    return _plain(op.add)(follower, scale(follower, beta, added), product)
+    product = scale(tracer, alpha, _matrix_product(tracer, a, b))
+    return _plain(op.add)(tracer, scale(tracer, beta, added), product)
 
 
 def _as_array(a: Any) -> Array:
@@ -328,7 +370,7 @@ def _filled(shape: Sequence[int], value: Any, **_: Any) -> Array:
     return _array([constant(float(value))] * count if shape else constant(float(value)), tuple(shape))
 
 
-def _copied(_: _Follower, a: Array, **options: Any) -> Array:
+def _copied(_: _Tracer, a: Array, **options: Any) -> Array:
     dtype = options.get("dtype")
     if dtype is not None and not dtype.is_floating_point:
         raise KernelError(f"A formula cannot convert to {dtype}.")
@@ -336,6 +378,7 @@ def _copied(_: _Follower, a: Array, **options: Any) -> Array:
 
 
 _aten = torch.ops.aten
+_READING: Final = {_aten._local_scalar_dense.default, _aten.equal.default, _aten.is_nonzero.default}
 _RULES: Final[dict[Any, Rule]] = {
     _aten.add.Tensor: _with_alpha(op.add),
     _aten.add.Scalar: _with_alpha(op.add),
@@ -345,17 +388,17 @@ _RULES: Final[dict[Any, Rule]] = {
     _aten.rsub.Tensor: _with_alpha(lambda a, b: op.subtract(b, a)),
     _aten.mul.Tensor: _plain(op.multiply),
     _aten.mul.Scalar: _plain(op.multiply),
-    _aten.div.Tensor: _elementwise(_Follower.quotient),
-    _aten.div.Scalar: _elementwise(_Follower.quotient),
-    _aten.reciprocal.default: _elementwise(lambda follower, a: follower.quotient(ONE, a)),
+    _aten.div.Tensor: _elementwise(_Tracer.quotient),
+    _aten.div.Scalar: _elementwise(_Tracer.quotient),
+    _aten.reciprocal.default: _elementwise(lambda tracer, a: tracer.quotient(ONE, a)),
     _aten.neg.default: _plain(op.negate),
     _aten.square.default: _plain(op.square),
-    _aten.sqrt.default: _elementwise(_Follower.root),
-    _aten.rsqrt.default: _elementwise(_Follower.inverse_root),
-    _aten.log.default: _elementwise(_Follower.logarithm),
-    _aten.pow.Tensor_Scalar: _elementwise(_Follower.power),
-    _aten.pow.Tensor_Tensor: _elementwise(_Follower.power),
-    _aten.pow.Scalar: _elementwise(_Follower.power),
+    _aten.sqrt.default: _elementwise(_Tracer.root),
+    _aten.rsqrt.default: _elementwise(_Tracer.inverse_root),
+    _aten.log.default: _elementwise(_Tracer.logarithm),
+    _aten.pow.Tensor_Scalar: _elementwise(_Tracer.power),
+    _aten.pow.Tensor_Tensor: _elementwise(_Tracer.power),
+    _aten.pow.Scalar: _elementwise(_Tracer.power),
     _aten.abs.default: _unary("abs"),
     _aten.sign.default: _unary("sign"),
     _aten.sgn.default: _unary("sign"),
@@ -378,7 +421,7 @@ _RULES: Final[dict[Any, Rule]] = {
     _aten.relu.default: _plain(lambda a: op.where(op.binary("greater", a, ZERO), a, ZERO)),
     _aten.clamp.default: _clamp,
     _aten.clamp_min.default: _clamp,
-    _aten.clamp_max.default: lambda follower, a, high: _clamp(follower, a, None, high),
+    _aten.clamp_max.default: lambda tracer, a, high: _clamp(tracer, a, None, high),
     _aten.where.self: _plain(op.where),
     _aten.gt.Tensor: _binary("greater"),
     _aten.gt.Scalar: _binary("greater"),
@@ -425,5 +468,5 @@ _RULES: Final[dict[Any, Rule]] = {
     _aten.detach.default: _copied,
     _aten.alias.default: _copied,
     _aten.lift_fresh_copy.default: _copied,
-    operator.getitem: lambda _, parts, index: parts[index],
+    _aten.t.default: _shaping(np.transpose),
 }

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
+from interflow._torch_compat import compile_for_all_sizes
 from interflow.errors import ArgumentError, BackendError
 from interflow.sums.backends.base import Job, LoopBackend, Request, operations_per_pair, too_many_coordinates
 from interflow.sums.backends.exponential import power_of_two
@@ -162,24 +163,11 @@ def _compile(signature: _Signature) -> Loop:
 
 
 def _compile_here(signature: _Signature) -> Loop:
-    from torch._inductor import standalone_compile
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    examples = _examples(signature)
-
     def sums(rows: Tensor, columns: Tensor, parameters: Tensor, first: Tensor) -> Tensor:
         return _sums(signature, rows, columns, parameters, first)
 
     with torch.no_grad():
-        graph = make_fx(sums, tracing_mode="symbolic")(*examples)
-        artifact = standalone_compile(graph, list(examples), dynamic_shapes="from_graph", options=_OPTIONS)
-
-    def loop(rows: Tensor, columns: Tensor, parameters: Tensor, first: Tensor) -> Tensor:
-        result = artifact(rows, columns, parameters, first)
-        total: Tensor = result[0] if isinstance(result, list | tuple) else result
-        return total
-
-    return loop
+        return compile_for_all_sizes(sums, _examples(signature), _OPTIONS)
 
 
 def _examples(signature: _Signature) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import torch
-
+from interflow._torch_compat import constant_to_compilers
 from interflow.errors import ArgumentError
 from interflow.sums.backends.auto import Auto
 from interflow.sums.backends.base import Backend, PairBackend
@@ -29,7 +28,7 @@ BACKENDS: Final[dict[str, type[Backend]]] = {
 _instances: dict[str, Backend] = {}
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def backend_key(backend: str | Backend) -> str:
     """The key of a backend given by name or as an instance."""
     if isinstance(backend, str):

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from interflow._torch_compat import constant_to_compilers, outside_transforms
 from interflow.errors import ArgumentError
 
 Sampling = Literal["design", "random", "quasi"]
@@ -50,10 +51,10 @@ def directions(count: int, dimension: int, sampling: Sampling, generator: torch.
     return _fan(count, generator) if dimension == 2 else _frames(count, dimension, generator)
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def drawn(count: int, dimension: int, sampling: Sampling, seed: int) -> Tensor:
     """`directions` from a seed, also while `torch.func` transforms something else."""
-    with torch._C._DisableFuncTorch():
+    with outside_transforms():
         return directions(count, dimension, sampling, torch.Generator().manual_seed(seed))
 
 
