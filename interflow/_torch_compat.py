@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch._functorch.utils import unwrap_dead_wrappers
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -29,6 +31,25 @@ class OperationMode(TorchDispatchMode):
 def is_transforming() -> bool:
     """Whether a `torch.func` transform (grad, vmap, jvp, …) is running, in which values cannot be read."""
     return torch._C._are_functorch_transforms_active()
+
+
+def apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
+    """``function.apply`` of all arguments by position, without looking up its signature at each call."""
+    if torch._C._are_functorch_transforms_active():
+        return function.apply(*arguments)
+    return super(torch.autograd.Function, function).apply(*unwrap_dead_wrappers(arguments))  # type: ignore[misc]
+
+
+def is_plain_arithmetic(tensors: Sequence[Tensor]) -> bool:
+    """Whether nothing watches what is done to tensors: no gradient, tangent, transform, mode or compiler."""
+    if torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack():
+        return False
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return False
+    return forward_ad._current_level < 0 and all(type(tensor) in _PLAIN for tensor in tensors)
+
+
+_PLAIN = (Tensor, torch.nn.Parameter)
 
 
 def outside_transforms() -> AbstractContextManager[None]:

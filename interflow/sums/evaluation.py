@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -21,6 +22,7 @@ def evaluate(
     leaves: Callable[[Expression], Tensor],
     like: Tensor,
     instead: Mapping[str, Callable[..., Tensor]] = MappingProxyType({}),
+    scalar: Callable[[float, Tensor], Tensor] = lambda value, like: like.new_tensor(value),
 ) -> tuple[Tensor, ...]:
     """The outputs, given the tensors of the row, column and parameter leaves.
 
@@ -29,6 +31,7 @@ def evaluate(
         leaves: from a leaf to its tensor.
         like: gives constants their dtype and device.
         instead: functions that compute some operations in another way.
+        scalar: from a number and ``like`` to a tensor of that number.
     """
     values: dict[Expression, Tensor] = {}
     for current in ordered(outputs):
@@ -36,10 +39,21 @@ def evaluate(
             compute = instead.get(current.operation, OPERATIONS[current.operation].compute)
             values[current] = compute(*(values[argument] for argument in current.arguments))
         elif current.operation in ("constant", "tiny"):
-            values[current] = like.new_tensor(number(current, like.dtype))
+            values[current] = scalar(number(current, like.dtype), like)
         else:
             values[current] = leaves(current)
     return tuple(values[output] for output in outputs)
+
+
+def cached_scalar(value: float, like: Tensor) -> Tensor:
+    """A number as a tensor of ``like``'s dtype and device, made once; it must not be changed."""
+    return _cached_scalar(value, like.dtype, like.device)
+
+
+@lru_cache(maxsize=1024)
+@torch.inference_mode(False)  # a tensor of that mode could not serve outside of it
+def _cached_scalar(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(value, dtype=dtype, device=device)
 
 
 def number(leaf: Expression, dtype: torch.dtype) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from interflow.sums.coincidence import without_selections
 from interflow.sums.differentiation import gradient, tangent
@@ -196,6 +196,11 @@ class Plan:
     before: tuple[Expression, ...]
     inner: tuple[Expression, ...]
     after: tuple[Expression, ...]
+
+    @cached_property
+    def of_rows(self) -> tuple[int, ...]:
+        """The outputs whose factor changes from row to row."""
+        return tuple(index for index, factor in enumerate(self.after) if "row" in factor.sides)
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interflow._torch_compat import opaque_to_compilers
+from interflow._torch_compat import apply, opaque_to_compilers
 
 
 @opaque_to_compilers
@@ -25,7 +25,7 @@ def with_known_gradient(value: Tensor, inputs: list[Tensor], gradients: list[Ten
         inputs: what it depends on, each ``(1 or batch, components, n)``.
         gradients: its derivatives by the inputs, each ``(batch, components, n)``.
     """
-    result: Tensor = _Known.apply(len(inputs), value.detach(), *inputs, *gradients)
+    result: Tensor = apply(_Known, len(inputs), value.detach(), *inputs, *gradients)
     return result
 
 
@@ -63,7 +63,7 @@ class _Known(torch.autograd.Function):
             for gradient, tangent in zip(gradients, tangents[2 : 2 + ctx.count], strict=True)
             if tangent is not None
         ]
-        result: Tensor = _Contraction.apply(len(pairs), *(part for pair in zip(*pairs, strict=True) for part in pair))
+        result: Tensor = apply(_Contraction, len(pairs), *(part for pair in zip(*pairs, strict=True) for part in pair))
         return result
 
 
@@ -96,7 +96,9 @@ class _Contraction(torch.autograd.Function):
         left, right = _halves(ctx)
         others = zip((*right, *left), tangents[1:], strict=True)
         moving = [(other, tangent) for other, tangent in others if tangent is not None]
-        result: Tensor = _Contraction.apply(len(moving), *(part for pair in zip(*moving, strict=True) for part in pair))
+        result: Tensor = apply(
+            _Contraction, len(moving), *(part for pair in zip(*moving, strict=True) for part in pair)
+        )
         return result
 
 

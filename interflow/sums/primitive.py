@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from interflow._torch_compat import opaque_to_compilers
+from interflow._torch_compat import apply, is_plain_arithmetic, opaque_to_compilers
 from interflow.errors import BackendError
 from interflow.sums.backends.base import Inputs
 from interflow.sums.backends.registry import pair_backend_of
@@ -53,9 +53,10 @@ def pair_sum(
         columns: the components of B, in pieces ``(1 or batch, components, M)``.
         parameters: the components of P, float64, in pieces ``(1 or batch, components)``.
     """
-    result: Tensor = PairSum.apply(
-        formula, backend, skip_diagonal, len(rows), len(columns), *rows, *columns, *parameters
-    )
+    tensors = (*rows, *columns, *parameters)
+    if is_plain_arithmetic(tensors):
+        return _run(_joined(rows), _joined(columns), _joined(parameters), formula, backend, skip_diagonal)
+    result: Tensor = apply(PairSum, formula, backend, skip_diagonal, len(rows), len(columns), *tensors)
     return result
 
 
@@ -88,19 +89,19 @@ class PairSum(torch.autograd.Function):
         gradients: list[Tensor | None] = []
         if any(needed[0]):
             by_rows = derive(name, "rows", _components(rows, needed[0]))
-            total = PairSum.apply(by_rows, backend, skip, len(seen), len(columns), *seen, *columns, *parameters)
+            total = apply(PairSum, by_rows, backend, skip, len(seen), len(columns), *seen, *columns, *parameters)
             gradients += _pieces(total, rows, needed[0])
         else:
             gradients += [None] * len(rows)
         if any(needed[1]):
             by_columns = derive(name, "columns", _components(columns, needed[1]))
-            total = PairSum.apply(by_columns, backend, skip, len(columns), len(seen), *columns, *seen, *parameters)
+            total = apply(PairSum, by_columns, backend, skip, len(columns), len(seen), *columns, *seen, *parameters)
             gradients += _pieces(total, columns, needed[1])
         else:
             gradients += [None] * len(columns)
         if any(needed[2]):
             by_parameters = derive(name, "parameters", _components(parameters, needed[2]))
-            total = PairSum.apply(by_parameters, backend, skip, len(seen), len(columns), *seen, *columns, *parameters)
+            total = apply(PairSum, by_parameters, backend, skip, len(seen), len(columns), *seen, *columns, *parameters)
             gradients += _pieces(total.sum(-1, dtype=torch.float64), parameters, needed[2])
         else:
             gradients += [None] * len(parameters)
@@ -118,15 +119,15 @@ class PairSum(torch.autograd.Function):
             for part, tangents in zip(pieces, moving, strict=True)
         )
         name = derive(spec.formula, "tangent", *asked)
-        result: Tensor = PairSum.apply(
-            name, spec.backend, spec.skip_diagonal, len(rows), len(columns), *rows, *columns, *parameters
+        result: Tensor = apply(
+            PairSum, name, spec.backend, spec.skip_diagonal, len(rows), len(columns), *rows, *columns, *parameters
         )
         return result
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Tensor, int]:
         folded, unfold = _fold(info.batch_size, inputs[5:], in_dims[5:])
-        total: Tensor = PairSum.apply(*inputs[:5], *folded)
+        total: Tensor = apply(PairSum, *inputs[:5], *folded)
         return unfold(total), 0
 
 

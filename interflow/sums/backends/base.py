@@ -156,6 +156,8 @@ class LoopBackend(PairBackend):
         before, after = outside(made, inputs.parameters, lambda leaf: inputs.rows[:, int(leaf.value)], inputs.rows)
         job = Job(inputs.formula, made.inner, inputs.rows, inputs.columns, before, inputs.skip_diagonal)
         total = self.run(job)
+        if len(after) == len(made.after) and len(set(made.after)) == 1:  # as in a field, whose components share it
+            return total.mul_(after[0][:, None])
         for output, factor in after.items():
             total[:, output] *= factor
         return total
@@ -211,17 +213,38 @@ def outside(
         N)``, by output.
     """
 
+    if parameters.device.type == "cpu" and parameters.shape[0] == 1:
+        before, scales = _of_parameters(made, tuple(parameters[0].tolist()), like.dtype)
+    else:
+        before, scales = _of_parameters_here(made, parameters, like.dtype)
+
+    def row_or_parameter(leaf: Expression) -> Tensor:
+        return parameters[:, int(leaf.value), None].to(like.dtype) if leaf.operation == "parameter" else of_row(leaf)
+
+    if made.of_rows:
+        factors = evaluate(tuple(made.after[index] for index in made.of_rows), row_or_parameter, like=like)
+        scales = {**scales, **dict(zip(made.of_rows, factors, strict=True))}
+    return before, scales
+
+
+@lru_cache(maxsize=1024)
+@torch.inference_mode(False)  # a tensor of that mode could not serve outside of it
+def _of_parameters(made: Plan, values: tuple[float, ...], dtype: torch.dtype) -> tuple[Tensor, dict[int, Tensor]]:
+    return _of_parameters_here(made, torch.tensor([values], dtype=torch.float64), dtype)
+
+
+def _of_parameters_here(made: Plan, parameters: Tensor, dtype: torch.dtype) -> tuple[Tensor, dict[int, Tensor]]:
+    """What a plan computes of the parameters alone: values before the loop, and factors after it, ``(batch, 1)``."""
+
     def parameter(leaf: Expression) -> Tensor:
         return parameters[:, int(leaf.value), None]
 
-    def row_or_parameter(leaf: Expression) -> Tensor:
-        return parameter(leaf).to(like.dtype) if leaf.operation == "parameter" else of_row(leaf)
-
     values = evaluate(made.before, parameter, like=parameters)
-    before = torch.cat(torch.broadcast_tensors(*values), 1).to(like.dtype) if values else like.new_zeros(1, 0)
-    factors = evaluate(made.after, row_or_parameter, like=like)
-    scales = {index: factor for index, factor in enumerate(factors) if made.after[index].constant != 1.0}
-    return before, {index: factor.view(1, 1) if factor.ndim == 0 else factor for index, factor in scales.items()}
+    before = torch.cat(torch.broadcast_tensors(*values), 1) if values else parameters.new_zeros(1, 0)
+    alone = [index for index, factor in enumerate(made.after) if factor.constant != 1.0 and index not in made.of_rows]
+    factors = evaluate(tuple(made.after[index] for index in alone), parameter, like=parameters)
+    scales = {index: factor.to(dtype).view(-1, 1) for index, factor in zip(alone, factors, strict=True)}
+    return before.to(dtype), scales
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from interflow.sums.backends.base import Inputs, Job, LoopBackend, Request, oper
 from interflow.sums.backends.products import predicted_seconds, sum_by_products
 from interflow.sums.backends.retry import on_smaller_tiles
 from interflow.sums.backends.tiles import Tile, Workspace, block, compile_program, summand, tiles
+from interflow.sums.evaluation import cached_scalar, evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup_vectors
 
@@ -60,6 +61,8 @@ class Dense(LoopBackend):
         return super().evaluate(inputs) if vectors is None else sum_by_products(vectors, inputs, self.tile)
 
     def run(self, job: Job) -> Tensor:
+        if job.batch * job.row_count * job.column_count <= _SMALL and 2 * job.column_count <= self.tile:
+            return _at_once(job)
         program = compile_program(job.inner, _ones(job.parameters))
         workspace = Workspace(program, job.rows)
         out = job.rows.new_zeros(job.batch, len(job.inner), job.row_count, dtype=torch.float64)
@@ -68,6 +71,25 @@ class Dense(LoopBackend):
             for output, slot in enumerate(program.results):
                 out[tile.batch, output, tile.rows] += summand(values, slot, tile, job.skip_diagonal).sum(-1)
         return out.to(job.rows.dtype)
+
+
+_SMALL = 1 << 14
+"""Pairs up to which a sum is one tile, whose results need no places that are used again."""
+
+
+def _at_once(job: Job) -> Tensor:
+    rows, columns, parameters = job.rows[..., None], job.columns[:, :, None], job.parameters[..., None, None]
+    leaves = {"row": rows.unbind(1), "column": columns.unbind(1), "parameter": parameters.unbind(1)}
+    values = evaluate(
+        job.inner, lambda leaf: leaves[leaf.operation][int(leaf.value)], like=job.rows, scalar=cached_scalar
+    )
+    shape = (job.batch, job.row_count, job.column_count)
+    parts = [value if value.shape == shape else value.expand(shape) for value in values]
+    if job.skip_diagonal:
+        parts = [part.clone() for part in parts]
+        for part in parts:
+            part.diagonal(0, 1, 2).zero_()
+    return torch.stack([part.sum(-1) for part in parts], dim=1)
 
 
 def _ones(parameters: Tensor) -> frozenset[int] | None:
