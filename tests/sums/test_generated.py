@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from interflow.sums import potential_and_field, quadratic
+from interflow.kernels import DistanceKernel, GaussianKernel, SumKernel
+from interflow.sums import potential, potential_and_field, quadratic
 from tests.sums import reference
 from tests.sums.cases import BOUNDARIES, KERNELS, SINGULAR, cloud, excess, signed_weights
 
@@ -66,3 +67,15 @@ def test_batches_are_summed_one_by_one(ran, backend):
     for b in range(3):
         alone = potential_and_field(kernel, x[b], y[b], backend="dense")
         torch.testing.assert_close((together[0][b], together[1][b]), alone, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "size", ["rows", *(pytest.param(size, marks=pytest.mark.full) for size in ("columns", "parameters"))]
+)
+def test_batches_are_summed_also_with_as_many_components_as_the_batch_that_a_loop_is_traced_with(ran, size):
+    dimension = {"rows": 7, "columns": 6, "parameters": 1}[size]
+    kernel = DistanceKernel() if size != "parameters" else SumKernel([GaussianKernel(0.1 * k) for k in range(1, 8)])
+    x, y = (torch.stack([cloud(size, dimension, seed) for seed in range(8)]) for size in (6, 5))
+    found = potential(kernel, x, y, backend="compiled")
+    assert ran == {"compiled"}
+    torch.testing.assert_close(found, potential(kernel, x, y, backend="dense"), rtol=1e-12, atol=1e-13)

@@ -7,11 +7,12 @@ Inductor. The columns are summed in even blocks that are added up in float64: a 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -171,16 +172,22 @@ def _compile_here(signature: _Signature) -> Loop:
 
 
 def _examples(signature: _Signature) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Tensors of unusual sizes, which the tracer then takes for variables: equal ones would be taken for the same."""
+    """Tensors whose sizes the tracer takes for variables, and equal ones for the same: so none is equal by chance."""
     rows, columns, parameters = signature.components
-    batch = [7 if batched else 1 for batched in signature.batched]
+    many, first, second = (_free_number(least, signature.components) for least in (7, 101, 211))
+    batch = [many if batched else 1 for batched in signature.batched]
     like = torch.empty(0, dtype=signature.dtype, device=signature.device)
     return (
-        like.new_ones(batch[0], rows, 101),
-        like.new_ones(batch[1], columns, 211),
+        like.new_ones(batch[0], rows, first),
+        like.new_ones(batch[1], columns, second),
         like.new_ones(batch[2], parameters),
         torch.zeros(1, dtype=torch.int32, device=signature.device),
     )
+
+
+def _free_number(least: int, taken: Sequence[int]) -> int:
+    """The smallest number from ``least`` on that is not taken."""
+    return next(number for number in itertools.count(least) if number not in taken)
 
 
 def _sums(signature: _Signature, rows: Tensor, columns: Tensor, parameters: Tensor, first: Tensor) -> Tensor:
