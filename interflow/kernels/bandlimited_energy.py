@@ -25,7 +25,8 @@ class BandlimitedEnergyKernel(Kernel):
     Unlike the distance to the nearest image it is positive definite, as all of its coefficients are positive. Its MMD
     is an energy distance that does not see details finer than that; its energy repels when it is descended.
 
-    It is periodic by itself: on its own torus nearest images and all images are one.
+    It is periodic by itself: on its own torus nearest images and all images are one. Its Fourier series is that of a
+    domain with the same periods in float64; for one whose periods were rounded to float32, make it of those.
 
     Args:
         lengths: the periods L, one number for all axes or one for each, in units of the positions. They are fixed.
@@ -76,8 +77,8 @@ class BandlimitedEnergyKernel(Kernel):
         return torch.tensor(band(self._lengths(dimension), self.modes).at_zero, dtype=torch.float64)
 
     def coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor | None:
-        if not self._is_mine(tuple(lengths.tolist())):
-            return None
+        if not self._is_mine(tuple(lengths.tolist()), rounding=1e-12):
+            return None  # its waves are not those of a torus whose periods are rounded
         limit = band(self._lengths(lengths.numel()), self.modes).limit
         inside = (squared_frequencies > 0.0) & (squared_frequencies <= limit**2)
         apart = torch.where(inside, squared_frequencies, 1.0)
@@ -114,10 +115,10 @@ class BandlimitedEnergyKernel(Kernel):
             raise ArgumentError("positions", came=f"{dimension} coordinates a point", wanted=wanted)
         return self.lengths
 
-    def _is_mine(self, lengths: tuple[float, ...]) -> bool:
-        """Whether they are the kernel's own, up to the rounding of float32."""
+    def _is_mine(self, lengths: tuple[float, ...], rounding: float = 1e-6) -> bool:
+        """Whether they are the kernel's own, by default up to the rounding of float32."""
         own = self._lengths(len(lengths))
-        return all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(lengths, own, strict=True))
+        return all(math.isclose(a, b, rel_tol=rounding) for a, b in zip(lengths, own, strict=True))
 
 
 def _nested(

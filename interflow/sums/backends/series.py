@@ -55,6 +55,8 @@ class SeriesBackend(Approximation):
             return missing
         if not can_read(request.x, request.y):
             return "what it promises depends on values, which cannot be read inside torch.compile or torch.func"
+        if request.boundary.periods(request.dimension).requires_grad:
+            return "it has no derivatives by the periods of the domain"
         try:
             self.transform(settings_of(request))
         except UnsuitableError as reason:

@@ -82,7 +82,8 @@ def coefficients(kernel: Kernel, modes: Modes, device: torch.device) -> Tensor:
     lengths = torch.tensor(modes.lengths, dtype=torch.float64, device=device)
     known = kernel.coefficients(modes.squared_frequencies(device), lengths)
     if known is None:
-        raise UnsuitableError("the kernel's Fourier transform is not known")
+        periods = ", ".join(f"{length:.12g}" for length in modes.lengths)
+        raise UnsuitableError(f"the kernel's Fourier transform is not known on a torus of the periods {periods}")
     return known
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 
@@ -11,8 +12,10 @@ import torch
 
 from interflow import sums
 from interflow.boundaries import OpenBoundary, PeriodicBoundary, ProductBoundary, ReflectingBoundary
+from interflow.discrepancies import MMD
 from interflow.errors import BackendError
 from interflow.kernels import BandlimitedEnergyKernel, GaussianKernel, LaplacianKernel, MaternKernel
+from interflow.parameters import PositiveParameter
 from interflow.sums import Fourier, Nufft
 from interflow.sums.backends.series import settings_of
 from interflow.sums.preparation import Options, prepare
@@ -85,6 +88,28 @@ def share(result, expected, kernel, order, weights, dimension, tolerance):
     """The error as a part of what is promised."""
     scale = len(expected) ** 0.5 * weights.double().abs().sum() * kernel.supremum(order, dimension)
     return ((result.double() - expected).norm() / (tolerance * (expected.norm() + 0.01 * scale))).item()
+
+
+def learnable_circle(images):
+    """A circle whose period is learned."""
+    torus = PeriodicBoundary(1.0, images=images)
+    torus.lengths = PositiveParameter(1.0, learnable=True)
+    return torus
+
+
+def mmd(kernel, x, y, **options):
+    """The discrepancy of two clouds."""
+    return MMD(kernel, **options)(x, y)
+
+
+@contextmanager
+def refused_for(reason, unless):
+    """What is inside is right, or refused with the reason, unless it may not be."""
+    try:
+        yield
+    except BackendError as error:
+        if unless or reason not in str(error):
+            raise
 
 
 def obstacle(kernel, x, y, options):
@@ -247,3 +272,39 @@ def test_a_sum_in_inference_mode_leaves_the_next_ones_their_gradients(backend):
         sums.field(kernel, x, y, weights, **options)
     sums.field(kernel, x, y, weights.requires_grad_(), **options).sum().backward()
     assert weights.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("round_off", [torch.Tensor.float, torch.Tensor.double], ids=["float32", "float64"])
+def test_a_band_on_a_torus_with_rounded_periods_keeps_the_promise_or_is_refused(backend, round_off):
+    lengths = torch.tensor([0.3, 0.7], dtype=torch.float64)
+    kernel, torus = BandlimitedEnergyKernel(lengths, modes=4), PeriodicBoundary(round_off(lengths))
+    x, y, weights = clouds(2, torch.float64)
+    expected = sums.field(kernel, x, y, weights, boundary=torus, backend="dense")
+    with refused_for("not known on a torus of the periods", unless=round_off is torch.Tensor.double):
+        result = sums.field(kernel, x, y, weights, boundary=torus, backend=BACKENDS[backend], tolerance=1e-4)
+        assert share(result, expected, kernel, 1, weights, 2, 1e-4) <= 1.0
+
+
+@pytest.mark.parametrize("backend", ["fourier", "nufft", "sorted", "auto"])
+@pytest.mark.parametrize("images", ["nearest", "all"])
+@pytest.mark.parametrize("ask", [sums.potential, sums.field, mmd], ids=["potential", "field", "mmd"])
+def test_a_gradient_by_the_period_is_right_or_refused(backend, images, ask):
+    torus, kernel = learnable_circle(images), LaplacianKernel(0.05) if backend == "sorted" else GaussianKernel(0.05)
+    x, y = (cloud[:, :1].clone() for cloud in clouds(2, torch.float64)[:2])
+    ask(kernel, x, y, boundary=torus, backend="dense").square().sum().backward()
+    expected = torus.log_lengths.grad.clone()
+    torus.log_lengths.grad = None
+    with refused_for("derivatives by the", unless=backend == "auto"):
+        ask(kernel, x, y, boundary=torus, backend=backend, tolerance=1e-4).square().sum().backward()
+        torch.testing.assert_close(torus.log_lengths.grad, expected, rtol=1e-3, atol=1e-6)
+    with torch.no_grad():  # where none can be asked, nothing is refused
+        ask(kernel, x, y, boundary=torus, backend=backend, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_gradient_by_the_period_of_one_axis_is_refused(backend):
+    channel = ProductBoundary([learnable_circle("all"), OpenBoundary()])
+    x, y, weights = clouds(2, torch.float64)
+    with pytest.raises(BackendError, match="derivatives by the periods"):
+        sums.potential(GaussianKernel(0.1), x, y, weights, boundary=channel, backend=backend, tolerance=1e-4)
