@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Iterable
 from typing import Final
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from interflow.solution import ENERGY, Solution
 from interflow.views.clouds import Array, Clouds, array
-from interflow.views.picture import TIME, Picture, joined, quiet
+from interflow.views.picture import GREY, SCALE, TIME, Picture, joined, plain, quiet
 
-_CURVES: Final = 8
-"""Of a scalar that has several components, the first ones that are drawn."""
+_CURVES: Final = 200  # columns of a scalar that are drawn; of more, evenly spread ones
+_NAMED: Final = 7  # of these, that the legend names
+_NAME: Final = 96  # letters of a name, four lines
+_LETTERS: Final = 24  # of a name, in a line at the height of a panel
 
 
 def energy_curve(solution: Solution, *, title: str = "") -> Picture:
@@ -37,7 +42,7 @@ def energy_curve(solution: Solution, *, title: str = "") -> Picture:
     first, *rest = picture.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     draw_energy(first, clouds, range(len(clouds)))
     for panel, (name, values) in zip(rest, others.items(), strict=True):
-        _draw_scalar(panel, clouds.times, values, name.replace("_", " "))
+        _draw_scalar(panel, clouds.times, values, name)
     for panel in (first, *rest[:-1]) if rest else ():
         panel.set_xlabel("")
     return picture
@@ -55,10 +60,25 @@ def draw_energy(panel: Axes, clouds: Clouds, frames: Iterable[int]) -> None:
 
 
 def _draw_scalar(panel: Axes, times: Array, values: Array, name: str) -> None:
-    for component in values.reshape(len(values), -1).T[:_CURVES]:
-        panel.plot(times, component, linewidth=1.2, color="0.3" if values.ndim == 1 else None)
-    panel.set(xlabel="time t", ylabel=name)
+    """A curve a column; where there are several, a legend has their numbers and how many are left out."""
+    columns = values.reshape(len(values), math.prod(values.shape[1:])).T
+    count = len(columns)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, _CURVES)).astype(int)).tolist()
+    tints = [GREY] if values.ndim == 1 else [SCALE(shade) for shade in np.linspace(0.25, 1.0, max(len(chosen), 1))]
+    curves = [
+        panel.plot(times, columns[column], linewidth=1.2, color=tint)[0]
+        for column, tint in zip(chosen, tints, strict=False)
+    ]
+    panel.set_xlabel("time t")
+    words = textwrap.wrap(plain(name.replace("_", " "), _NAME), _LETTERS)
+    panel.set_ylabel("\n".join(words), parse_math=False)
     _furnish(panel)
+    if values.ndim > 1:
+        named = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), _NAMED)).astype(int)).tolist()
+        handles, numbers = [curves[place] for place in named], [str(chosen[place]) for place in named]
+        title = f"{count:,} column{'' if count == 1 else 's'}" + f",\n{len(chosen)} drawn" * (len(chosen) < count)
+        style = {"fontsize": 7, "title_fontsize": 7, "frameon": False, "labelspacing": 0.25}
+        panel.legend(handles, numbers, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.08), **style)
 
 
 def _furnish(panel: Axes) -> None:

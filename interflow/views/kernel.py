@@ -12,9 +12,10 @@ from interflow.boundaries import Boundary, OpenBoundary
 from interflow.errors import ArgumentError
 from interflow.kernels import Kernel
 from interflow.views.clouds import Array, array
-from interflow.views.picture import Picture, quiet
+from interflow.views.picture import Picture, plain, quiet
 
 _SAMPLES: Final = 1001
+_NAME: Final = 400  # letters of a kernel, four lines
 _NEGLIGIBLE: Final = 0.01  # of its greatest change, what is left of a kernel where the curve may end
 _BEYOND: Final = 1.25  # how much further it goes on
 _NEAR: Final = 0.15  # part of the curve near a singularity that does not set the height of the picture
@@ -56,7 +57,7 @@ def kernel_profiles(
     rows = picture.subfigures(len(kernels), 1, squeeze=False)[:, 0]
     for row, kernel in zip(rows, kernels, strict=True):
         distances, values, forces = curves(kernel, boundary, dimension, span)
-        row.suptitle(textwrap.fill(repr(kernel), 100), fontsize=9)
+        row.suptitle(textwrap.fill(plain(repr(kernel), _NAME), 100), fontsize=9, parse_math=False)
         singular = kernel.at_zero(dimension, boundary) is None
         for panel, curve, name in zip(row.subplots(1, 2), (values, forces), ("kernel k", "force −dk/dr"), strict=True):
             panel.axhline(0.0, color="0.85", linewidth=0.8, zorder=0)

@@ -1,4 +1,4 @@
-"""What all pictures share: a figure that notebooks show, quiet axes, and the colours of time."""
+"""What all pictures share: a figure that notebooks show, text as it came, quiet axes, and the colours of time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 GREY: Final = "0.35"
 PALE: Final = "0.75"
@@ -21,6 +22,9 @@ SCALE: Final = LinearSegmentedColormap.from_list(
 """From pale to dark on a white ground."""
 DPI: Final = 150
 _CSS_PIXELS: Final = 96  # an inch on a page
+_MOST_PIXELS: Final = 60_000  # along a side, of the 2¹⁶ that matplotlib draws
+_LETTERS: Final = 11  # of a title, that fit into an inch
+_UNKNOWN: Final = "\N{REPLACEMENT CHARACTER}"
 
 Legend = tuple[ScalarMappable, str]
 """What a colour bar shows, and its name."""
@@ -37,15 +41,37 @@ class Picture(Figure):
     """
 
     def __init__(self, width: float, height: float, title: str = "") -> None:
-        super().__init__(figsize=(width, height), dpi=DPI, layout="constrained")
+        dpi = min(DPI, int(_MOST_PIXELS / max(width, height)))
+        super().__init__(figsize=(width, height), dpi=dpi, layout="constrained")
         if title:
-            self.suptitle(title, fontsize=10)
+            self.suptitle(plain(title, int(width * _LETTERS)), fontsize=10, parse_math=False)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         stream = BytesIO()
         self.savefig(stream, format="png")
         width, height = (round(inches * _CSS_PIXELS) for inches in self.get_size_inches())
         return stream.getvalue(), {"width": width, "height": height}
+
+
+def plain(text: str, most: int) -> str:
+    """A name from outside as one line that can be drawn; draw it with ``parse_math=False``, since it may have ``$``.
+
+    What the font does not have is drawn as a replacement character, and a long text loses its middle.
+
+    Example:
+        >>> plain("a cloud\\n of_$10^3$", most=100), plain("abcdefghij", most=5)
+        ('a cloud  of_$10^3$', 'ab…ij')
+    """
+    fonts = [get_font(findfont(FontProperties(family=[family]))) for family in FontProperties().get_family()]
+
+    def drawn(letter: str) -> str:
+        if letter.isspace():
+            return " "
+        known = letter.isprintable() and any(font.get_char_index(ord(letter)) for font in fonts)
+        return letter if known else _UNKNOWN
+
+    line = "".join(map(drawn, text))
+    return line if len(line) <= most else f"{line[: most // 2]}…{line[len(line) - (most - 1) // 2 :]}"
 
 
 def joined(*parts: str) -> str:
@@ -64,6 +90,7 @@ def quiet(panel: Axes, *, open: bool = True) -> None:
 def add_legend(parent: FigureBase, panels: Sequence[Axes], legend: Legend) -> None:
     """A colour bar at the right of some panels."""
     mappable, name = legend
-    bar = parent.colorbar(mappable, ax=list(panels), label=name, aspect=30, pad=0.015)
+    bar = parent.colorbar(mappable, ax=list(panels), aspect=30, pad=0.015)
+    bar.set_label(plain(name, 50), parse_math=False)
     bar.ax.tick_params(which="both", labelsize=8, colors=GREY)
     bar.outline.set_visible(False)

@@ -116,3 +116,23 @@ def test_densities_have_one_scale_at_all_times():
 def test_scalars_are_drawn_below_the_energy():
     figure = energy_curve(solution(mean_speed=torch.rand(8), pair_distances=torch.rand(8, 12)))
     assert [panel.get_ylabel() for panel in figure.axes] == ["energy E", "mean speed", "pair distances"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 12, 200])
+def test_every_column_of_a_scalar_is_drawn_and_a_legend_numbers_them(count):
+    values = torch.rand(8, count)
+    panel = energy_curve(solution(histogram=values)).axes[1]
+    drawn = [line.get_ydata() for line in panel.lines]
+    np.testing.assert_array_equal(np.stack(drawn, axis=1), values.numpy())
+    legend = panel.get_legend()
+    assert legend.get_title().get_text() == f"{count} column{'s' if count > 1 else ''}"
+    for text, handle in zip(legend.get_texts(), legend.get_lines(), strict=True):
+        assert handle.get_color() == panel.lines[int(text.get_text())].get_color()
+    numbers = [int(text.get_text()) for text in legend.get_texts()]
+    assert (numbers[0], numbers[-1]) == (0, count - 1)
+
+
+def test_columns_that_are_too_many_for_curves_are_counted():
+    panel = energy_curve(solution(positions_seen=torch.rand(8, 10, 100))).axes[1]
+    assert panel.get_legend().get_title().get_text() == f"1,000 columns,\n{len(panel.lines)} drawn"
+    assert panel.get_legend().get_texts()[-1].get_text() == "999"
