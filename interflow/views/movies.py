@@ -186,7 +186,7 @@ def _writer(path: Path, rate: float) -> Iterator[Callable[[Pixels], None]]:
         if stream is None:
             height, width = pixels.shape[:2]
             stream = imageio_ffmpeg.write_frames(
-                str(unfinished),
+                str(unfinished.absolute()),  # a relative one may look like an option or a protocol
                 (width, height),
                 fps=rate,
                 quality=None,
