@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from interflow.cli.drawing import FAILED
 from interflow.config.assignments import parse_assignment
 from interflow.config.document import Document, read
 
@@ -51,7 +52,8 @@ def command(
     held out; it judges the fit, which never saw it, beside an independent sample of as many points.
 
     The folder holds fitted.EXT in the target's format, report.png and summary.json; of an image also fitted.svg.
-    The report on a PNG is report.jpg, so that fitted.png is the only PNG there.
+    The report on a PNG is report.jpg, so that fitted.png is the only PNG there. Where the report alone cannot be drawn,
+    the exit code is 1.
     """
     if points is not None and source is not None:
         raise click.UsageError("--source brings its own points: without --points.")
@@ -70,7 +72,9 @@ def command(
     with document.located():
         job = FitJob(target, fit_config, source)
     with new_folder(out or default_folder(target)) as folder, nullcontext() if quiet else announced():
-        summary = job.run(folder, quiet)
+        summary, whole = job.run(folder, quiet)
     click.echo(out or folder.with_name(folder.name.removeprefix(".").removesuffix(".new")))
     if not quiet:
         click.echo("\n".join(job.lines(summary)))
+    if not whole:
+        raise click.exceptions.Exit(FAILED)

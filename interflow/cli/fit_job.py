@@ -14,6 +14,7 @@ import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from interflow.cli.drawing import drawn
 from interflow.cli.fit_progress import progress
 from interflow.cli.versions import versions
 from interflow.config.fit_config import FitConfig
@@ -22,10 +23,10 @@ from interflow.fitting import Fit, fit
 from interflow.fitting.judging import Split, figures, split
 from interflow.fitting.quality import sliced_w2
 from interflow.fitting.stops import Record
+from interflow.storage.files import replace_file
 from interflow.storage.points import PointCloud, read_points, write_points
 from interflow.storage.points.cloud import Array
 from interflow.storage.points.svg import write_svg
-from interflow.views import fit_report
 
 _DIRECTIONS = 16  # for a look on the way
 
@@ -60,8 +61,8 @@ class FitJob:
         count = config.points if self.source is None else len(self.source)
         self.split = split(positions, weights, config.held_out, count, config.seed)
 
-    def run(self, folder: Path, quiet: bool) -> dict[str, Any]:
-        """Fit, judge, and write everything into a folder; returns the summary."""
+    def run(self, folder: Path, quiet: bool) -> tuple[dict[str, Any], bool]:
+        """Fit, judge, and write everything into a folder; returns the summary, and whether the report was drawn."""
         trace: list[tuple[float, float, float]] = []
         source, source_weights = (self.config.points, None) if self.source is None else self._tensors(self.source)
         with progress(self.settings, quiet) as show:
@@ -83,8 +84,7 @@ class FitJob:
                 callback=look,
             )
         summary = self._summary(fitted)
-        self._write(folder, fitted, trace, summary)
-        return summary
+        return summary, self._write(folder, fitted, trace, summary)
 
     def lines(self, summary: dict[str, Any]) -> list[str]:
         """The summary for reading."""
@@ -124,24 +124,31 @@ class FitJob:
 
     def _write(
         self, folder: Path, fitted: Fit, trace: list[tuple[float, float, float]], summary: dict[str, Any]
-    ) -> None:
+    ) -> bool:
         cloud = self._fitted_cloud(fitted)
         write_points(folder / f"fitted{self.target.suffix.lower()}", cloud, self.reading)
         if cloud.canvas is not None:
             write_svg(folder / "fitted.svg", cloud, self.reading)
-        report = fit_report(
-            self.cloud.positions,
-            self._arrays(fitted.start),
-            cloud.positions,
-            target_weights=self.cloud.weights,
-            history=trace,
-            reference=summary["held_out"]["independent_sample"]["sliced_w2"],
-            title=self.target.name,
-            image=cloud.canvas is not None,
-        )
-        report.savefig(folder / f"report{_report_suffix(self.target)}")
         text = json.dumps(summary, indent=2, default=str)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+
+        def report() -> None:  # last, for it must not cost the result
+            from interflow.views import fit_report
+
+            figure = fit_report(
+                self.cloud.positions,
+                self._arrays(fitted.start),
+                cloud.positions,
+                target_weights=self.cloud.weights,
+                history=trace,
+                reference=summary["held_out"]["independent_sample"]["sliced_w2"],
+                title=self.target.name,
+                image=cloud.canvas is not None,
+            )
+            suffix = _report_suffix(self.target)
+            replace_file(folder / f"report{suffix}", lambda stream: figure.savefig(stream, format=suffix[1:]))
+
+        return drawn(report, "The fit is whole, but its report is not drawn")
 
     def _tensors(self, cloud: PointCloud) -> tuple[Tensor, Tensor | None]:
         """Positions less the offset, and weights, where and as the config has them."""

@@ -10,10 +10,11 @@ import click
 from matplotlib.figure import Figure
 
 from interflow.boundaries import Boundary
+from interflow.cli.drawing import FAILED, drawn
 from interflow.config.document import parse
 from interflow.config.loading import configure
 from interflow.energies import Energy
-from interflow.errors import ArgumentError, ConfigError
+from interflow.errors import ArgumentError, ConfigError, InterflowError
 from interflow.solution import Solution
 from interflow.storage import RunFolder, open_run, stored_config
 from interflow.storage.run_folder import CONFIG
@@ -29,6 +30,8 @@ Drawings = dict[str, Callable[[], Figure]]
 
 def write_pictures(run: Path, names: tuple[str, ...], colour: str | None, out: Path | None) -> Iterator[Path]:
     """Draw pictures of the run in a folder, each into a file whose path is given back.
+
+    One that cannot be drawn is told and costs no other; it makes the exit code 1.
 
     Args:
         run: the folder.
@@ -51,13 +54,22 @@ def write_pictures(run: Path, names: tuple[str, ...], colour: str | None, out: P
         pictures["density"] = lambda: density(solution, title=title)
     if not names or {"kernel", "boundary"} & set(names):
         pictures |= _of_config(run, solution, title, asked=bool(names))
+    whole = True
     for name in names or pictures:
-        figure = pictures[name]()
-        if out is None:
-            folder.write_picture(figure.savefig, name)
+
+        def write(name: str = name) -> None:
+            figure = pictures[name]()
+            if out is None:
+                folder.write_picture(figure.savefig, name)
+            else:
+                save(figure, out)
+
+        if drawn(write, f"No picture {name}", unless=InterflowError):
+            yield out or run / f"{name}.png"
         else:
-            save(figure, out)
-        yield out or run / f"{name}.png"
+            whole = False
+    if not whole:
+        raise click.exceptions.Exit(FAILED)
 
 
 def write_movie(run: Path, names: tuple[str, ...], colour: str | None, out: Path | None) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interflow.cli.drawing import FAILED, drawn
 from interflow.cli.durations import duration
 from interflow.cli.jobs import Job, begun, resumed
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 TIME_LIMIT_REACHED = 124
 SIGNALLED = 128
+PICTURE = "evolution.png"
 
 
 @click.command()
@@ -47,7 +49,8 @@ def command(
     The run is saved while it goes on. One that was broken off, by Ctrl-C, by SIGTERM, by the time limit or by a
     crash, goes on with --resume, and ends as if it had never been broken off, bit for bit.
 
-    Exit codes: 0 done, 1 failure, 2 bad input; saved and stopped: 124 by the time limit, 130 by Ctrl-C, 143 by SIGTERM.
+    Exit codes: 0 done, 1 failure, of the picture alone too, 2 bad input; saved and stopped: 124 by the time limit, 130
+    by Ctrl-C, 143 by SIGTERM.
     """
     if resume is not None and (config or out or overwrite or assignments):
         raise click.UsageError("--resume goes on with a run as it began: without CONFIG, --out, --overwrite and --set.")
@@ -90,16 +93,25 @@ def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) 
     except NonFiniteError as error:
         raise click.ClickException(f"{error} {job.folder.path} keeps it, and the frames before.") from error
     summary = job.folder.summary() or summarise(job.name, job.system, solution)
-    _keep(job, solution, summary)
+    whole = _keep(job, solution, summary)
     click.echo(job.folder.path)
     if not quiet:
         click.echo("\n".join([headline(summary), *backends(summary)]))
+    if not whole:
+        raise click.exceptions.Exit(FAILED)
 
 
-def _keep(job: Job, solution: Solution, summary: dict[str, object]) -> None:
-    """Write the picture and the summary of a run that has none yet; the summary comes last."""
-    from interflow.cli.pictures import draw
+def _keep(job: Job, solution: Solution, summary: dict[str, object]) -> bool:
+    """Write the summary and then the picture of a run that has none yet; whether the picture is there."""
+    folder = job.folder
+    if not folder.summary():
+        folder.write_summary(summary)
+    if (folder.path / PICTURE).exists():
+        return True
 
-    if not job.folder.summary():
-        job.folder.write_picture(draw(solution, summary).savefig)
-        job.folder.write_summary(summary)
+    def write() -> None:
+        from interflow.cli.pictures import draw
+
+        folder.write_picture(draw(solution, summary).savefig)
+
+    return drawn(write, f"The run is whole, but its picture is not drawn (interflow show {folder.path} tries again)")
