@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -13,13 +14,16 @@ from interflow.errors import ArgumentError
 from interflow.kernels import Kernel
 from interflow.views.clouds import Array, array
 from interflow.views.picture import Picture, plain, quiet
+from interflow.views.ranges import range_of
 
 _SAMPLES: Final = 1001
 _NAME: Final = 400  # letters of a kernel, four lines
-_NEGLIGIBLE: Final = 0.01  # of its greatest change, what is left of a kernel where the curve may end
-_BEYOND: Final = 1.25  # how much further it goes on
+_WIDE: Final = 100.0  # times the first feature, an end from which on the axis is logarithmic
 _NEAR: Final = 0.15  # part of the curve near a singularity that does not set the height of the picture
-_DEPTHS: Final = 2.5  # how high a repulsive core is drawn, in depths of the well beside it
+_DEPTHS: Final = 2.5  # how high a core is drawn, in depths of the well beside it
+_HIGH: Final = 20.0  # depths of a well, a core in whose whole height it would not be seen
+_STEEP: Final = 30.0  # how high a rise to a singularity is drawn, in what is left of it towards the end of the curve
+_FLAT: Final = 1e-6  # of the curve near the core, a depth that is no well
 
 
 def kernel_profiles(
@@ -34,8 +38,9 @@ def kernel_profiles(
         kernels: at least one.
         boundary: the domain; None for open space.
         dimension: its number of axes.
-        span: the largest distance; by default half a period of the first axis, or 1, and less where nothing is left
-            of a kernel.
+        span: the largest distance; by default where nothing is left of a kernel, or its lengths are passed, but half
+            a period of the first axis at most. A kernel without a length of its own, such as −r, is drawn to 1, or
+            to that half. The axis is logarithmic where a kernel has lengths of very different size.
         title: first line of the picture.
 
     Raises:
@@ -59,55 +64,71 @@ def kernel_profiles(
         distances, values, forces = curves(kernel, boundary, dimension, span)
         row.suptitle(textwrap.fill(plain(repr(kernel), _NAME), 100), fontsize=9, parse_math=False)
         singular = kernel.at_zero(dimension, boundary) is None
+        wide = distances[1] < 1.5 * distances[0]  # unlike the first two of distances that are evenly spread from 0
         for panel, curve, name in zip(row.subplots(1, 2), (values, forces), ("kernel k", "force −dk/dr"), strict=True):
             panel.axhline(0.0, color="0.85", linewidth=0.8, zorder=0)
             panel.plot(distances, curve, color="black", linewidth=1.4)
-            panel.set(xlabel="distance r", ylabel=name, xlim=(0.0, distances[-1]), ylim=_height(curve, singular))
-            panel.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
+            panel.set(xlabel="distance r", ylabel=name, ylim=_height(curve, singular))
+            panel.ticklabel_format(axis="both", style="sci", scilimits=(-3, 4), useMathText=True)
+            if wide:
+                panel.set_xscale("log")
+            panel.set_xlim(distances[0] if wide else 0.0, distances[-1])
             quiet(panel)
     return picture
 
 
 def curves(kernel: Kernel, boundary: Boundary, dimension: int, span: float | None) -> tuple[Array, Array, Array]:
     """Distances r > 0, the kernel there, and the force −dk/dr, each of the same length."""
-    if span is None:
-        half = float(boundary.periods(dimension)[0]) / 2
-        span = half if np.isfinite(half) else 1.0
-        distances = _distances(span)
-        change = np.abs(array(_along(kernel, boundary, dimension, distances)))
-        span = _shortened(array(distances), change)
-    distances = _distances(span).requires_grad_()
-    values = _along(kernel, boundary, dimension, distances)
+
+    def along(distances: torch.Tensor) -> torch.Tensor:
+        """k at displacements along the first axis."""
+        across = [torch.zeros_like(distances)] * (dimension - 1)
+        return kernel.evaluate_on(boundary, (distances, *across))
+
+    distances = _distances(along, kernel, boundary, dimension) if span is None else _evenly(span)
+    distances.requires_grad_()
+    values = along(distances)
     (slopes,) = torch.autograd.grad(values.sum(), distances)
     return array(distances), array(values), -array(slopes)
 
 
-def _distances(span: float) -> torch.Tensor:
+def _distances(
+    along: Callable[[torch.Tensor], torch.Tensor], kernel: Kernel, boundary: Boundary, dimension: int
+) -> torch.Tensor:
+    """Those that show a kernel: evenly spread, or where it has lengths of very different size, their logarithms."""
+    cutoffs = [part.cutoff.item() for part in kernel.modules() if getattr(part, "cutoff", None) is not None]
+    longest = float(boundary.periods(dimension)[0]) / 2
+    singular = kernel.at_zero(dimension, boundary) is None
+    found = range_of(along, longest=longest, cutoffs=cutoffs, singular=singular)
+    if found.end < _WIDE * found.first:
+        return _evenly(found.end)
+    return torch.as_tensor(np.geomspace(found.first / 10.0, found.end, _SAMPLES - 1))
+
+
+def _evenly(span: float) -> torch.Tensor:
     return torch.linspace(0.0, span, _SAMPLES, dtype=torch.float64)[1:]
 
 
-def _along(kernel: Kernel, boundary: Boundary, dimension: int, distances: torch.Tensor) -> torch.Tensor:
-    """k at displacements along the first axis."""
-    across = [torch.zeros_like(distances)] * (dimension - 1)
-    return kernel.evaluate_on(boundary, (distances, *across))
-
-
-def _shortened(distances: Array, change: Array) -> float:
-    """Where a curve may end: a little beyond the last distance at which it is not negligible."""
-    finite = np.isfinite(change)
-    if not finite.any():
-        return float(distances[-1])
-    left = np.abs(change - change[-1])
-    matters = distances[finite & (left > _NEGLIGIBLE * left[finite].max())]
-    return min(float(distances[-1]), _BEYOND * float(matters.max(initial=0.0)) or float(distances[-1]))
-
-
 def _height(curve: Array, singular: bool) -> tuple[float, float]:
-    """The lowest and the highest value that are drawn: all of them, but for the rise to a singularity."""
-    drawn = curve[int(_NEAR * len(curve)) if singular else 0 :]
-    drawn = drawn[np.isfinite(drawn)]
-    low, high = (float(drawn.min()), float(drawn.max())) if len(drawn) else (0.0, 1.0)
-    if singular and low < 0.0 < high:
-        low, high = max(low, -_DEPTHS * high), min(high, -_DEPTHS * low)
+    """The lowest and the highest value that are drawn: all, but for a core beside which a well would not be seen."""
+    drawn = curve[np.isfinite(curve)]
+    outside = curve[int(_NEAR * len(curve)) :]
+    outside = outside[np.isfinite(outside)]
+    if not len(outside):
+        return -0.06, 1.06
+    steps = np.sign(np.diff(drawn))
+    some = np.flatnonzero(steps)
+    turns = some[1:][np.diff(steps[some]) != 0.0]
+    low, high = float(drawn.min()), float(drawn.max())
+    if singular:
+        end = float(outside[-1])
+        most = _STEEP * abs(float(outside[int(0.65 * len(outside))]) - end) or np.inf
+        low, high = max(float(outside.min()), end - most), min(float(outside.max()), end + most)
+    if len(turns):
+        beyond = drawn[turns[0] :]
+        depth = float(np.ptp(beyond))
+        if depth > _FLAT * float(np.abs(outside[0])) and (singular or np.ptp(drawn) > _HIGH * depth):
+            low = max(float(drawn.min()), float(beyond.min()) - _DEPTHS * depth)
+            high = min(float(drawn.max()), float(beyond.max()) + _DEPTHS * depth)
     margin = 0.06 * ((high - low) or 1.0)
     return min(low, 0.0) - margin, max(high, 0.0) + margin

@@ -57,6 +57,96 @@ def test_an_energy_tells_its_kernels_with_their_scales():
     assert len(fl.DiscrepancyEnergy(fl.EnergyDistance(), torch.zeros(1, 2)).kernels()) == 1
 
 
+LENGTHS = [1e-3, 1e-1, 1.0, 1e3]
+DECAYING = [
+    fl.GaussianKernel,
+    fl.LaplacianKernel,
+    lambda s: fl.MaternKernel(s, 1.5),
+    lambda s: fl.MaternKernel(s, 2.5),
+    fl.InverseMultiquadricKernel,
+    lambda s: fl.InversePowerKernel(1.0, s),
+    lambda s: fl.InversePowerKernel(3.0, s),
+    lambda s: fl.SoftSphereKernel(1.0, s),
+    lambda s: fl.SoftSphereKernel(1.0, s, 2.5),
+    lambda s: fl.MorseKernel(0.1, 0.5 * s, 1.0, 2.0 * s),
+    lambda s: -2.0 * fl.GaussianKernel(s),
+]
+WELLS = [
+    (lambda s: fl.LennardJonesKernel(2.0, s), 2 ** (1 / 6), 1.0),
+    (lambda s: fl.LennardJonesKernel(1e-9, s, 3.0 * s), 2 ** (1 / 6), 1.0),
+    (lambda s: fl.MorseKernel(1.0, 2.0 * s, 3.0, 0.5 * s), np.log(12.0) / 1.5, np.log(3.0) / 1.5),
+    (lambda s: fl.MorseKernel(1.0, 2.0 * s, 1e4, 0.5 * s), np.log(4e4) / 1.5, np.log(1e4) / 1.5),
+    (lambda s: fl.MorseKernel(1.0, 1e6 * s, 3.0, s), np.log(3e6) / (1 - 1e-6), np.log(3.0) / (1 - 1e-6)),
+]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("make", DECAYING)
+def test_a_picture_shows_how_a_kernel_decays_whatever_its_length(make, length):
+    (left, right), (r, k) = (panel := kernel_profiles(make(length)).axes[0]).get_xlim(), curve(panel)
+    assert left == 0.0
+    assert right == r[-1]
+    scaled = k / k[0]
+    assert scaled[-1] < 0.2
+    half = r[np.argmax(scaled < 0.5)]
+    assert 0.05 * right < half < 0.5 * right
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize(("make", "lowest", "zero"), WELLS)
+def test_a_picture_shows_the_well_and_the_zero_of_a_kernel_whatever_its_length(make, lowest, zero, length):
+    panel, force = kernel_profiles(make(length)).axes
+    r, k = curve(panel)
+    assert r[np.argmin(k)] == pytest.approx(lowest * length, rel=0.02)
+    assert r[np.argmax(k < 0.0)] == pytest.approx(zero * length, rel=0.02)
+    left, right = panel.get_xlim()
+    assert left < 0.9 * zero * length
+    if panel.get_xscale() == "linear":
+        assert right < 50 * lowest * length
+    assert abs(k[-1]) < 0.1 * abs(k.min())
+    low, high = panel.get_ylim()
+    assert high - low < 30 * abs(k.min())
+    assert low < k.min()
+    low, high = force.get_ylim()
+    _, pushed = curve(force)
+    assert low < pushed[np.argmin(k) :].min() < 0.0 < high
+
+
+def test_kernels_of_very_different_lengths_are_drawn_over_the_logarithm_of_the_distance():
+    panel = kernel_profiles(fl.GaussianKernel(1e-3) + fl.GaussianKernel(1e3)).axes[0]
+    r, k = curve(panel)
+    assert panel.get_xscale() == "log"
+    assert r[0] < 1e-3
+    assert k[0] > 1.9
+    assert k[-1] < 0.1
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_cutoff_and_a_band_are_seen_whole(length):
+    core = kernel_profiles(fl.LennardJonesKernel(1.0, length, 2 ** (1 / 6) * length)).axes[0]
+    assert length * 2 ** (1 / 6) < core.get_xlim()[1] < 2 * length
+    assert 1.0 < core.get_ylim()[1] < 1e3
+    band = fl.BandlimitedEnergyKernel(length, 16)
+    assert curve(kernel_profiles(band).axes[0])[0][-1] == pytest.approx(length, rel=0.1)
+    torus = kernel_profiles(band, boundary=fl.PeriodicBoundary(length)).axes[0]
+    assert torus.get_xlim()[1] == pytest.approx(length / 2)
+
+
+@pytest.mark.parametrize("kernel", [fl.DistanceKernel(), fl.LogarithmicKernel(), fl.InversePowerKernel(1.0)], ids=repr)
+@pytest.mark.parametrize("period", [1e-3, 1e3])
+def test_a_kernel_without_a_length_is_drawn_to_half_a_period(kernel, period):
+    panel = kernel_profiles(kernel, boundary=fl.PeriodicBoundary(period)).axes[0]
+    assert panel.get_xlim()[1] == pytest.approx(period / 2)
+
+
+def test_a_logarithm_shows_its_zero():
+    _, k = curve(kernel_profiles(fl.LogarithmicKernel()).axes[0])
+    assert k[0] > 0.0 > k[-1]
+    _, k = curve(kernel_profiles(fl.LogarithmicKernel(softening=1e-3)).axes[0])
+    assert k[0] > 6.0
+    assert k[-1] < 0.0
+
+
 @pytest.mark.parametrize(("kernels", "span", "name"), [((), None, "kernels"), ((fl.DistanceKernel(),), 0.0, "span")])
 def test_curves_that_cannot_be_drawn_are_refused(kernels, span, name):
     with pytest.raises(ArgumentError) as caught:
