@@ -9,6 +9,8 @@ from interflow import (
     InterflowError,
     LogarithmicKernel,
     ParticleSystem,
+    ReflectingBoundary,
+    State,
 )
 from interflow.integrators import adaptive
 from tests.flows import Spring, cloud, masses, repulsion
@@ -108,3 +110,52 @@ def test_what_cannot_be_used_is_named(name, options):
     with pytest.raises(ArgumentError) as caught:
         AdaptiveRungeKutta(0.1, **options)
     assert caught.value.argument == name
+
+
+@pytest.mark.parametrize("method", PAIRS)
+def test_a_step_that_bounces_off_a_wall_midway_is_two_steps_with_a_pause_at_the_wall(method):
+    steep = ExternalEnergy(lambda x: -3.0 * x.pow(3).sum(-1), boundary=ReflectingBoundary(-0.5, 0.75))
+    start = torch.tensor([[0.7, -0.3], [0.1, 0.72]], dtype=torch.float64)
+
+    def run(length, steps):
+        integrator = AdaptiveRungeKutta(length, relative_tolerance=0.1, absolute_tolerance=0.1, method=method)
+        system = ParticleSystem(start, energy=steep, integrator=integrator)
+        carry = {**system.state.carry, "adaptive_substep": torch.tensor(1 / 64, dtype=torch.float64)}
+        system.state = system.state.replace(carry=carry)
+        return system.simulate(steps, save_every=1, progress=False).positions
+
+    whole, halves = run(1 / 32, 1), run(1 / 64, 2)
+    assert bool((halves[1] < halves[0]).any())  # a wall was met, and there is a way to go from it
+    torch.testing.assert_close(whole[-1], halves[-1], rtol=0.0, atol=1e-15)
+
+
+class QuarterTurns:
+    """Circling at a speed that depends on the radius, in a plane of which a quarter is kept: velocities turn in a wrap.
+
+    What is wrapped goes on as it would have gone, turned by 90°.
+    """
+
+    def velocity(self, state):
+        x, y = state.positions.unbind(-1)
+        speed = 1.0 + x.square() + y.square()
+        return torch.stack([-speed * y, speed * x], -1)
+
+    def wrap(self, positions):
+        for _ in range(4):
+            x, y = positions.unbind(-1)
+            outside = ((x < 0) | (y < 0))[:, None]
+            positions = torch.where(outside, torch.stack([y, -x], -1), positions)
+        return positions
+
+    def reflect(self, positions, velocities):
+        return self.wrap(positions), velocities
+
+
+def test_a_run_that_is_wrapped_is_the_exact_one_wrapped():
+    tolerance, dynamics, start = 1e-4, QuarterTurns(), State(cloud(), masses())
+    integrator = AdaptiveRungeKutta(2.0, relative_tolerance=tolerance, absolute_tolerance=tolerance)
+    found = integrator.step(integrator.init(start), dynamics, None).positions
+    angle = 2.0 * (1.0 + start.positions.square().sum(-1))
+    x, y = start.positions.unbind(-1)
+    turned = torch.stack([angle.cos() * x - angle.sin() * y, angle.sin() * x + angle.cos() * y], -1)
+    assert (found - dynamics.wrap(turned)).abs().max() < 20 * tolerance
