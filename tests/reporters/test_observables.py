@@ -50,6 +50,22 @@ def test_every_pair_is_in_one_bin(boundary, monkeypatch):
     torch.testing.assert_close(histogram.sum().item(), 1.0)
 
 
+@pytest.mark.parametrize("longest", [0.15, 0.4, 1.0])
+def test_a_bin_holds_the_fraction_of_all_pairs_that_are_as_far_apart_and_pairs_out_of_reach_are_in_none(longest):
+    distances = torch.pdist(STATE.positions)
+    wanted = [
+        ((distances >= longest * bin / 5) & (distances < longest * (bin + 1) / 5)).sum().item() / 66 for bin in range(5)
+    ]
+    histogram = PairDistances(bins=5, longest=longest)(STATE)
+    assert histogram.tolist() == pytest.approx(wanted, abs=1e-15)
+    assert 0 < histogram.sum() < (1.0 if longest < 1.0 else 1.1)
+
+
+def test_pairs_however_far_apart_are_counted_in_no_bin():
+    far = State(torch.tensor([[0.0], [0.5], [1e30]], dtype=torch.float64), torch.ones(3, dtype=torch.float64) / 3)
+    torch.testing.assert_close(PairDistances(bins=2, longest=1.0)(far).tolist(), [0.0, 1 / 3])
+
+
 def test_distances_are_those_of_the_domain_whatever_the_cell():
     histogram = PairDistances(bins=20, longest=0.8, boundary=PeriodicBoundary(1.0))
     shifted = STATE.replace(positions=STATE.positions + torch.tensor([3.0, -2.0]))

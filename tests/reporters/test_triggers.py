@@ -37,6 +37,14 @@ def test_seconds_are_counted_from_the_last_time(monkeypatch):
         assert due(STATE) == wanted
 
 
+def test_a_long_pause_is_made_up_for_once(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    due = EverySeconds(10)
+    for now, wanted in [(190.0, True), (191.0, False), (199.0, False), (200.0, True), (209.0, False)]:  # noqa: B007
+        assert due(STATE) == wanted
+
+
 def test_no_seconds_are_every_step():
     due = EverySeconds(0)
     assert all(due(STATE) for _ in range(3))

@@ -90,10 +90,13 @@ def test_gradients_by_the_target_and_the_kernel_are_whole():
         torch.testing.assert_close(gradient, wanted, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("options", [{"backend": "dense"}, {"backend": "fourier", "tolerance": 1e-4}])
-def test_inference_mode_and_training_take_turns(options):
+@pytest.mark.parametrize("estimator", ["biased", "unbiased"])
+@pytest.mark.parametrize(
+    "options", [{"backend": "dense"}, *({"backend": name, "tolerance": 1e-4} for name in ("fourier", "nufft"))], ids=str
+)
+def test_inference_mode_and_training_take_turns(options, estimator):
     x, y = measures()
-    loss = MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(1.0, images="all"), **options)
+    loss = MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(1.0, images="all"), estimator=estimator, **options)
     with torch.inference_mode():
         value = loss(x, y)
         made_here = torch.rand(5, 2, dtype=torch.float64)
