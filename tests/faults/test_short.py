@@ -34,6 +34,10 @@ def test_damaged_chunks_are_detected(finished):
     assert damage.chunks(finished, flips=30, cuts=5).detected == 35
 
 
+def test_configs_that_are_mutated_are_accepted_and_run_before():
+    assert [(figures.accepted, figures.ran) for figures in map(configs.unchanged, configs.BASES)] == [(1, 1)] * 3
+
+
 def test_mutated_configs_are_refused_with_the_field_named_or_accepted():
     figures = configs.mutated(300)
     assert figures.other_errors == []
