@@ -29,6 +29,7 @@ square radius; what is written is in the file's own.
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--points", type=click.IntRange(min=1), help="How many points to fit; 1000 by default.")
 @click.option("--source", type=click.Path(path_type=Path), help="A file with the points to move, in place of --points.")
+@click.option("--frame", type=int, help="Which frame of an XYZ file of several, from 0; the last by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to make; fits/NAME-TIME by default.")
 @click.option("--config", type=click.Path(path_type=Path), help="A YAML file that says how.")
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Change a field: descent.steps=200.")
@@ -40,6 +41,7 @@ def command(
     target: Path,
     points: int | None,
     source: Path | None,
+    frame: int | None,
     out: Path | None,
     config: Path | None,
     assignments: tuple[str, ...],
@@ -60,6 +62,7 @@ def command(
     document = Document({}) if config is None else read(config)
     changes = [parse_assignment(text) for text in assignments]
     changes += [parse_assignment(f"points={points}")] if points is not None else []
+    changes += [parse_assignment(f"reading.frame={frame}")] if frame is not None else []
     from interflow.cli.announcements import announced
     from interflow.cli.fit_job import FitJob, default_folder, new_folder
     from interflow.cli.plugins import load_plugin

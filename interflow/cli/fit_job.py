@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from scipy.spatial import KDTree
 from torch import Tensor
 
 from interflow.cli.drawing import drawn
 from interflow.cli.fit_progress import progress
 from interflow.cli.versions import versions
-from interflow.config.fit_config import FitConfig
+from interflow.config.fit_config import OPEN, FitConfig
+from interflow.config.registry import of
 from interflow.errors import ArgumentError, PointFileError
 from interflow.fitting import Fit, fit
 from interflow.fitting.judging import Split, figures, split
@@ -28,6 +33,7 @@ from interflow.storage.points import PointCloud, read_points, write_points
 from interflow.storage.points.cloud import Array
 from interflow.storage.points.svg import write_svg
 
+_LOG = logging.getLogger("interflow")
 _DIRECTIONS = 16  # for a look on the way
 
 
@@ -51,18 +57,20 @@ class FitJob:
         self.settings = config.settings()
         self.discrepancy, self.integrator = config.build()
         self.cloud = read_points(target, self.reading)
-        self.source = None if source is None else read_points(source, self.reading)
+        self.source = None if source is None else read_points(source, replace(self.reading, frame=-1))
         if self.source is not None and self.source.dimension != self.cloud.dimension:
             came, wanted = (f"{cloud.dimension} coordinates a point" for cloud in (self.source, self.cloud))
             raise PointFileError(source, came=came, wanted=f"{wanted}, as in {target}")
-        # a scan in the coordinates of a country is not for float32
-        self.offset = torch.as_tensor(self.cloud.positions, dtype=torch.float64).mean(0)
+        self.offset = torch.zeros(self.cloud.dimension, dtype=torch.float64)
+        if config.boundary == OPEN:  # a scan in the coordinates of a country is not for float32; a domain has a place
+            self.offset += torch.as_tensor(self.cloud.positions, dtype=torch.float64).mean(0)
         positions, weights = self._tensors(self.cloud)
         count = config.points if self.source is None else len(self.source)
         self.split = split(positions, weights, config.held_out, count, config.seed)
 
     def run(self, folder: Path, quiet: bool) -> tuple[dict[str, Any], bool]:
         """Fit, judge, and write everything into a folder; returns the summary, and whether the report was drawn."""
+        self._offer_domain()
         trace: list[tuple[float, float, float]] = []
         source, source_weights = (self.config.points, None) if self.source is None else self._tensors(self.source)
         with progress(self.settings, quiet) as show:
@@ -101,6 +109,22 @@ class FitJob:
                     f"and {sample[name]:.4g} for an independent sample of as many"
                 )
         return lines
+
+    def _offer_domain(self) -> None:
+        """Say how the cell of the target becomes the domain, where it repeats and the config names no domain."""
+        lattice = self.cloud.lattice
+        if lattice is None or self.config.boundary != OPEN or not any(lattice.periodic):
+            return
+        try:
+            domain = yaml.safe_dump(
+                of(lattice.boundary(self.cloud.dimension)).model_dump(mode="json"),
+                width=math.inf,
+                default_flow_style=True,
+            )
+        except ArgumentError as error:
+            _LOG.info("%s has a cell that repeats, which is no domain here: %s", self.target, error)
+        else:
+            _LOG.info("%s has a cell that repeats; to fit in it: --set 'boundary=%s'", self.target, domain.strip())
 
     def _summary(self, fitted: Fit) -> dict[str, Any]:
         parts: Split = self.split
@@ -167,7 +191,7 @@ class FitJob:
         given = [cloud for cloud in (self.cloud, self.source) if cloud is not None and cloud.weights is not None]
         weighted = bool(given) or self.settings.weight_rate > 0
         weights = fitted.weights.cpu().double().numpy() if weighted else None
-        return PointCloud(positions, weights, columns, self.cloud.canvas)
+        return replace(self.cloud, positions=positions, weights=weights, columns=columns)
 
     def _columns(self, positions: Array) -> Mapping[str, Array]:
         if not self.cloud.columns:

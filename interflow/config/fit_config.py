@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, final
 from pydantic import Field
 
 from interflow.config.context import Context
-from interflow.config.fields import Count, CountFromZero, Number, Seed, Truth
+from interflow.config.fields import Count, CountFromZero, Number, Seed, Truth, Whole
 from interflow.config.kinds import BACKENDS, BOUNDARIES, DISCREPANCIES, INTEGRATORS
 from interflow.config.model import Model
 from interflow.config.run_config import AnyBackend, AnyBoundary, Device, Dtype, context_of
@@ -19,18 +19,19 @@ from interflow.storage.points import Reading
 AnyDiscrepancy = Annotated[Any, DISCREPANCIES, Field(description="what is descended.")]
 AnyIntegrator = Annotated[Any, INTEGRATORS, Field(description="how points move.")]
 
-_OPEN = BOUNDARIES.parse({"kind": "open"})
+OPEN = BOUNDARIES.parse({"kind": "open"})
 _AUTO = BACKENDS.parse({"kind": "auto"})
 _SEED = Reading.seed
 
 
 class ReadingConfig(Model):
-    """How images and surfaces become points."""
+    """How images and surfaces become points, and which frame of several is taken."""
 
     ink: Literal["dark", "light"] = Field("dark", description="which pixels carry mass.")
     gamma: Number = Field(2.2, description="from stored brightness to light; 1 takes it as it is stored.")
     pixels: Count = Field(1_000_000, description="an image of more is reduced to at most as many.")
     samples: Count = Field(200_000, description="points drawn on a surface.")
+    frame: Whole = Field(-1, description="of a file of several, from 0, or from the end: -1 is the last.")
 
     def build(self) -> Reading:
         """As `read_points` takes it."""
@@ -68,7 +69,7 @@ class FitConfig(Model):
     points: Count = Field(1000, description="how many are fitted.")
     dtype: Dtype = "float32"
     device: Device = "cpu"
-    boundary: AnyBoundary = _OPEN
+    boundary: AnyBoundary = OPEN
     backend: AnyBackend = _AUTO
     discrepancy: AnyDiscrepancy | None = Field(None, description="the energy distance if not given.")
     integrator: AnyIntegrator | None = Field(None, description="nesterov, of a measured step, if not given.")
@@ -98,6 +99,6 @@ class FitConfig(Model):
         """
         integrator = None if self.integrator is None else self.integrator.build(Context().at("integrator"))
         given = self.discrepancy
-        if given is None and (self.backend, self.boundary) != (_AUTO, _OPEN):
+        if given is None and (self.backend, self.boundary) != (_AUTO, OPEN):
             given = DISCREPANCIES.parse({"kind": "energy_distance"})
         return None if given is None else given.build(self.context().at("discrepancy")), integrator

@@ -14,16 +14,17 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from interflow.boundaries import Extent
 from interflow.errors import ArgumentError, StorageError
 from interflow.reporters.series import columns, numbers, write_rows
 from interflow.solution import Solution
 from interflow.state import State
 from interflow.storage.points import PointCloud, write_points
+from interflow.storage.points.cloud import Lattice
+from interflow.storage.points.xyz import write_frame
 
 
 def export(solution: Solution, file: str | os.PathLike[str]) -> list[Path]:
@@ -83,39 +84,34 @@ def _csv(solution: Solution, file: Path) -> list[Path]:
 
 
 def _xyz(solution: Solution, file: Path) -> list[Path]:
-    domain = _lattice(solution.extent)
-    with open(file, "w", encoding="ascii") as stream:
+    lattice = _lattice(solution)
+    with open(file, "w", encoding="utf-8") as stream:
         for frame in range(len(solution)):
             observed = {name: values[frame] for name, values in solution.scalars.items() if values.ndim == 1}
             scalars = dict(zip(columns(observed), numbers(observed), strict=True))
             said = [f"Time={solution.times[frame].item()!r}", *(f"{name}={value!r}" for name, value in scalars.items())]
-            _write_xyz(stream, solution[frame], " ".join(domain + said))
+            write_frame(stream, _cloud(solution[frame], lattice), said)
     return [file]
 
 
-def _lattice(extent: Extent) -> list[str]:
-    """The box of a domain that ends along every axis; axes that are missing have no length, and others no box."""
-    (periodic,) = _in_space(extent.periodic[None])
-    said = [f'pbc="{" ".join("FT"[int(closed)] for closed in periodic)}"']
-    lengths = extent.upper - extent.lower
-    if not lengths.isfinite().all():
-        return said
-    sides, (origin,) = np.diag(_in_space(lengths[None])[0]), _in_space(extent.lower[None])
-    return [f'Lattice="{_row(sides.flatten())}"', f'Origin="{_row(origin)}"', *said]
+def _lattice(solution: Solution) -> Lattice | None:
+    """The box of a domain that ends somewhere, around all clouds along open axes; missing axes have no length."""
+    periodic = solution.extent.periodic.tolist()
+    (ends,) = _in_space((solution.extent.upper - solution.extent.lower)[None])
+    if not np.isfinite(ends[: len(periodic)]).any():
+        return None
+    centre, lengths = _box(solution)
+    sides = np.where(np.arange(3) < len(periodic), lengths, 0.0)
+    first, second, third = (*periodic, False, False)[:3]
+    return Lattice(np.diag(sides), (first, second, third), centre - sides / 2)
 
 
-def _row(values: np.ndarray[Any, np.dtype[Any]]) -> str:
-    return " ".join(map(repr, values.tolist()))
-
-
-def _write_xyz(stream: IO[str], state: State, said: str) -> None:
-    properties, table = "species:S:1:pos:R:3", [_in_space(state.positions)]
-    if state.velocities is not None:
-        properties, table = f"{properties}:velo:R:3", [*table, _in_space(state.velocities)]
-    table.append(_array(state.weights)[:, None])
-    stream.write(f"{len(state.positions)}\nProperties={properties}:mass:R:1 {said}\n")
-    for row in np.concatenate(table, axis=1):
-        stream.write(f"X {_row(row)}\n")
+def _cloud(state: State, lattice: Lattice | None) -> PointCloud:
+    """Particles in space, as extended XYZ names what they have."""
+    velocities: Any = [] if state.velocities is None else _in_space(state.velocities).T
+    moving = {f"velo_{axis}": values for axis, values in enumerate(velocities)}
+    named = {"species": np.full(len(state.positions), "X"), **moving}
+    return PointCloud(_in_space(state.positions), _array(state.weights), named, weight_name="mass", lattice=lattice)
 
 
 def _ply(solution: Solution, file: Path) -> list[Path]:

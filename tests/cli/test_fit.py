@@ -74,6 +74,49 @@ def test_columns_are_those_of_the_nearest_point(interflow, tmp_path):
     np.testing.assert_array_equal(fitted.columns["label"], target.columns["label"][distances.argmin(1)])
 
 
+@pytest.mark.parametrize("names", ["x,y,x", "X,Y,x", "x,z", "x0,x1", "x,y,mass,weight", "0,1"])
+def test_a_table_comes_back_under_its_own_names(interflow, tmp_path, names):
+    others = np.full((80, names.count(",") - 1), 5.0)
+    rows = np.column_stack([samples().positions + 1000.0, others])
+    text = "\n".join(",".join(map(str, row)) for row in rows.tolist())
+    (tmp_path / "table.csv").write_text(f"{names}\n{text}\n")
+    assert interflow("fit", "table.csv", "--points", "10", "--out", "here", *SMALL).exit_code == 0
+    header, *_ = (tmp_path / "here/fitted.csv").read_text().splitlines()
+    assert sorted(header.replace("x.1", "x").split(",")) == sorted(names.split(","))
+    fitted = read_points(tmp_path / "here/fitted.csv")
+    assert fitted.positions.shape == (10, 2)
+    assert (np.abs(fitted.positions - 1000.0) < 5).all()
+
+
+FRAMES = "".join(
+    f'40\nLattice="9 0 0 0 9 0 0 0 9" Origin="{place} {place} {place}" pbc="T T T" Properties=id:I:1:pos:R:3\n'
+    + "".join(f"{i} {place + i % 9} {place + i % 7} {place + i % 5}\n" for i in range(40))
+    for place in (0, 100, 200)
+)
+
+
+@pytest.mark.parametrize(("arguments", "place"), [([], 200), (["--frame", "1"], 100), (["--frame", "-3"], 0)])
+def test_of_several_frames_the_last_is_fitted_or_the_one_that_is_named(interflow, tmp_path, arguments, place):
+    (tmp_path / "frames.xyz").write_text(FRAMES)
+    done = interflow("fit", "frames.xyz", "--points", "5", "--out", "here", *SMALL, *arguments)
+    assert done.exit_code == 0, done.output
+    fitted = read_points(tmp_path / "here/fitted.xyz")
+    assert (np.abs(fitted.positions - place - 4) < 9).all()
+    assert fitted.columns["id"].dtype == np.int64
+
+
+def test_the_cell_of_a_file_is_offered_as_the_domain_and_what_is_offered_can_be_taken(interflow, tmp_path):
+    (tmp_path / "frames.xyz").write_text(FRAMES)
+    offered = interflow("fit", "frames.xyz", "--points", "5", "--out", "here", *SMALL)
+    (domain,) = re.findall("--set '(boundary=.*)'", offered.stderr)
+    kernel = "discrepancy={kind: mmd, kernel: {kind: gaussian, sigma: 0.5}}"
+    taken = interflow("fit", "frames.xyz", "--points", "5", "--out", "there", *SMALL, "--set", domain, "--set", kernel)
+    assert taken.exit_code == 0, taken.output
+    assert "boundary=" not in taken.stderr
+    positions = read_points(tmp_path / "there/fitted.xyz").positions
+    assert ((positions >= 200) & (positions <= 209)).all()
+
+
 def test_coordinates_of_a_country_keep_their_digits(interflow, tmp_path):
     target = PointCloud(samples(dimension=3).positions + np.array([4.5e6, 5.1e6, 100.0]))
     write_points(tmp_path / "scan.ply", target)

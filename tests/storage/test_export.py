@@ -16,7 +16,7 @@ from interflow import (
     export,
     open_run,
 )
-from interflow.storage.points import read_points
+from interflow.storage.points import Reading, read_points
 from tests.flows import cloud, repulsion, torus_system
 from tests.storage.runs import simulate, system
 
@@ -68,6 +68,34 @@ def test_xyz_names_no_box_where_the_domain_has_no_end(tmp_path):
     export(run, tmp_path / "run.xyz")
     assert 'mass:R:1 pbc="F F F" Time=' in (tmp_path / "run.xyz").read_text()
     assert "Lattice" not in (tmp_path / "run.xyz").read_text()
+
+
+def test_xyz_of_a_slab_has_the_cell_of_its_domain_with_all_particles_in_it(tmp_path):
+    axes = [PeriodicBoundary(4.0, lower=-1.0), OpenBoundary(), ReflectingBoundary(-3.0, 3.0)]
+    boundary = ProductBoundary(axes)
+    system = ParticleSystem(3 * cloud(20, 3) - 1, energy=repulsion(boundary), integrator=Euler(0.1))
+    run = system.simulate(1, progress=False)
+    export(run, tmp_path / "run.xyz")
+    lattice = read_points(tmp_path / "run.xyz").lattice
+    lengths = np.diag(lattice.vectors)
+    np.testing.assert_array_equal(lattice.vectors, np.diag(lengths))
+    assert (lengths[0], lengths[2]) == (4.0, 6.0)
+    assert lattice.origin[[0, 2]].tolist() == [-1.0, -3.0]
+    assert lattice.periodic == (True, False, False)
+    for frame in run.positions.numpy():
+        assert ((frame >= lattice.origin) & (frame <= lattice.origin + lengths)).all()
+
+
+def test_frames_of_an_exported_run_are_read_again(solution, tmp_path):
+    export(solution, tmp_path / "run.xyz")
+    for frame in (0, 2, -1):
+        back = read_points(tmp_path / "run.xyz", Reading(frame=frame))
+        np.testing.assert_array_equal(back.positions[:, :2], solution.positions[frame].numpy())
+        np.testing.assert_array_equal(back.columns["velo_1"], solution.velocities[frame][:, 1].numpy())
+        np.testing.assert_array_equal(back.weights, solution.weights.numpy())
+        assert back.lattice.periodic == (True, True, False)
+        assert np.diag(back.lattice.vectors).tolist() == [1, 1, 0]
+    np.testing.assert_array_equal(read_points(tmp_path / "run.xyz").positions, back.positions)
 
 
 def test_ply_is_a_file_a_frame(solution, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from interflow.errors import PointFileError
-from interflow.storage.points.cloud import Array, PointCloud
+from interflow.storage.points.cloud import Array, PointCloud, distinct
 from interflow.storage.points.format import LARGEST_FILE, PointFormat, Reading, foreign
 
 POSITIONS, WEIGHTS = "positions", "weights"
@@ -53,9 +53,14 @@ class NpzFormat(PointFormat):
         return self._cloud(file, arrays)
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
-        weights = {} if cloud.weights is None else {WEIGHTS: cloud.weights}
+        own = (
+            {POSITIONS: cloud.positions}
+            if cloud.weights is None
+            else {POSITIONS: cloud.positions, WEIGHTS: cloud.weights}
+        )
+        arrays = zip(distinct([*own, *cloud.columns]), [*own.values(), *cloud.columns.values()], strict=True)
         with zipfile.ZipFile(file, "w") as archive:  # np.savez cannot take a column called `file`
-            for name, values in {POSITIONS: cloud.positions, **weights, **cloud.columns}.items():
+            for name, values in arrays:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
                     npy.write_array(stream, np.asarray(values), allow_pickle=False)
 

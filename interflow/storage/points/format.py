@@ -24,7 +24,7 @@ LARGEST_FILE = 4 * 2**30
 @final
 @dataclass(frozen=True)
 class Reading:
-    """How files are read that hold no points as such: images and surfaces.
+    """How files are read that hold no points as such, images and surfaces, or points several times.
 
     Args:
         ink: which pixels of an image carry mass: the ``"dark"`` ones, ``1 − I^γ``, or the ``"light"`` ones, ``I^γ``,
@@ -33,6 +33,7 @@ class Reading:
         pixels: an image of more is reduced to at most as many; positions stay those in the file's own pixels.
         samples: points drawn on a surface.
         seed: of that draw.
+        frame: which one of a file of several, from 0, or from the end: −1 is the last.
 
     Example:
         >>> Reading(ink="light").gamma
@@ -44,6 +45,7 @@ class Reading:
     pixels: int = 1_000_000
     samples: int = 200_000
     seed: int = 0
+    frame: int = -1
 
     def __post_init__(self) -> None:
         check_choice("ink", self.ink, ["dark", "light"])
@@ -53,9 +55,10 @@ class Reading:
 
 
 class PointFormat(ABC):
-    """A format of files. A subclass names its suffixes and writes `load` and `save`."""
+    """A format of files. A subclass names its suffixes, says if there are frames, and writes `load` and `save`."""
 
     suffixes: ClassVar[tuple[str, ...]]
+    framed: ClassVar[bool] = False
 
     @abstractmethod
     def load(self, file: Path, reading: Reading) -> PointCloud:

@@ -44,17 +44,15 @@ class PlyFormat(PointFormat):
         if polygons:
             columns.pop(WEIGHT, None)
             return sample_surface(file, _finite(file, positions), np.array(polygons), columns, reading)
-        return PointCloud(positions, columns.pop(WEIGHT, None), columns)
+        return PointCloud(positions, columns.pop(WEIGHT, None), columns, axes=axes)
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
         from plyfile import PlyData, PlyElement
 
         if cloud.dimension > 3:
             raise PointFileError(file, came=f"{cloud.dimension} coordinates a point", wanted="at most 3")
-        columns = dict(zip("xyz", cloud.positions.T, strict=False))
-        if cloud.weights is not None:
-            columns[WEIGHT] = cloud.weights
-        columns.update(cloud.columns)
+        axes = cloud.axes if set(cloud.axes) <= set("xyz") and cloud.axes else "xyz"[: cloud.dimension]
+        columns = cloud.named(axes, WEIGHT)
         dtype = [(name, _written(name, values)) for name, values in columns.items()]
         vertices = np.empty(len(cloud), dtype=dtype)
         for name, values in columns.items():

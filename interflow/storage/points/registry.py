@@ -16,7 +16,8 @@ from interflow.storage.points.image import ImageFormat
 from interflow.storage.points.las import LasFormat
 from interflow.storage.points.meshes import ObjFormat, StlFormat
 from interflow.storage.points.ply import PlyFormat
-from interflow.storage.points.table import CsvFormat, XyzFormat
+from interflow.storage.points.table import CsvFormat
+from interflow.storage.points.xyz import XyzFormat
 
 FORMATS: Final[tuple[PointFormat, ...]] = (
     NpyFormat(),
@@ -63,14 +64,16 @@ def read_points(file: str | os.PathLike[str], reading: Reading | None = None) ->
         array([[0., 1.],
                [2., 3.]])
     """
-    path, known = Path(file), format_of(file)
+    path, known, reading = Path(file), format_of(file), reading or Reading()
     if not path.is_file():
         raise PointFileError(path, came="no such file", wanted="a file of points")
     size = path.stat().st_size
     if not 0 < size <= LARGEST_FILE:
         raise PointFileError(path, came=f"{size} bytes", wanted=f"between 1 and {LARGEST_FILE}")
+    if reading.frame not in (0, -1) and not known.framed:
+        raise PointFileError(path, came=f"the frame {reading.frame}", wanted="0, the only one", remedy="Leave it out.")
     with foreign(path, "a file of points"):
-        cloud = known.load(path, reading or Reading())
+        cloud = known.load(path, reading)
     _check(path, cloud)
     return cloud
 
