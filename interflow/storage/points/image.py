@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import IO, TYPE_CHECKING, final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from interflow.storage.points.format import PointFormat, Reading, foreign
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 LARGEST_IMAGE = 200_000_000
 """Pixels of an image."""
@@ -24,18 +25,20 @@ _AT_ONCE = 4096  # dots drawn together
 class ImageFormat(PointFormat):
     """A pixel with any mass is a point at its centre: x to the right and y **down**, in pixels of the file.
 
-    Its weight is the mass that `Reading` gives it, times the area of the pixel; its columns are ``red``, ``green`` and
-    ``blue``. Points are drawn as discs whose area in pixels is their weight, black on white for dark ink and white on
-    black for light ink.
+    Its weight is the mass that `Reading` gives it, times its opacity and the area of the pixel; ``red``, ``green`` and
+    ``blue`` are columns. Where nothing opaque has mass, such as white on transparent ground, all that is opaque has it.
+    Points are drawn as discs whose area in pixels is their weight, black on white for dark ink and white on black for
+    light ink.
     """
 
     suffixes = (".png", ".jpg", ".jpeg")
 
     def load(self, file: Path, reading: Reading) -> PointCloud:
         with foreign(file, "an image"):
-            colours, canvas = _pixels(file, reading.pixels)
+            colours, opacity, canvas = _pixels(file, reading.pixels)
         height, width, _ = colours.shape
-        weights = _mass(colours @ np.array([0.299, 0.587, 0.114]), reading)
+        mass = opacity * _mass(colours @ np.array([0.299, 0.587, 0.114]), reading)
+        weights = mass if mass.any() or opacity.all() else opacity
         size = np.array([canvas[0] / width, canvas[1] / height])
         rows, columns = np.nonzero(weights > 0)
         if len(rows) == 0:
@@ -107,21 +110,49 @@ def _mass(brightness: Array, reading: Reading) -> Array:
     return np.where(mass > 1e-6, mass, 0.0)
 
 
-def _pixels(file: Path, most: int) -> tuple[Array, tuple[int, int]]:
-    """``(height, width, 3)`` of brightness between 0 and 1, reduced if there are many, and the size in the file."""
+def _pixels(file: Path, most: int) -> tuple[Array, Array, tuple[int, int]]:
+    """``(height, width, 3)`` of brightness and ``(height, width)`` of opacity, from 0 to 1, and the size in the file.
+
+    An image of more pixels than ``most`` is reduced; what is transparent lends it no colour.
+    """
     from PIL import Image, ImageOps
 
-    with Image.open(file) as opened:
+    with open(file, "rb") as stream:
+        opened = _opened(file, stream)
         if opened.width * opened.height > LARGEST_IMAGE:
             came = f"{opened.width} × {opened.height} pixels"
             raise PointFileError(file, came=came, wanted=f"at most {LARGEST_IMAGE} of them")
+        clear = opened.info.get("transparency")
         picture = ImageOps.exif_transpose(opened)
-    deep = picture.mode.startswith("I") or picture.mode == "F"
     shrunk = math.sqrt(min(1.0, most / (picture.width * picture.height)))
     size = max(1, int(picture.width * shrunk)), max(1, int(picture.height * shrunk))
-    if deep:
-        grey = picture.convert("F").resize(size, Image.Resampling.BOX)
-        return np.repeat(np.asarray(grey, np.float64)[:, :, None] / 65535.0, 3, axis=2), picture.size
-    on_white = Image.new("RGBA", picture.size, "white")
-    on_white.alpha_composite(picture.convert("RGBA"))
-    return np.asarray(on_white.convert("RGB").resize(size, Image.Resampling.BOX), np.float64) / 255.0, picture.size
+    if picture.mode.startswith("I"):  # 16 bits of grey
+        deep = np.asarray(picture, np.float32)
+        solid = np.float32(deep != (-1 if clear is None else clear))
+        mean, opacity = (
+            np.asarray(Image.fromarray(layer).resize(size, Image.Resampling.BOX), np.float64)
+            for layer in (deep * solid / np.float32(65535), solid)
+        )
+        shades = mean / np.where(opacity > 0, opacity, 1.0)
+        return np.repeat(shades[:, :, None], 3, axis=2), opacity, picture.size
+    layers = picture.convert("RGBA" if picture.has_transparency_data else "RGB").resize(size, Image.Resampling.BOX)
+    values = np.asarray(layers, np.float64) / 255.0
+    opacity = values[:, :, 3] if values.shape[2] > 3 else np.ones(values.shape[:2])
+    return values[:, :, :3], opacity, picture.size
+
+
+def _opened(file: Path, stream: IO[bytes]) -> ImageFile:
+    """An image whose content is PNG or JPEG. Pillow opens others under any suffix, and sets programs to work for some.
+
+    Its classes are called by themselves, since `Image.open` has a limit of its own for all of the process.
+    """
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+
+    start = stream.read(8)
+    stream.seek(0)
+    if start == b"\x89PNG\r\n\x1a\n":
+        return PngImageFile(stream)
+    if start.startswith(b"\xff\xd8\xff"):
+        return JpegImageFile(stream)
+    raise PointFileError(file, came="a file that is neither PNG nor JPEG", wanted="an image", remedy="Convert it.")

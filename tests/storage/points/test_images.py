@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from interflow.errors import PointFileError
 from interflow.storage.points import PointCloud, Reading, read_points, write_points
@@ -45,6 +45,74 @@ def test_what_is_transparent_is_paper(tmp_path):
     pixels = np.zeros((2, 2, 4), np.uint8)
     pixels[0, 0, 3] = 255
     assert len(read_points(photo(tmp_path, pixels))) == 1
+
+
+DISCS = {
+    "RGBA": lambda inside: Image.fromarray(np.dstack([255 * inside] * 4).astype(np.uint8)),
+    "white RGBA": lambda inside: Image.fromarray(np.dstack([0 * inside + 255] * 3 + [255 * inside]).astype(np.uint8)),
+    "LA": lambda inside: Image.fromarray(np.dstack([255 * inside] * 2).astype(np.uint8)),
+    "P": lambda inside: Image.fromarray((255 * inside).astype(np.uint8)).convert("P"),
+    "L": lambda inside: Image.fromarray((255 * inside).astype(np.uint8)),
+    "RGB": lambda inside: Image.fromarray(np.dstack([255 * inside] * 3).astype(np.uint8)),
+    "1": lambda inside: Image.fromarray(inside),
+    "I;16": lambda inside: Image.fromarray((65535 * inside).astype(np.uint16)),
+}
+
+
+@pytest.mark.parametrize("pixels", [1_000_000, 256])
+@pytest.mark.parametrize("reading", [{}, {"ink": "light"}])
+@pytest.mark.parametrize("mode", DISCS)
+def test_a_white_disc_on_transparent_ground_is_the_ink(tmp_path, mode, reading, pixels):
+    inside = np.hypot(*(np.mgrid[:64, :64] - 31.5)) < 12
+    key = {} if mode.endswith("A") else {"transparency": (0, 0, 0) if mode == "RGB" else 0}
+    DISCS[mode](inside).save(tmp_path / "disc.png", **key)
+    cloud = read_points(tmp_path / "disc.png", Reading(**reading, pixels=pixels))
+    assert (np.hypot(*(cloud.positions.T - 32)) < (12 if pixels > 256 else 15)).all()
+    assert cloud.mass == pytest.approx(inside.sum(), rel=0.02)
+
+
+def test_what_is_half_transparent_weighs_half(tmp_path):
+    pixels = np.zeros((1, 2, 4), np.uint8)
+    pixels[0, :, 3] = (255, 51)
+    assert read_points(photo(tmp_path, pixels)).weights.tolist() == pytest.approx([1.0, 0.2])
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_read_as_it_is_to_be_seen(tmp_path, suffix, orientation):
+    seen = np.full((24, 16), 255, np.uint8)
+    seen[:8, :8] = 0
+    back = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
+    upright = Image.fromarray(seen)
+    upright.getexif()[0x0112] = back
+    stored = ImageOps.exif_transpose(upright)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / f"photo.{suffix}", exif=exif)
+    cloud = read_points(tmp_path / f"photo.{suffix}", Reading(gamma=1.0))
+    assert cloud.canvas == (16, 24)
+    np.testing.assert_allclose(np.average(cloud.positions, axis=0, weights=cloud.weights), [4, 4], atol=0.05)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "EPS", "PPM", "WEBP", "ICO"])
+def test_other_images_under_these_names_are_refused(tmp_path, suffix, kind):
+    Image.new("RGB", (16, 16)).save(tmp_path / f"photo.{suffix}", format=kind)
+    with pytest.raises(PointFileError, match="neither PNG nor JPEG"):
+        read_points(tmp_path / f"photo.{suffix}")
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("PNG", "jpg"), ("JPEG", "png")])
+def test_png_and_jpeg_are_told_apart_by_what_they_hold(tmp_path, kind, suffix):
+    Image.new("L", (4, 4)).save(tmp_path / f"photo.{suffix}", format=kind)
+    assert len(read_points(tmp_path / f"photo.{suffix}")) == 16
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_the_limit_of_pixels_is_our_own(tmp_path, monkeypatch, suffix):
+    Image.new("L", (40, 40)).save(tmp_path / f"photo.{suffix}")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert len(read_points(tmp_path / f"photo.{suffix}")) == 1600
 
 
 def test_a_deep_image_has_the_brightness_of_its_shallow_one(tmp_path):
