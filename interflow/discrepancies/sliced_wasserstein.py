@@ -11,7 +11,7 @@ from interflow.discrepancies.autocast import in_single_precision
 from interflow.discrepancies.base import Discrepancy
 from interflow.discrepancies.mmd import Reduction
 from interflow.errors import ArgumentError
-from interflow.sums.sorted import Sampling, ascending, check_count, drawn, seed_of
+from interflow.sums.sorted import Sampling, ascending, centre_of_mass, check_count, drawn, seed_of
 from interflow.validation import can_read, check_choice
 
 
@@ -70,8 +70,9 @@ class SlicedWasserstein(Discrepancy):
         self.check(x, y, x_weights, y_weights)
         _check_same_mass(x, y, x_weights, y_weights)
         lines = self._directions(x)
-        centre = y.detach().mean((-2,), keepdim=True)  # far from the origin, projections would lose digits
-        first, second = (x - centre) @ lines.mT, (y - centre) @ lines.mT
+        masses = torch.ones_like(y[..., 0]) if y_weights is None else y_weights
+        centre = centre_of_mass(y.mT, masses[..., None, :]).mT  # far from the origin, projections would lose digits
+        first, second = ((points - centre).to(points.dtype) @ lines.mT for points in (x, y))
         value = _transport(first.mT, second.mT, x_weights, y_weights, self.p).mean(-1)
         if self.reduction == "none":
             return value

@@ -11,7 +11,7 @@ from interflow.sums.sorted.directions import (
     seed_of,
 )
 from interflow.sums.sorted.line import Line
-from interflow.sums.sorted.passes import sliced_energies
+from interflow.sums.sorted.passes import centre_of_mass, sliced_energies
 from interflow.sums.sorted.profile import DISTANCE, Profile, Term, terms_of
 from interflow.sums.sorted.sides import Circle
 from interflow.sums.sorted.signed import difference
@@ -26,6 +26,7 @@ __all__ = [
     "Slices",
     "Term",
     "ascending",
+    "centre_of_mass",
     "check_count",
     "difference",
     "directions",

@@ -1,7 +1,7 @@
 """Distances of sorted points by cumulative masses.
 
 With ``C(z)`` the mass of all points up to z and W that of all, the potential ``u(z) = Σ wₗ |z − zₗ|`` is linear between
-neighbours, with slope ``2C − W``, and
+neighbours, with slope ``2C − W``, the sum of what rises from the left and what rises from the right, and
 
     ``−Σ wᵢ wⱼ |zᵢ − zⱼ| = 2 ∫ C (C − W) dz``,
 
@@ -37,9 +37,11 @@ def slopes(order: Order, masses: Tensor, up_to: Tensor) -> Tensor:
 
 def potentials(order: Order, masses: Tensor, up_to: Tensor) -> Tensor:
     """u at the sorted points, ``(batch, K)``."""
-    rise = order.positions.diff(dim=-1) * (2.0 * up_to[..., :-1] - up_to[..., -1:])
-    at_first = (masses * (order.positions - order.positions[..., :1])).sum(-1, keepdim=True)
-    return torch.cat([at_first, at_first + cumulative(rise)], -1)
+    steps, none = order.positions.diff(dim=-1), torch.zeros_like(up_to[..., :1])
+    from_on = cumulative(masses.flip(-1))  # not W − C, which beyond the last mass is round-off, times the way to there
+    before = cumulative(steps * up_to[..., :-1])
+    behind = cumulative(steps.flip(-1) * from_on[..., :-1])
+    return torch.cat([none, before], -1) + torch.cat([none, behind], -1).flip(-1)
 
 
 def energies(order: Order, up_to: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class _Slice(NamedTuple):
 def _slices(x: Tensor, y: Tensor, weights: Tensor, directions: Tensor) -> Iterator[_Slice]:
     """Directions in groups that fit the memory, with the points sorted along each."""
     same = x.is_set_to(y)
-    centre = y.double().mean(-1, keepdim=True)  # far from the origin, projections would lose digits
+    centre = centre_of_mass(y, weights)  # far from the origin, projections would lose digits
     centred = (y - centre).to(y.dtype)
     others = centred if same else (x - centre).to(x.dtype)
     together = x.shape[0] * (y.shape[-1] if same else x.shape[-1] + y.shape[-1])
@@ -131,6 +131,13 @@ def _slices(x: Tensor, y: Tensor, weights: Tensor, directions: Tensor) -> Iterat
         order = Order.of(columns if same else _projected(others, some), columns)
         masses = order.spread(_repeated(weights.double(), len(some)))[:, 0]
         yield _Slice(some, order, masses, cumulative(masses))
+
+
+def centre_of_mass(points: Tensor, weights: Tensor) -> Tensor:
+    """``Σ |wⱼ| yⱼ / Σ |wⱼ|``, ``(..., d, 1)`` in float64; padding without mass has no say in it."""
+    shares = weights.detach().double().abs()
+    total = (shares * points.detach().double()).sum(-1, keepdim=True)
+    return total / shares.sum(-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
 
 
 def _projected(points: Tensor, directions: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
 """Running sums over sorted points that neither overflow nor cancel.
 
-At the sorted points ``t₀ ≤ t₁ ≤ …`` with weights w the state of order m is
+At the sorted points ``z₀ ≤ z₁ ≤ …`` with ``tᵢ = λzᵢ`` and weights w the state of order m is
 
     ``A_m(i) = Σ_{l ≤ i} wₗ (tᵢ − tₗ)ᵐ e^{−(tᵢ − tₗ)}``,
 
 or the same without the exponential. States are carried forward from t to ``t + h`` by the binomial formula,
-``A_m ← e⁻ʰ Σ_q C(m, q) hᵐ⁻ᑫ A_q``, with ``h ≥ 0``: only distances ever occur, so that nothing overflows, whatever λ,
-and an offset of all points costs no digits. This is a linear recurrence; the parallel prefix sum of Brent and Kung
-(1982) runs it in O(N) operations and O(log N) steps, and its round-off grows as log N.
+``A_m ← e⁻ʰ Σ_q C(m, q) hᵐ⁻ᑫ A_q``, with ``h = λ(z' − z) ≥ 0`` from the positions themselves: only differences of points
+ever occur, so that nothing overflows, whatever λ, and neither an offset of all points nor a far one costs the others
+digits. This is a linear recurrence; the parallel prefix sum of Brent and Kung (1982) runs it in O(N) operations and
+O(log N) steps, and its round-off grows as log N.
 """
 
 from __future__ import annotations
@@ -37,25 +38,26 @@ def carried(states: States, step: Tensor, decaying: bool) -> States:
     return [decay * state for state in result]
 
 
-def running(points: Tensor, weights: Tensor, degree: int, decaying: bool) -> States:
-    """``A_0, …, A_degree`` at the sorted points ``(batch, 1, K)``, of weights ``(batch, channels, K)``."""
+def running(positions: Tensor, rate: Tensor, weights: Tensor, degree: int, decaying: bool) -> States:
+    """``A_0, …, A_degree`` at the sorted positions ``(batch, 1, K)``, of weights ``(batch, channels, K)``."""
     if degree == 0 and not decaying:
         return [cumulative(weights)]
-    return _scanned(points, [weights, *(torch.zeros_like(weights) for _ in range(degree))], decaying)
+    return _scanned(positions, rate, [weights, *(torch.zeros_like(weights) for _ in range(degree))], decaying)
 
 
-def _scanned(points: Tensor, states: States, decaying: bool) -> States:
+def _scanned(positions: Tensor, rate: Tensor, states: States, decaying: bool) -> States:
     """Of neighbours, the first is carried to the second and added; these sums, half as many, are scanned likewise."""
-    count = points.shape[-1]
+    count = positions.shape[-1]
     if count < 2:
         return states
-    even, odd, half = points[..., 0::2], points[..., 1::2], count // 2
+    even, odd, half = positions[..., 0::2], positions[..., 1::2], count // 2
     firsts = [state[..., 0::2] for state in states]
-    brought = carried([state[..., :half] for state in firsts], odd - even[..., :half], decaying)
+    brought = carried([state[..., :half] for state in firsts], rate * (odd - even[..., :half]), decaying)
     pairs = [state[..., 1::2] + other for state, other in zip(states, brought, strict=True)]
-    at_odd = _scanned(odd, pairs, decaying)
+    at_odd = _scanned(odd, rate, pairs, decaying)
     rest = even.shape[-1] - 1
-    brought = carried([state[..., :rest] for state in at_odd], even[..., 1:] - odd[..., :rest], decaying)
+    step = rate * (even[..., 1:] - odd[..., :rest])
+    brought = carried([state[..., :rest] for state in at_odd], step, decaying)
     result = [torch.empty_like(state) for state in states]
     for out, first, second, other in zip(result, firsts, at_odd, brought, strict=True):
         out[..., 0] = first[..., 0]

@@ -48,11 +48,11 @@ class Circle:
         ``(1 − T)⁻¹ Z`` with T the carrying over one period. With nearest images one round before is enough, and
         what lies beyond half a period, the state at ``x − L/2`` carried to x, is taken off.
         """
-        length = side.rate * self.length
-        behind = carried([state[..., -1:] for state in side.states], length - side.points[..., -1:], side.decaying)
+        length, points = side.rate * self.length, side.scaled(side.positions)
+        behind = carried([state[..., -1:] for state in side.states], length - points[..., -1:], side.decaying)
         if self.all_images:
-            return carried(_summed_rounds(behind, length), side.points, side.decaying)
-        added = carried(behind, side.points, side.decaying)
+            return carried(_summed_rounds(behind, length), points, side.decaying)
+        added = carried(behind, points, side.decaying)
         beyond = carried(self._half_a_period_before(side, behind), 0.5 * length, side.decaying)
         return [more - less for more, less in zip(added, beyond, strict=True)]
 
@@ -63,25 +63,21 @@ class Circle:
         again = torch.where(earlier, side.positions + 0.5 * self.length, places)
         limit = torch.where(earlier, torch.nextafter(again, torch.full_like(again, torch.inf)), again)
         count = torch.searchsorted(side.positions, limit)
-        within = _states_of_first(count[:, None], side.scaled(again), side)
+        within = _states_of_first(count, again, side)
         over = carried(behind, side.scaled(places).clamp(min=0.0), side.decaying)
         return [a + torch.where(earlier[:, None], 0.0, b) for a, b in zip(within, over, strict=True)]
 
 
 class _Side(NamedTuple):
-    """The sorted points in one of the two directions, ``(batch, K)``, with their states.
-
-    Scaled points are times λ and counted from the first one, so that an offset costs no digits; ``(batch, 1, K)``.
-    """
+    """The sorted points in one of the two directions, ``(batch, K)``, with their states."""
 
     positions: Tensor
     rate: Tensor
-    points: Tensor
     states: States
     decaying: bool
 
     def scaled(self, positions: Tensor) -> Tensor:
-        """Other positions as the points are scaled."""
+        """Positions of a circle, times λ and counted from the first point, ``(batch, 1, n)``."""
         return (self.rate * (positions - self.positions[..., :1]))[:, None]
 
 
@@ -102,9 +98,8 @@ class _View(NamedTuple):
 
     def side(self) -> _Side:
         """With the running states."""
-        points = (self.rate * (self.positions - self.positions[..., :1]))[:, None]
-        states = running(points, self.masses, self.degree, self.decaying)
-        return _Side(self.positions, self.rate, points, states, self.decaying)
+        states = running(self.positions[:, None], self.rate, self.masses, self.degree, self.decaying)
+        return _Side(self.positions, self.rate, states, self.decaying)
 
 
 def sorted_sums(
@@ -138,7 +133,7 @@ def sorted_sums(
 def _before(view: _View, circle: Circle | None) -> tuple[States, Tensor]:
     """The states of all points strictly before each one; and that of order 0 with the points at the same place."""
     side = view.side()
-    step = torch.cat([torch.zeros_like(side.points[..., :1]), side.points.diff(dim=-1)], -1)
+    step = view.rate * view.positions.diff(dim=-1, prepend=view.positions[..., :1])[:, None]
     before = carried([_delayed(state) for state in side.states], step, side.decaying)
     with_ties = side.states[0]
     if view.ties is not None:
@@ -154,12 +149,12 @@ def _delayed(state: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(state[..., :1]), state[..., :-1]], -1)
 
 
-def _states_of_first(count: Tensor, points: Tensor, side: _Side) -> States:
-    """The states of the first ``count`` sorted points, carried to other points."""
+def _states_of_first(count: Tensor, positions: Tensor, side: _Side) -> States:
+    """The states of the first ``count`` sorted points, carried to other positions; both ``(batch, n)``."""
     index = (count - 1).clamp(min=0)
-    step = points - side.points.gather(-1, index)
-    kept = [state.gather(-1, index.expand(-1, state.shape[1], -1)) for state in side.states]
-    return [torch.where(count > 0, state, 0.0) for state in carried(kept, step.clamp(min=0.0), side.decaying)]
+    step = side.rate * (positions - side.positions.gather(-1, index)).clamp(min=0.0)[:, None]
+    kept = [state.gather(-1, index[:, None].expand(-1, state.shape[1], -1)) for state in side.states]
+    return [torch.where(count[:, None] > 0, state, 0.0) for state in carried(kept, step, side.decaying)]
 
 
 def _summed_rounds(behind: States, length: Tensor) -> States:
