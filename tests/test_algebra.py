@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interflow.algebra import LinearSpace
+from interflow.parameters import LinearSpace
 
 
 class Line(LinearSpace):

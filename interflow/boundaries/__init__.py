@@ -1,7 +1,6 @@
 """The domains."""
 
-from interflow.boundaries.base import Boundary
-from interflow.boundaries.extent import Extent
+from interflow.boundaries.base import Boundary, Extent
 from interflow.boundaries.open import OpenBoundary
 from interflow.boundaries.periodic import PeriodicBoundary
 from interflow.boundaries.product import ProductBoundary

@@ -1,18 +1,54 @@
-"""The domain: how two points are separated, and where a point that left it comes back."""
+"""The domain that particles live in: displacements, wrapping, reflection, and where it ends."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, final
 
 import torch
 from torch import Tensor
 
-from interflow.boundaries.extent import Extent
 from interflow.errors import ArgumentError
-from interflow.parameters import Parametrised, hyperparameters
+from interflow.parameters import Parametrised, finite, hyperparameters
 from interflow.validation import check_cloud, check_same_space
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """The corners of a domain, and the axes along which it closes up: what is left of a boundary in a file or a view.
+
+    Args:
+        lower: the lower corner, ``(d,)`` in float64; −∞ on an axis without end.
+        upper: the upper corner, likewise.
+        periodic: ``(d,)``, bool: whether ``upper`` is ``lower`` again.
+
+    Example:
+        >>> from interflow import PeriodicBoundary
+        >>> circle = PeriodicBoundary(1.0).extent(1)
+        >>> circle.shortest(torch.tensor([[0.9]]), torch.tensor([[0.1]]))
+        tensor([[-0.2000]])
+    """
+
+    lower: Tensor
+    upper: Tensor
+    periodic: Tensor
+
+    def shortest(self, x: Tensor, y: Tensor) -> Tensor:
+        """The shortest way from ``y`` to ``x``, both ``(..., d)``: on a periodic axis to the nearest image."""
+        difference = x - y
+        lengths = torch.where(self.periodic, self.upper - self.lower, 1.0).to(difference)
+        turns = torch.where(self.periodic.to(difference.device), (difference / lengths).round(), 0.0)
+        return difference - lengths * turns
+
+    def inside(self, x: Tensor) -> Tensor:
+        """``x`` with whole periods taken off, so that it lies between the corners; ``(..., d)``."""
+        lengths = torch.where(self.periodic, self.upper - self.lower, 1.0).to(x)
+        lower = torch.where(self.periodic, self.lower, 0.0).to(x)
+        turns = torch.where(self.periodic.to(x.device), ((x - lower) / lengths).floor(), 0.0)
+        return x - lengths * turns
 
 
 class Boundary(Parametrised, ABC):
@@ -117,3 +153,24 @@ def check_points(boundary: Boundary, x: Tensor, y: Tensor) -> None:
     check_cloud(y, names=("y", "y_weights"))
     check_same_space(x, y)
     boundary.check_dimension(x.shape[-1])
+
+
+def corner(name: str, value: float | Tensor) -> Tensor:
+    """The value as a float64 tensor of shape ``()`` or ``(d,)``; raises `ArgumentError` naming the argument."""
+    tensor = finite(name, value)
+    if tensor.ndim > 1:
+        came = f"a tensor of shape {tuple(tensor.shape)}"
+        raise ArgumentError(name, came=came, wanted="a number, or one number an axis")
+    return tensor
+
+
+def on_axes(value: Tensor, dimension: int) -> Tensor:
+    """A corner as numbers to keep: ``(d,)`` in float64, on the CPU."""
+    return value.detach().double().cpu().expand(dimension).clone()
+
+
+def check_same_axes(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise `ArgumentError` naming the first argument if the two have different numbers of axes."""
+    if value.ndim == other.ndim == 1 and value.numel() != other.numel():
+        wanted = f"{other.numel()}, as many as `{other_name}` has, or one number"
+        raise ArgumentError(name, came=f"{value.numel()} numbers", wanted=wanted)

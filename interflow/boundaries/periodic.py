@@ -7,9 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from interflow.boundaries.base import Boundary
-from interflow.boundaries.box import check_same_axes, corner, on_axes
-from interflow.boundaries.extent import Extent
+from interflow.boundaries.base import Boundary, Extent, check_same_axes, corner, on_axes
 from interflow.parameters import PositiveParameter
 from interflow.validation import check_choice
 

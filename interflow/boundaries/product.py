@@ -9,8 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from interflow.boundaries.base import Boundary
-from interflow.boundaries.extent import Extent
+from interflow.boundaries.base import Boundary, Extent
 from interflow.errors import ArgumentError
 
 

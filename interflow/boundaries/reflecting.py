@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from interflow.boundaries.base import Boundary
-from interflow.boundaries.box import check_same_axes, corner, on_axes
-from interflow.boundaries.extent import Extent
+from interflow.boundaries.base import Boundary, Extent, check_same_axes, corner, on_axes
 from interflow.errors import ArgumentError
 
 

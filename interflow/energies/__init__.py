@@ -1,7 +1,6 @@
 """Energies: scalars of a weighted cloud, and the velocities that descend them."""
 
-from interflow.energies.algebra import ScaledEnergy, SumEnergy
-from interflow.energies.base import Energy
+from interflow.energies.base import Energy, ScaledEnergy, SumEnergy
 from interflow.energies.discrepancy import DiscrepancyEnergy
 from interflow.energies.external import ExternalEnergy
 from interflow.energies.interaction import InteractionEnergy

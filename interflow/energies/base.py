@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Iterable, Sequence
+from typing import Any, cast, final
 
+import torch
 from torch import Tensor, nn
 
 from interflow import measures
-from interflow.algebra import LinearSpace
 from interflow.boundaries import Boundary, OpenBoundary
+from interflow.errors import ArgumentError
+from interflow.kernels import Kernel
+from interflow.parameters import LinearSpace, finite
 from interflow.sums import Explanation
 from interflow.validation import check_cloud
-
-if TYPE_CHECKING:
-    from interflow.energies.algebra import ScaledEnergy, SumEnergy
-    from interflow.kernels import Kernel
 
 
 class Energy(nn.Module, LinearSpace, ABC):
@@ -110,12 +110,147 @@ class Energy(nn.Module, LinearSpace, ABC):
 
     @final
     def _plus(self, other: Any) -> SumEnergy:
-        from interflow.energies.algebra import SumEnergy
-
         return SumEnergy([self, other]) if isinstance(other, Energy) else NotImplemented
 
     @final
     def _times(self, factor: float) -> ScaledEnergy:
-        from interflow.energies.algebra import ScaledEnergy
-
         return ScaledEnergy(factor, self)
+
+
+@final
+class SumEnergy(Energy):
+    """``E = E₁ + E₂ + …`` on one domain; written ``e1 + e2``.
+
+    Args:
+        energies: the terms, at least one. A term that is itself a sum is taken apart.
+
+    Raises:
+        ArgumentError: if two terms live on different domains.
+
+    Example:
+        >>> from interflow import ExternalEnergy
+        >>> well, slope = ExternalEnergy(lambda x: x.square().sum(-1)), ExternalEnergy(lambda x: x.sum(-1))
+        >>> (well + slope)(torch.tensor([[1.0], [3.0]]))
+        tensor(7.)
+    """
+
+    def __init__(self, energies: Sequence[Energy]) -> None:
+        if not energies:
+            raise ArgumentError("energies", came="no energy", wanted="at least one")
+        flat = [part for energy in energies for part in _parts(energy)]
+        super().__init__(_common_boundary(flat))
+        self.energies = nn.ModuleList(flat)
+
+    def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
+        return _total(energy(positions, weights) for energy in self.energies)
+
+    def value_and_velocity(self, positions: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        pairs = [energy.value_and_velocity(positions, weights) for energy in _parts(self)]
+        return _total(value for value, _ in pairs), _total(velocity for _, velocity in pairs)
+
+    def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
+        return _total(energy.velocity(positions, weights) for energy in _parts(self))
+
+    def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
+        return [said for energy in _parts(self) for said in energy.explain(positions, weights)]
+
+    def terms(self) -> list[tuple[str, Energy]]:
+        return [term for energy in _parts(self) for term in energy.terms()]
+
+    def kernels(self) -> list[Kernel]:
+        return [kernel for energy in _parts(self) for kernel in energy.kernels()]
+
+    def describe(self) -> str:
+        return " + ".join(energy.describe() for energy in _parts(self))
+
+
+@final
+class ScaledEnergy(Energy):
+    """``E = s·E₀``; written ``s * e0``. A negative scale turns descent into ascent.
+
+    Args:
+        scale: the factor s, any finite number.
+        energy: the energy E₀.
+
+    Example:
+        >>> from interflow import ExternalEnergy
+        >>> well = ExternalEnergy(lambda x: x.square().sum(-1))
+        >>> (-0.5 * well).velocity(torch.tensor([[3.0]]))
+        tensor([[3.]])
+    """
+
+    scale: Tensor
+
+    def __init__(self, scale: float, energy: Energy) -> None:
+        super().__init__(energy._boundary)
+        self.register_buffer("scale", finite("scale", scale))
+        self.energy = energy
+
+    def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
+        return self._scaled(self.energy(positions, weights))
+
+    def value_and_velocity(self, positions: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        value, velocity = self.energy.value_and_velocity(positions, weights)
+        return self._scaled(value), self._scaled(velocity)
+
+    def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
+        return self._scaled(self.energy.velocity(positions, weights))
+
+    def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
+        return self.energy.explain(positions, weights)
+
+    def terms(self) -> list[tuple[str, Energy]]:
+        scale = self.scale.item()
+        return [(f"{scale:g} * {name}", scale * energy) for name, energy in self.energy.terms()]
+
+    def kernels(self) -> list[Kernel]:
+        return [self.scale.item() * kernel for kernel in self.energy.kernels()]
+
+    def describe(self) -> str:
+        name = self.energy.describe()
+        return f"{self.scale.item():g} * {f'({name})' if isinstance(self.energy, SumEnergy) else name}"
+
+    def _scaled(self, quantity: Tensor) -> Tensor:
+        return self.scale.to(quantity.dtype) * quantity
+
+
+def _parts(energy: Energy) -> list[Energy]:
+    return [cast(Energy, part) for part in energy.energies] if isinstance(energy, SumEnergy) else [energy]
+
+
+def _total(quantities: Iterable[Tensor]) -> Tensor:
+    first, *rest = quantities
+    for quantity in rest:
+        first = first + quantity
+    return first
+
+
+def _common_boundary(energies: Sequence[Energy]) -> Boundary | None:
+    first, *rest = [energy for energy in energies if energy._boundary is not None] or energies[:1]
+    for other in rest:
+        if not same_domain(first.boundary, other.boundary):
+            raise ArgumentError(
+                "energies",
+                came=f"{first.describe()} on {first.boundary} and {other.describe()} on {other.boundary}",
+                wanted="energies on one domain",
+                remedy="Give the same boundary to each.",
+            )
+    return first._boundary
+
+
+def same_domain(first: Boundary, second: Boundary) -> bool:
+    """Whether two boundaries are one object, or of one class with equal attributes and hyperparameters."""
+    return first is second or (_structure(first) == _structure(second) and _equal_tensors(first, second))
+
+
+def _structure(boundary: Boundary) -> list[tuple[str, type, dict[str, Any]]]:
+    machinery = vars(nn.Module()).keys()
+    return [
+        (name, type(part), {key: value for key, value in vars(part).items() if key not in machinery})
+        for name, part in boundary.named_modules(remove_duplicate=False)
+    ]
+
+
+def _equal_tensors(first: Boundary, second: Boundary) -> bool:
+    ours, theirs = first.state_dict(), second.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -20,8 +20,7 @@ from torch import Tensor
 
 from interflow.errors import InterflowError
 from interflow.integrators.base import Dynamics, Integrator
-from interflow.integrators.explicit import combination, moved, stages
-from interflow.integrators.tableau import Tableau
+from interflow.integrators.runge_kutta import Tableau, combination, moved, stages
 from interflow.parameters import PositiveParameter, positive
 from interflow.state import State
 from interflow.validation import check_choice

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from interflow.integrators.explicit import ExplicitRungeKutta
-from interflow.integrators.tableau import Tableau
+from interflow.integrators.runge_kutta import ExplicitRungeKutta, Tableau
 
 
 @final

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from interflow.algebra import LinearSpace
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.boundaries.base import displacement_matrix
 from interflow.kernels.images import PRECISION, ImageSum, lattice_sum
-from interflow.parameters import Parametrised
+from interflow.parameters import LinearSpace, Parametrised
 
 if TYPE_CHECKING:
     from interflow.kernels.algebra import ScaledKernel, SumKernel

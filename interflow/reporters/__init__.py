@@ -1,6 +1,5 @@
 """What watches a run: objects that are called with the state after each step."""
 
-from interflow.reporters.gradient_norms import GradientNorms
 from interflow.reporters.observables import (
     Alignment,
     DiscrepancyTo,
@@ -10,10 +9,8 @@ from interflow.reporters.observables import (
     Observable,
     PairDistances,
 )
-from interflow.reporters.progress import progress_bar
-from interflow.reporters.series import CsvReport, Series
-from interflow.reporters.stops import StopWhen
-from interflow.reporters.triggers import EverySeconds, EverySteps, Trigger, trigger
+from interflow.reporters.series import CsvReport, GradientNorms, Series
+from interflow.reporters.triggers import EverySeconds, EverySteps, StopWhen, Trigger, progress_bar, trigger
 
 __all__ = [
     "Alignment",

@@ -1,13 +1,14 @@
-"""When something is done in the course of a run: functions of a state, asked after each step."""
+"""When something is done during a run: triggers, stops, and the progress bar."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
-from interflow.errors import ArgumentError
+from interflow.errors import ArgumentError, RunStoppedError
 from interflow.state import State
 from interflow.validation import is_count
 
@@ -64,3 +65,55 @@ class EverySeconds:
 def trigger(every: int | Trigger) -> Trigger:
     """A number of steps as a trigger; triggers as they are."""
     return every if callable(every) else EverySteps(every)
+
+
+@final
+@dataclass(frozen=True)
+class StopWhen:
+    """A callback that ends a run by a `RunStoppedError`, after a whole step; put it last among the callbacks.
+
+    A run in a folder is saved as it is then, and can be resumed.
+
+    Args:
+        trigger: when; ``EverySeconds(3600)`` ends a run after an hour.
+        reason: in words, for the message.
+
+    Example:
+        >>> import torch
+        >>> stop = StopWhen(lambda state: state.step >= 5, reason="five steps are enough")
+        >>> stop(State(torch.zeros(1, 2), torch.ones(1), step=5))
+        Traceback (most recent call last):
+        interflow.errors.RunStoppedError: Stopped after step 5: five steps are enough.
+    """
+
+    trigger: Trigger
+    reason: str
+
+    def __call__(self, state: State) -> None:
+        """End the run if it is time."""
+        if self.trigger(state):
+            raise RunStoppedError(f"Stopped after step {state.step}: {self.reason}.")
+
+
+@contextmanager
+def progress_bar(steps: int, shown: bool | None = None, made: int = 0) -> Iterator[Callable[[State], None]]:
+    """A reporter that counts steps and shows how many are made a second; the bar closes with the block.
+
+    Args:
+        steps: how many there will be.
+        shown: None shows it in notebooks, and where the standard error stream is a terminal.
+        made: how many of them were made before.
+
+    Example:
+        >>> import torch
+        >>> with progress_bar(steps=1, shown=False) as report:
+        ...     report(State(torch.zeros(1, 2), torch.ones(1)))
+    """
+    from tqdm.auto import tqdm  # takes a moment to import, and only runs need it
+
+    with tqdm(total=steps, initial=made, unit=" steps", disable=None if shown is None else not shown) as bar:
+
+        def report(state: State) -> None:
+            bar.update()
+
+        yield report

@@ -16,7 +16,7 @@ from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary
 from interflow.kernels import DistanceKernel, GaussianKernel, Kernel
 from interflow.sums import Backend, bilinear, potential, potential_and_field, quadratic
 from interflow.testing import reference
-from interflow.testing.points import DTYPES, cloud, signed_weights, skipped_if_unable
+from interflow.testing.reference import DTYPES, cloud, signed_weights, skipped_if_unable
 
 Pair = tuple[Callable[[], Kernel], Callable[[], Boundary]]
 

@@ -17,7 +17,7 @@ from interflow.parameters import hyperparameters, substitute
 from interflow.sums import potential_and_field
 from interflow.testing import reference
 from interflow.testing.modules import ModuleSuite
-from interflow.testing.points import DTYPES, scattered, signed_weights, skipped_if_unable
+from interflow.testing.reference import DTYPES, scattered, signed_weights, skipped_if_unable
 
 EVERY_DTYPE = [torch.float16, torch.bfloat16, *DTYPES]
 

@@ -17,7 +17,7 @@ from interflow.kernels import GaussianKernel
 from interflow.state import State
 from interflow.system import ParticleSystem
 from interflow.testing.modules import ModuleSuite
-from interflow.testing.points import cloud
+from interflow.testing.reference import cloud
 
 
 class IntegratorSuite(ModuleSuite):

@@ -17,7 +17,7 @@ from interflow.parameters import hyperparameters, substitute
 from interflow.sums import field, potential, potential_and_field, quadratic
 from interflow.testing import reference
 from interflow.testing.modules import ModuleSuite
-from interflow.testing.points import DTYPES, cloud, signed_weights, skipped_if_unable
+from interflow.testing.reference import DTYPES, cloud, signed_weights, skipped_if_unable
 
 
 class KernelSuite(ModuleSuite):

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import pytest
 import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary
+from interflow.errors import BackendError
 from interflow.kernels import Kernel
-from interflow.testing.points import signed_weights
+
+DTYPES: Final = [torch.float32, torch.float64]
+
+
+def cloud(count: int, dimension: int, seed: int, scale: float = 1.0) -> Tensor:
+    """Points of a cube of side ``scale``, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.rand(count, dimension, dtype=torch.float64, generator=generator)
+
+
+def scattered(count: int, dimension: int, seed: int, scale: float = 10.0) -> Tensor:
+    """Points around the origin, float64, most of them outside of a unit cube."""
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(count, dimension, dtype=torch.float64, generator=generator)
+
+
+def signed_weights(count: int, seed: int) -> Tensor:
+    """Weights of both signs, float64."""
+    return scattered(count, 1, seed, scale=1.0)[:, 0]
+
+
+@contextmanager
+def skipped_if_unable() -> Iterator[None]:
+    """Skip a test, with the reason, where the backend that it names cannot run."""
+    try:
+        yield
+    except BackendError as error:
+        pytest.skip(str(error))
+
 
 TOLERANCE: Final = {torch.float32: 1e-6, torch.float64: 1e-12}
 """The relative error that exact sums promise."""

@@ -8,7 +8,7 @@ import torch
 from interflow import GaussianKernel, PeriodicBoundary, ProductBoundary
 from interflow.boundaries import OpenBoundary
 from interflow.energies import ExternalEnergy, InteractionEnergy, ScaledEnergy, SumEnergy
-from interflow.energies.algebra import same_domain
+from interflow.energies.base import same_domain
 from interflow.errors import ArgumentError
 from tests.energies.clouds import cloud, masses
 

@@ -2,7 +2,7 @@ import pytest
 
 from interflow import ArgumentError, Euler, Heun, RungeKutta4, Tableau
 from interflow.integrators.adaptive import PAIRS
-from interflow.integrators.tableau import _trees
+from interflow.integrators.runge_kutta import _trees
 
 TABLEAUS = [Euler.tableau, Heun.tableau, RungeKutta4.tableau, *PAIRS.values()]
 
