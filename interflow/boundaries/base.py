@@ -81,6 +81,14 @@ class Boundary(Parametrised, ABC):
     def wrap(self, x: Tensor) -> Tensor:
         """The representative of ``x`` inside the domain; shape ``(..., d)``."""
 
+    def fold(self, x: Tensor) -> Tensor:
+        """``x`` less whole periods, inside the domain, ``(..., d)``; by default, without periods, x itself.
+
+        Pair sums fold points before they take displacements: of points that are many periods apart a displacement has
+        lost its digits, and at a half period its sign would depend on the period that each is in.
+        """
+        return x
+
     def reflect(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Positions back inside the domain, and the velocities that they have there; shapes ``(..., d)``."""
         return self.wrap(x), v
@@ -144,7 +152,7 @@ class Boundary(Parametrised, ABC):
 def displacement_matrix(boundary: Boundary, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
     """The components of δ(xᵢ, yⱼ), each ``(N, M)``."""
     check_points(boundary, x, y)
-    return torch.unbind(boundary.displacement(x[:, None, :], y[None, :, :]), dim=-1)
+    return torch.unbind(boundary.displacement(boundary.fold(x)[:, None, :], boundary.fold(y)[None, :, :]), dim=-1)
 
 
 def check_points(boundary: Boundary, x: Tensor, y: Tensor) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from interflow.boundaries.base import Boundary, Extent, check_same_axes, corner, on_axes
 from interflow.parameters import PositiveParameter
-from interflow.validation import check_choice
+from interflow.validation import can_read, check_choice
 
 Images = Literal["nearest", "all"]
 
@@ -17,7 +17,8 @@ Images = Literal["nearest", "all"]
 class PeriodicBoundary(Boundary):
     """The torus ``Π [lowerₐ, lowerₐ + Lₐ)``; to the nearest image, ``δ = (x − y) − L·round((x − y)/L)``.
 
-    At an exact half period the rounding is to even, an odd function, so that δ(x, y) = −δ(y, x).
+    At an exact half period the rounding is to even, an odd function, so that δ(x, y) = −δ(y, x); between points of the
+    box, to which pair sums `fold` all points, δ is ``x − y`` there.
 
     A kernel acts on the torus through the nearest image, ``k(δ)``, or through all of them, ``Σₙ k(δ + nL)``. The sum is
     smooth across the half period and positive definite where the kernel is; k(δ) is neither in general. For a kernel
@@ -66,6 +67,13 @@ class PeriodicBoundary(Boundary):
         seam = lower + (x - x.detach())  # where rounding made remainder(−1e-9, 1) a whole period; its slope is 1 too
         folded = torch.where(folded >= upper, seam, folded)
         return torch.where((lower <= x) & (x < upper), x, folded)
+
+    def fold(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and can_read(x):  # elsewhere, to ask costs more than to fold
+            lower = self.lower.detach()
+            if bool(((lower <= x) & (x < lower + self.lengths.detach())).all()):
+                return x
+        return self.wrap(x.double()).to(x.dtype)  # of a far point with the digits that the period has
 
     def periods(self, dimension: int) -> Tensor:
         return self.lengths.expand(dimension).to(torch.float64)

@@ -50,6 +50,9 @@ class ProductBoundary(Boundary):
     def wrap(self, x: Tensor) -> Tensor:
         return torch.cat([axis.wrap(a) for axis, a in zip(self.axes, self._columns(x), strict=True)], dim=-1)
 
+    def fold(self, x: Tensor) -> Tensor:
+        return torch.cat([axis.fold(a) for axis, a in zip(self.axes, self._columns(x), strict=True)], dim=-1)
+
     def reflect(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         columns = zip(self.axes, self._columns(x), self._columns(v), strict=True)
         positions, velocities = zip(*(axis.reflect(a, b) for axis, a, b in columns), strict=True)

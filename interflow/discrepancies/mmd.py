@@ -178,10 +178,11 @@ class MMD(Discrepancy):
             at_zero = self.kernel.at_zero(x.shape[-1], self.boundary)
             assert at_zero is not None  # checked when it was made
             excess = Excess(at_zero, (self._pair_factor(x, x_weights), self._pair_factor(y, y_weights)))
+        fold = self.boundary.fold
         of_target = self._spectrum_of_target.of(
-            y, y_weights, key=(series.modes, series.transform), compute=lambda: spectrum(series, y, y_weights)
+            y, y_weights, key=(series.modes, series.transform), compute=lambda: spectrum(series, fold(y), y_weights)
         )
-        return SpectralMMD(series, spectrum(series, x, x_weights), of_target, excess)
+        return SpectralMMD(series, spectrum(series, fold(x), x_weights), of_target, excess)
 
     def _within(self, points: Tensor, weights: Tensor | None) -> Tensor:
         total = sums.quadratic(self.kernel, points, weights, self_pairs=self._self_pairs, **self._options)

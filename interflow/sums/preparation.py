@@ -123,7 +123,10 @@ def prepare(
     check_cloud(y, weights, names=("y", weights_name), batched=True)
     _check(kernel, boundary, x, y, options)
     dimension = index(x.shape[-1])  # a number also where a compiler takes shapes for symbols: it names the formula
-    x, y, weights = _in_full_precision(x), _in_full_precision(y), _weights(y, weights)
+    one_cloud = y is x
+    x = boundary.fold(_in_full_precision(x))
+    y = x if one_cloud else boundary.fold(_in_full_precision(y))
+    weights, rows = _weights(y, weights), _components_first(x)
     backend = backend_key(options.backend)
     name = formula_name if isinstance(backend_of(backend), PairBackend) else untraced_name
     formula = name(kernel, boundary, dimension, x.dtype)
@@ -135,8 +138,8 @@ def prepare(
         kernel=kernel,
         boundary=boundary,
         tolerance=options.tolerance,
-        x=_components_first(x),
-        y=_components_first(y),
+        x=rows,
+        y=rows if one_cloud else _components_first(y),
         weights=one_component(weights),
         parameters=watched(parameters, formula, boundary, dimension, x.dtype),
         batched=x.ndim == 3,

@@ -71,7 +71,7 @@ def sums(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Tens
         kept.fill_diagonal_(False)
     i, j = kept.nonzero(as_tuple=True)
     with torch.enable_grad():
-        displacement = boundary.displacement(x[i], y[j])
+        displacement = boundary.displacement(boundary.fold(x)[i], boundary.fold(y)[j])
         if not displacement.requires_grad:
             displacement.requires_grad_()
         values = kernel.evaluate_on(boundary, displacement.unbind(-1))

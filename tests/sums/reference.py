@@ -26,13 +26,14 @@ class Pairs:
 
 def pairs(kernel: Kernel, x: Tensor, y: Tensor, boundary: Boundary | None = None, *, self_pairs: bool = True) -> Pairs:
     """All pairs, differentiable to any order where the kernel is smooth."""
-    x, y = x.double(), y.double()
+    boundary = OpenBoundary() if boundary is None else boundary
+    x, y = boundary.fold(x.double()), boundary.fold(y.double())
     kept = torch.ones(len(x), len(y), dtype=torch.bool)
     if not self_pairs:
         kept.fill_diagonal_(False)
     i, j = kept.nonzero(as_tuple=True)
     with torch.enable_grad():
-        displacement = (boundary or OpenBoundary()).displacement(x[i], y[j])
+        displacement = boundary.displacement(x[i], y[j])
         if not displacement.requires_grad:
             displacement.requires_grad_()
         values = kernel.evaluate(tuple(displacement.unbind(-1)))
