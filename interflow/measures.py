@@ -23,6 +23,11 @@ def integral(values: Tensor, weights: Tensor | None) -> Tensor:
     return (weights * values).sum(-1)
 
 
+def shares(weights: Tensor | None) -> Tensor | None:
+    """Weights divided by their sum, over the last axis; None, which is 1/N, stays."""
+    return None if weights is None else weights / weights.sum(-1, keepdim=True)
+
+
 def value_and_velocity(
     functional: Callable[[Tensor], Tensor], positions: Tensor, weights: Tensor | None
 ) -> tuple[Tensor, Tensor]:

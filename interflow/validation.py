@@ -7,12 +7,16 @@ out, so that a loss that passes them outside compiles to one graph.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from interflow._torch_compat import is_transforming
 from interflow.errors import ArgumentError
+
+_SAME_MASS: Final = 1e-3
+"""Measures whose masses differ by less, relative to the larger, are compared."""
 
 
 def check_choice(argument: str, came: str, choices: Sequence[str]) -> None:
@@ -97,6 +101,45 @@ def check_masses(weights: Tensor | None, name: str) -> None:
         lowest = weights.detach().min().item()
         remedy = "A discrepancy compares measures; sums with signed weights are `potential` and `field`."
         raise ArgumentError(name, came=f"a weight of {lowest:g}", wanted="weights ≥ 0", remedy=remedy)
+
+
+def check_same_mass(
+    x_weights: Tensor | None, y_weights: Tensor | None, names: tuple[str, str] = ("x_weights", "y_weights")
+) -> None:
+    """Raise `ArgumentError` for two measures of different mass, or of none, where values can be read.
+
+    Weights of None are of mass 1. The masses are compared to 1e-3, or what the dtype of the weights can tell.
+    """
+    given = [weights for weights in (x_weights, y_weights) if weights is not None]
+    if not given or not can_read(*given):
+        return
+    a, b = torch.broadcast_tensors(*(_mass(weights, given[0].device) for weights in (x_weights, y_weights)))
+    slack = max(_SAME_MASS, *(torch.finfo(weights.dtype).eps for weights in given))
+    same = ((a - b).abs() <= slack * torch.maximum(a, b)) & (a > 0)
+    if bool(same.all()):
+        return
+    check_some_mass(x_weights, names[0])
+    check_some_mass(y_weights, names[1])
+    first, second = (float(mass.flatten()[int((~same).flatten().nonzero()[0])]) for mass in (a, b))
+    raise ArgumentError(
+        names[x_weights is None],
+        came=f"a mass of {first:g} in `{names[0]}` and of {second:g} in `{names[1]}`",
+        wanted="two measures of one mass, which is 1 where no weights are given",
+        remedy="Take the discrepancy with normalise=True, or divide each by its sum.",
+    )
+
+
+def check_some_mass(weights: Tensor | None, name: str) -> None:
+    """Raise `ArgumentError` for a measure of no mass, where values can be read."""
+    if weights is not None and can_read(weights) and not bool((_mass(weights, weights.device) > 0).all()):
+        raise ArgumentError(name, came="weights that are all 0", wanted="some mass")
+
+
+def _mass(weights: Tensor | None, device: torch.device) -> Tensor:
+    """The sum of the weights of each cloud, ``()`` or ``(B,)``, in float64."""
+    if weights is None:
+        return torch.ones((), dtype=torch.float64, device=device)
+    return weights.detach().sum(-1, dtype=torch.float64)
 
 
 def can_read(*tensors: Tensor) -> bool:

@@ -11,7 +11,14 @@ from interflow import measures
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.kernels import Kernel
 from interflow.sums import Explanation
-from interflow.validation import check_cloud, check_masses, check_not_empty, check_same_space
+from interflow.validation import (
+    check_cloud,
+    check_masses,
+    check_not_empty,
+    check_same_mass,
+    check_same_space,
+    check_some_mass,
+)
 
 
 class Discrepancy(nn.Module, ABC):
@@ -19,6 +26,7 @@ class Discrepancy(nn.Module, ABC):
 
     Args:
         boundary: the domain; None for open space.
+        normalise: divide the weights of each measure by their sum, where a subclass compares equal masses.
 
     Example:
         >>> import torch
@@ -29,9 +37,10 @@ class Discrepancy(nn.Module, ABC):
         tensor([[4.]])
     """
 
-    def __init__(self, boundary: Boundary | None = None) -> None:
+    def __init__(self, boundary: Boundary | None = None, *, normalise: bool = False) -> None:
         super().__init__()
         self.boundary = OpenBoundary() if boundary is None else boundary
+        self.normalise = normalise
 
     @abstractmethod
     def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
@@ -40,7 +49,7 @@ class Discrepancy(nn.Module, ABC):
         Args:
             x: ``(N, d)``, or a batch ``(B, N, d)``.
             y: ``(M, d)``, or a batch ``(B, M, d)``.
-            x_weights: ``(N,)`` or ``(B, N)``, not negative, used as given; None for 1/N.
+            x_weights: ``(N,)`` or ``(B, N)``, not negative, used as given unless ``normalise``; None for 1/N.
             y_weights: ``(M,)`` or ``(B, M)``, likewise.
         """
 
@@ -99,3 +108,17 @@ class Discrepancy(nn.Module, ABC):
             check_masses(weights, f"{name}_weights")
         check_same_space(x, y)
         self.boundary.check_dimension(x.shape[-1])
+
+    @final
+    def equal_masses(self, x_weights: Tensor | None, y_weights: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """The weights of two measures that are compared as of one mass: divided by their sums with ``normalise``.
+
+        Raises:
+            ArgumentError: if the masses differ by more than 1e-3 of the larger, or a measure has none.
+        """
+        if not self.normalise:
+            check_same_mass(x_weights, y_weights)
+            return x_weights, y_weights
+        check_some_mass(x_weights, "x_weights")
+        check_some_mass(y_weights, "y_weights")
+        return measures.shares(x_weights), measures.shares(y_weights)

@@ -23,6 +23,7 @@ class EnergyDistance(Discrepancy):
     Args:
         boundary: the domain; None for open space.
         estimator: ``"biased"``, or ``"unbiased"`` for the U-statistic, as in `MMD`.
+        normalise: divide the weights of each measure by their sum, so that a 0/1 mask serves as weights.
         reduction: what is made of a batch: its ``"mean"``, its ``"sum"``, or ``"none"`` for all ``(B,)`` values.
         backend: how pairs are summed, a name or an instance.
         tolerance: the error that the sums may have; None for exact ones.
@@ -44,15 +45,17 @@ class EnergyDistance(Discrepancy):
         *,
         boundary: Boundary | None = None,
         estimator: Estimator = "biased",
+        normalise: bool = False,
         reduction: Reduction = "mean",
         backend: str | Backend = "auto",
         tolerance: float | None = None,
     ) -> None:
-        super().__init__(boundary)
+        super().__init__(boundary, normalise=normalise)
         self.mmd = MMD(
             DistanceKernel(),
             boundary=boundary,
             estimator=estimator,
+            normalise=normalise,
             reduction=reduction,
             backend=backend,
             tolerance=tolerance,

@@ -47,13 +47,15 @@ class MMD(Discrepancy):
         boundary: the domain; None for open space.
         estimator: ``"biased"`` for the formula above; ``"unbiased"`` drops ``i = j`` in the first two sums and
             multiplies each by ``A² / (A² − Σ aᵢ²)`` with ``A = Σ aᵢ``, which makes ``1/N(N−1)`` of uniform weights.
+        normalise: divide the weights of each measure by their sum, so that a 0/1 mask serves as weights.
         reduction: what is made of a batch: its ``"mean"``, its ``"sum"``, or ``"none"`` for all ``(B,)`` values.
         backend: how pairs are summed, a name or an instance.
         tolerance: the error that the sums may have; None for exact ones.
 
     Raises:
         ArgumentError: at construction for a kernel that is singular or not symmetric; in a call for shapes, dtypes or
-            devices that do not fit, an empty cloud, a negative weight, or too few points for the unbiased estimate.
+            devices that do not fit, an empty cloud, a negative weight, too few points for the unbiased estimate, or
+            measures whose masses differ by more than 1e-3, unless ``normalise``.
 
     Warns:
         InterflowWarning: for a kernel that is not positive definite, in open space or on the torus at hand.
@@ -72,11 +74,12 @@ class MMD(Discrepancy):
         *,
         boundary: Boundary | None = None,
         estimator: Estimator = "biased",
+        normalise: bool = False,
         reduction: Reduction = "mean",
         backend: str | Backend = "auto",
         tolerance: float | None = None,
     ) -> None:
-        super().__init__(boundary)
+        super().__init__(boundary, normalise=normalise)
         check_choice("estimator", estimator, get_args(Estimator))
         check_choice("reduction", reduction, get_args(Reduction))
         _check_kernel(kernel)
@@ -91,7 +94,7 @@ class MMD(Discrepancy):
 
     @in_single_precision
     def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
-        self._check(x, y, x_weights, y_weights, batched=True)
+        x_weights, y_weights = self._checked(x, y, x_weights, y_weights, batched=True)
         value = self._combined(x, y, x_weights, y_weights)
         if self.reduction == "none":
             return value
@@ -101,36 +104,37 @@ class MMD(Discrepancy):
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """MMD² and ``vᵢ = −2 ∇(Σ aⱼ k(·,xⱼ) − Σ bⱼ k(·,yⱼ))(xᵢ)``, from the slope of the witness function."""
-        self._check(x, y, x_weights, y_weights, batched=False)
-        spectral = self._spectral(x, y, x_weights, y_weights)
+        a, y_weights = self._checked(x, y, x_weights, y_weights, batched=False)
+        spectral = self._spectral(x, y, a, y_weights)
         if spectral is not None:
-            return spectral.value()[0], rest_without_mass(spectral.descent(), x_weights)
+            return spectral.value()[0], self._per_mass(spectral.descent(), x_weights)
         potential_x, field_x = sums.potential_and_field(
-            self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **self._options
+            self.kernel, x, x, a, self_pairs=self._self_pairs, **self._options
         )
         potential_y, field_y = sums.potential_and_field(self.kernel, x, y, y_weights, **self._options)
-        within_x = self._pair_factor(x, x_weights) * integral(potential_x, x_weights)
-        across = integral(potential_y, x_weights)
+        factor = self._pair_factor(x, a)
+        within_x = factor * integral(potential_x, a)
+        across = integral(potential_y, a)
         value = within_x + self._within_kept(y, y_weights) - 2.0 * across
-        return value, self._descent(x, x_weights, field_x, field_y)
+        return value, self._per_mass(2.0 * (field_y - factor * field_x), x_weights)
 
     def velocity(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> Tensor:
         """The velocity of `value_and_velocity` alone, for which no pairs of y are summed."""
-        self._check(x, y, x_weights, y_weights, batched=False)
-        spectral = self._spectral(x, y, x_weights, y_weights)
+        a, y_weights = self._checked(x, y, x_weights, y_weights, batched=False)
+        spectral = self._spectral(x, y, a, y_weights)
         if spectral is not None:
-            return rest_without_mass(spectral.descent(), x_weights)
-        field_x = sums.field(self.kernel, x, x, x_weights, self_pairs=self._self_pairs, **self._options)
+            return self._per_mass(spectral.descent(), x_weights)
+        field_x = sums.field(self.kernel, x, x, a, self_pairs=self._self_pairs, **self._options)
         field_y = sums.field(self.kernel, x, y, y_weights, **self._options)
-        return self._descent(x, x_weights, field_x, field_y)
+        return self._per_mass(2.0 * (field_y - self._pair_factor(x, a) * field_x), x_weights)
 
     def relative(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> Tensor:
         """``Σ aᵢaⱼ k(xᵢ,xⱼ) − 2 Σ aᵢbⱼ k(xᵢ,yⱼ)``, for which no pairs of y are summed; MMD² where a series is."""
-        self._check(x, y, x_weights, y_weights, batched=False)
+        x_weights, y_weights = self._checked(x, y, x_weights, y_weights, batched=False)
         spectral = self._spectral(x, y, x_weights, y_weights)
         if spectral is not None:
             return spectral.value()[0]
@@ -143,6 +147,7 @@ class MMD(Discrepancy):
     def explain(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> list[tuple[str, sums.Explanation]]:
+        x_weights, y_weights = self._checked(x, y, x_weights, y_weights, batched=False)
         options = self._options
         if self._spectral(x, y, x_weights, y_weights) is not None:
             options["tolerance"] = self.tolerance
@@ -210,8 +215,10 @@ class MMD(Discrepancy):
     def _self_pairs(self) -> bool:
         return self.estimator == "biased"
 
-    def _descent(self, x: Tensor, x_weights: Tensor | None, field_x: Tensor, field_y: Tensor) -> Tensor:
-        return rest_without_mass(2.0 * (field_y - self._pair_factor(x, x_weights) * field_x), x_weights)
+    def _per_mass(self, descent: Tensor, x_weights: Tensor | None) -> Tensor:
+        """The velocity of points of the weights as given, from that of their shares."""
+        mass = x_weights.sum() if self.normalise and x_weights is not None else 1.0
+        return rest_without_mass(descent / mass, x_weights)
 
     def _pair_factor(self, points: Tensor, weights: Tensor | None) -> Tensor | float:
         """``A² / (A² − Σ aᵢ²)`` for the unbiased estimate, else 1."""
@@ -222,12 +229,17 @@ class MMD(Discrepancy):
         square = weights.sum(-1).square()
         return square / (square - weights.square().sum(-1))
 
-    def _check(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None, batched: bool) -> None:
+    def _checked(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None, batched: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The weights to compare."""
         self.check(x, y, x_weights, y_weights, batched=batched)
+        x_weights, y_weights = self.equal_masses(x_weights, y_weights)
         if self.estimator == "unbiased":
             _check_two_points(x, x_weights, "x")
             _check_two_points(y, y_weights, "y")
         self._warn_unless_definite(x.shape[-1])
+        return x_weights, y_weights
 
     def _warn_unless_definite(self, dimension: int) -> None:
         if not can_read() or dimension in self._examined:

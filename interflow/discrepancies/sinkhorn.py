@@ -37,16 +37,21 @@ class SinkhornDivergence(Discrepancy):
     Args:
         blur: the length ``ε^(1/p)``, in units of the positions, below which detail is not resolved.
         p: the exponent of the cost, 1 or 2.
-        scaling: the ratio of the blurs of successive iterations, between 0 and 1; nearer to 1 is more precise.
+        scaling: the ratio of the blurs of successive iterations, between 0 and 1; nearer to 1 is more precise. What is
+            left comes out too low: at a blur of 0.05, for clouds in the unit square whose centres are 0.3 apart, by
+            4.2 % at 0.5, 0.7 % at 0.9 and 0.1 % at 0.97, which take 1, 3.5 and 12 times as long; for clouds that lie
+            over each other by 14 %, 2.3 % and 0.3 %.
         diameter: the distance at which the blurs begin, in units of the positions; None for that of the clouds of a
             batch together, padding too, by which a cloud's value then depends a little on the others.
         solver: ``"tensorized"`` holds the cost matrix in memory; ``"online"`` recomputes it by KeOps; ``"multiscale"``
             does so by blocks of near points, for one cloud of d ≤ 3; ``"auto"`` chooses by size.
+        normalise: divide the weights of each measure by their sum, so that a 0/1 mask serves as weights.
         reduction: what is made of a batch: its ``"mean"``, its ``"sum"``, or ``"none"`` for all ``(B,)`` values.
 
     Raises:
         ArgumentError: at construction for arguments out of range; in a call for shapes, dtypes or devices that do not
-            fit, an empty cloud, or a negative weight.
+            fit, an empty cloud, a negative weight, or measures whose masses differ by more than 1e-3, unless
+            ``normalise``.
         BackendError: in a call, if the package geomloss is missing, or if a second derivative is asked for.
 
     Example:
@@ -63,9 +68,10 @@ class SinkhornDivergence(Discrepancy):
         scaling: float = 0.5,
         diameter: float | None = None,
         solver: Solver = "auto",
+        normalise: bool = False,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(normalise=normalise)
         check_choice("solver", solver, get_args(Solver))
         check_choice("reduction", reduction, get_args(Reduction))
         if not 0.0 < blur < float("inf"):
@@ -86,6 +92,7 @@ class SinkhornDivergence(Discrepancy):
     @in_single_precision
     def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
         self.check(x, y, x_weights, y_weights)
+        x_weights, y_weights = self.equal_masses(x_weights, y_weights)
         masses = [_masses(x, x_weights), _masses(y, y_weights)]
         clouds = [tensor if x.ndim == 3 else tensor[None] for tensor in (masses[0], x, masses[1], y)]
         value = self.p * self._tied(clouds)

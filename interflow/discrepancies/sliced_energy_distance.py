@@ -35,6 +35,7 @@ def sliced_energy_distance(
     *,
     directions: int = 64,
     sampling: Sampling = "design",
+    normalise: bool = False,
     replicates: int = 8,
     seed: int = 0,
 ) -> Estimate:
@@ -50,11 +51,13 @@ def sliced_energy_distance(
         y_weights: ``(M,)``, likewise.
         directions: P, in each replicate.
         sampling: of the directions, as in `interflow.Sorted`.
+        normalise: divide the weights of each measure by their sum, so that a 0/1 mask serves as weights.
         replicates: how many independent sets of directions, at least 2.
         seed: what they are drawn from.
 
     Raises:
-        ArgumentError: for clouds that do not fit together, or numbers out of range.
+        ArgumentError: for clouds that do not fit together, measures whose masses differ by more than 1e-3, unless
+            ``normalise``, or numbers out of range.
 
     Example:
         >>> x, y = torch.zeros(1, 3), torch.tensor([[3.0, 0.0, 4.0]])
@@ -62,7 +65,9 @@ def sliced_energy_distance(
         >>> abs(estimate.value - 10.0) < 4 * estimate.standard_error < 1.0
         True
     """
-    EnergyDistance().check(x, y, x_weights, y_weights, batched=False)
+    loss = EnergyDistance(normalise=normalise)
+    loss.check(x, y, x_weights, y_weights, batched=False)
+    x_weights, y_weights = loss.equal_masses(x_weights, y_weights)
     slicing.check_count("directions", directions)
     check_choice("sampling", sampling, get_args(Sampling))
     if replicates < 2:

@@ -18,6 +18,15 @@ def test_geomloss_returns_it_divided_by_p(p):
     torch.testing.assert_close(SinkhornDivergence(p=p, blur=0.1)(x, y, a, b), p * theirs)
 
 
+@pytest.mark.parametrize("options", [{"scaling": 0.9}, {"diameter": 5.0}, {"scaling": 0.3, "diameter": 0.7}])
+def test_scaling_and_diameter_are_those_of_geomloss(options):
+    x, y, a, b = cloud(), cloud(9, seed=1), masses(), masses(9, seed=1)
+    theirs = geomloss.SamplesLoss("sinkhorn", blur=0.02, backend="tensorized", **options)(a, x, b, y)
+    value = SinkhornDivergence(blur=0.02, **options)(x, y, a, b)
+    torch.testing.assert_close(value, 2.0 * theirs)
+    assert abs(value - SinkhornDivergence(blur=0.02)(x, y, a, b)) > 1e-4 * value  # so that each is noticed
+
+
 def test_without_blur_it_is_the_squared_wasserstein_distance():
     x = cloud(dimension=1)
     y = x[torch.randperm(12, generator=torch.Generator().manual_seed(0))] + 0.7

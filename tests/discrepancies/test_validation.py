@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from interflow import BandlimitedEnergyKernel, GaussianKernel, Kernel, LaplacianKernel, PeriodicBoundary, RadialKernel
-from interflow.discrepancies import MMD, Discrepancy, EnergyDistance
+from interflow.discrepancies import (
+    MMD,
+    Discrepancy,
+    EnergyDistance,
+    SinkhornDivergence,
+    SlicedWasserstein,
+    sliced_energy_distance,
+)
 from interflow.errors import ArgumentError, InterflowWarning
 from tests.discrepancies.clouds import cloud, masses
 
@@ -183,3 +190,89 @@ def test_a_subclass_must_write_forward():
 def test_options_are_read_back():
     loss = EnergyDistance(estimator="unbiased", reduction="sum")
     assert (loss.estimator, loss.reduction) == ("unbiased", "sum")
+
+
+OF_EQUAL_MASSES = {
+    "mmd": lambda **options: MMD(GaussianKernel(0.4), **options),
+    "unbiased": lambda **options: MMD(GaussianKernel(0.4), estimator="unbiased", **options),
+    "series": lambda **options: MMD(
+        GaussianKernel(0.1), boundary=PeriodicBoundary(1.0, images="all"), backend="fourier", tolerance=1e-3, **options
+    ),
+    "energy_distance": EnergyDistance,
+    "sliced_wasserstein": SlicedWasserstein,
+    "sinkhorn": SinkhornDivergence,
+}
+
+of_equal_masses = pytest.mark.parametrize("make", OF_EQUAL_MASSES.values(), ids=OF_EQUAL_MASSES)
+
+
+@of_equal_masses
+@pytest.mark.parametrize(
+    ("a", "b", "name"),
+    [
+        (torch.ones(12), None, "x_weights"),
+        (None, torch.ones(9), "y_weights"),
+        (torch.ones(12), torch.ones(9), "x_weights"),
+        (masses() * 1.002, masses(9), "x_weights"),
+    ],
+    ids=["mask", "mask of the target", "masks", "a little more"],
+)
+def test_measures_of_different_mass_are_refused_with_the_remedy(make, a, b, name):
+    a, b = (None if weights is None else weights.double() for weights in (a, b))
+    with pytest.raises(ArgumentError, match=rf"`{name}`: got a mass of .* one mass.*normalise=True, or divide"):
+        make()(cloud(), cloud(9, seed=1), a, b)
+    with pytest.raises(ArgumentError, match="one mass"):
+        make().velocity(cloud(), cloud(9, seed=1), a, b)
+
+
+@of_equal_masses
+def test_each_cloud_of_a_batch_is_held_to_the_mass_of_its_target(make):
+    x, y, weights = cloud(batch=(3,)), cloud(9, batch=(3,), seed=1), masses(batch=(3,))
+    weights[1] *= 2.0
+    with pytest.raises(ArgumentError, match="got a mass of 2 in `x_weights` and of 1 in `y_weights`"):
+        make()(x, y, weights)
+
+
+@of_equal_masses
+@pytest.mark.parametrize("normalise", [False, True])
+def test_a_measure_without_mass_is_refused(make, normalise):
+    nothing = torch.zeros(12, dtype=torch.float64)
+    for arguments in ((cloud(), cloud(), nothing, nothing), (cloud(), cloud(9), None, nothing[:9])):
+        with pytest.raises(ArgumentError, match="_weights`: got weights that are all 0, wanted some mass"):
+            make(normalise=normalise)(*arguments)
+
+
+@of_equal_masses
+def test_masses_that_differ_by_round_off_and_padding_of_no_weight_are_accepted(make):
+    a = masses(dtype=torch.float32) * 1.0005
+    a[:3] = 0.0
+    a /= a.sum() / 1.0005
+    assert make()(cloud(dtype=torch.float32), cloud(9, seed=1, dtype=torch.float32), a).isfinite()
+    assert make()(cloud(), cloud(9, seed=1), masses() * 7.0, masses(9) * 7.0).isfinite()
+
+
+@of_equal_masses
+def test_normalised_any_weights_stand_for_their_shares(make):
+    x, y, mask = cloud(), cloud(9, seed=1), torch.tensor([1.0, 0.0, 1.0] * 4, dtype=torch.float64)
+    value, velocity = make(normalise=True).value_and_velocity(x, y, mask, 5.0 * masses(9))
+    expected, of_shares = make().value_and_velocity(x, y, mask / 8.0, masses(9))
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(velocity, of_shares / 8.0)  # −(1/aᵢ) ∂D/∂xᵢ, of the weights as given
+    torch.testing.assert_close(make(normalise=True)(x, y, mask, 5.0 * masses(9)), expected)
+    torch.testing.assert_close(make(normalise=True).velocity(x, y, mask, 5.0 * masses(9)), of_shares / 8.0)
+
+
+def test_an_estimate_by_slices_is_of_equal_masses():
+    with pytest.raises(ArgumentError, match="one mass"):
+        sliced_energy_distance(cloud(), cloud(9), torch.ones(12, dtype=torch.float64))
+    ones = torch.ones(12, dtype=torch.float64)
+    assert sliced_energy_distance(cloud(), cloud(9), ones, normalise=True) == sliced_energy_distance(
+        cloud(), cloud(9), ones / 12
+    )
+
+
+def test_where_no_weights_are_given_nothing_is_summed_and_inside_a_transform_nothing_is_read():
+    weights = torch.full((12,), 2.0, dtype=torch.float64)
+    assert torch.func.grad(lambda x: LOSS(x, cloud(9), weights))(cloud()).isfinite().all()
+    compiled = torch.compile(LOSS, fullgraph=True, backend="eager")
+    assert compiled(cloud(), cloud(9), masses()).isfinite()
