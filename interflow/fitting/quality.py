@@ -42,8 +42,10 @@ def sliced_w2(
         check_not_empty(cloud, name)
     check_same_space(x, y)
     x_shares, y_shares = _shares(x, x_weights), _shares(y, y_weights)
+    centre = y.double().mean(0)  # far from the origin, projections would lose digits
+    x, y = x.double() - centre, y.double() - centre
     squares = [
-        _squared_w2(x.double() @ theta, y.double() @ theta, x_shares, y_shares)
+        _squared_w2(x @ theta, y @ theta, x_shares, y_shares)
         for theta in _directions(x.shape[1], directions).to(x.device)
     ]
     return math.sqrt(sum(squares) / len(squares))
@@ -64,12 +66,15 @@ def exact_w2(x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: T
     for cloud, name in ((x, "x"), (y, "y")):
         if len(cloud) > MOST_POINTS:
             raise ArgumentError(name, came=f"{len(cloud)} points", wanted=f"at most {MOST_POINTS}")
+    from scipy.spatial.distance import cdist
+
     try:
         with redirect_stdout(io.StringIO()):  # POT imports KeOps where it is installed, which prints
             import ot
     except ImportError:
         return None
-    costs = ot.dist(x.detach().cpu().double().numpy(), y.detach().cpu().double().numpy())
+    points = (cloud.detach().cpu().double().numpy() for cloud in (x, y))
+    costs = cdist(*points, "sqeuclidean")  # of differences: |x|² − 2xy + |y|² cancels far from the origin
     shares = [_shares(cloud, weights).cpu().numpy() for cloud, weights in ((x, x_weights), (y, y_weights))]
     return math.sqrt(float(ot.emd2(*shares, costs, numItermax=10_000_000)))
 

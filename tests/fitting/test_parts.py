@@ -137,6 +137,13 @@ def test_on_a_line_sliced_w2_is_w2_as_scipy_and_pot_have_it():
     assert exact_w2(x, y) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("offset", [1e6, 1e8, 1e12])
+def test_distances_are_the_same_far_from_the_origin(offset):
+    x, y = ((8 * normal(20, 2, seed=seed)).round() / 8 for seed in (0, 1))  # sums with the offset are exact
+    assert exact_w2(x + offset, y + offset) == pytest.approx(exact_w2(x, y), rel=1e-12)
+    assert sliced_w2(x + offset, y + offset) == pytest.approx(sliced_w2(x, y), rel=1e-12)
+
+
 def test_exact_w2_weighs_points():
     x, doubled = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [0.0], [1.0]])
     assert exact_w2(x, doubled, torch.tensor([2.0, 1.0])) == pytest.approx(0.0, abs=1e-7)
