@@ -31,7 +31,7 @@ def parse_assignment(text: str) -> Assignment:
     if not equals or not all(names):
         raise InvalidConfigError([Problem((), shown(text), "an assignment such as run.steps=100", place=PLACE)])
     path = tuple(int(name) if name.isdecimal() else name for name in names)
-    return Assignment(path, parse_value(value, f"{PLACE} {field}"))
+    return Assignment(path, parse_value(value, PLACE, path))
 
 
 def assign(document: Document, assignment: Assignment) -> Document:

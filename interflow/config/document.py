@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import yaml
 
@@ -18,6 +19,15 @@ LARGEST_STORED = 16 * LARGEST_SIZE
 """Bytes of one that a run folder keeps, with every field filled in and a line for every point of a target."""
 LARGEST_DEPTH = 24
 """Lists and mappings inside one another."""
+
+_PLAIN: Final = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
+    "tag:yaml.org,2002:float": re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", re.I),
+    "tag:yaml.org,2002:bool": re.compile("true|false", re.I),
+    "tag:yaml.org,2002:timestamp": re.compile("(?!)"),
+}
+"""How numbers and truths are written that mean to every reader what they mean to YAML 1.1, which takes ``010`` for 8,
+``1:30`` for 90 and ``no`` for false; dates are no value of a config."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +92,12 @@ def parse(text: str, name: str = "", largest: int = LARGEST_SIZE) -> Document:
     return Document(data, name, places)
 
 
-def parse_value(text: str, name: str = "") -> Any:
-    """Read one YAML value: a number, text, a list or a mapping."""
-    return _parse(text, name, LARGEST_SIZE)[0]
+def parse_value(text: str, name: str = "", path: Path = ()) -> Any:
+    """Read one YAML value, a number, text, a list or a mapping, of the field at a path."""
+    return _parse(text, name, LARGEST_SIZE, path)[0]
 
 
-def _parse(text: str, name: str, largest: int) -> tuple[Any, dict[Path, str]]:
+def _parse(text: str, name: str, largest: int, path: Path = ()) -> tuple[Any, dict[Path, str]]:
     if len(text.encode()) > largest:
         raise InvalidConfigError([Problem((), "a larger one", f"at most {largest} bytes of YAML", place=name)])
     places: dict[Path, str] = {}
@@ -96,7 +106,7 @@ def _parse(text: str, name: str, largest: int) -> tuple[Any, dict[Path, str]]:
         _check_events(text, name)
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-        data = None if root is None else _Reader(loader, name, places).value(root, ())
+        data = None if root is None else _Reader(loader, name, places).value(root, path)
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, InvalidConfigError):
             raise
@@ -139,7 +149,22 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self.loader.construct_object(node)
+        return self._scalar(node, path)
+
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        plain = _PLAIN.get(node.tag)
+        if plain is None or plain.fullmatch(node.value):
+            return self.loader.construct_object(node)
+        kind = node.tag.rpartition(":")[2]
+        means = "a date" if kind == "timestamp" else yaml.safe_dump(self.loader.construct_object(node)).split("\n")[0]
+        written = "" if kind == "timestamp" else f"{means} if that is meant, and "
+        return self._refuse(
+            path,
+            node,
+            f"{shown(node.value)}, which YAML takes for {means}",
+            "numbers in decimal digits, true or false, and text",
+            f"Write {written}'{node.value[:60]}' in quotes for text.",
+        )
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -153,8 +178,8 @@ class _Reader:
             result[key] = self.value(value_node, (*path, key))
         return result
 
-    def _refuse(self, path: Path, node: yaml.Node, came: str, wanted: str) -> None:
-        raise InvalidConfigError([Problem(path, came, wanted, place=_place(self.name, node.start_mark.line))])
+    def _refuse(self, path: Path, node: yaml.Node, came: str, wanted: str, remedy: str = "") -> NoReturn:
+        raise InvalidConfigError([Problem(path, came, wanted, remedy, _place(self.name, node.start_mark.line))])
 
 
 def _syntax_problem(error: Exception, name: str) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn
 
@@ -28,12 +29,13 @@ def raise_at(problems: Mapping[Path, PydanticCustomError]) -> NoReturn:
     raise ValidationError.from_exception_data("config", details)
 
 
+_DECIMAL = re.compile(r"\s*[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?\s*")
+"""Not all that Python reads: ``1_000`` and ``08`` are slips more often than numbers."""
+
+
 def number(value: object) -> float:
     """A finite number, also from text: YAML reads ``1e-3`` as a string."""
-    try:
-        result = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
-        result = math.nan
+    result = _number(value)
     return result if math.isfinite(result) else refuse(value, "a finite number")
 
 
@@ -41,11 +43,20 @@ def whole(value: object) -> int:
     """A whole number; ``1e5`` is one."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    try:
-        result = float(value) if isinstance(value, float | str) else math.nan
-    except ValueError:
-        result = math.nan
+    result = _number(value)
     return int(result) if result.is_integer() else refuse(value, "a whole number")
+
+
+def _number(value: object) -> float:
+    """The number that a value or a text is; NaN if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def truth(value: object) -> bool:

@@ -1,8 +1,11 @@
 """YAML is data, of bounded size, and nothing else."""
 
 import pytest
+from pydantic_core import PydanticCustomError
 
+from interflow.config.assignments import parse_assignment
 from interflow.config.document import LARGEST_DEPTH, LARGEST_SIZE, parse, read
+from interflow.config.fields import number, whole
 from interflow.config.problems import InvalidConfigError
 
 
@@ -36,6 +39,48 @@ def test_a_repeated_key_is_refused_at_its_line():
 @pytest.mark.parametrize("key", ["1", "on", "null", "[a]", "{a: b}", "<<"])
 def test_a_key_that_is_not_text_is_refused(key):
     assert "key" in problem(f"? {key}\n: 1").came
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        ("010", "8"),
+        ("0x10", "16"),
+        ("0b11", "3"),
+        ("1_000", "1000"),
+        ("1:30", "90"),
+        ("1:30.5", "90.5"),
+        ("1_0.5", "10.5"),
+        ("yes", "true"),
+        ("No", "false"),
+        ("on", "true"),
+        ("OFF", "false"),
+        ("2020-01-02", "a date"),
+        ("2020-01-02 03:04:05", "a date"),
+    ],
+)
+def test_what_yaml_takes_for_something_else_is_refused_with_what_to_write(written, means):
+    found = problem(f"run:\n  steps: {written}")
+    assert (found.path, found.place) == (("run", "steps"), "file.yaml:2")
+    assert f"{written}', which YAML takes for {means}" in found.came
+    assert f"'{written}' in quotes" in found.remedy
+    assert parse(f"run: '{written}'").data == {"run": written}
+    with pytest.raises(InvalidConfigError, match=r"run\.steps: got .* which YAML takes for"):
+        parse_assignment(f"run.steps={written}")
+
+
+def test_plain_numbers_and_truths_are_read():
+    written = "[0, -7, +3, 12, 0.5, -1.e+3, .5, 1.5e-3, true, False, null, .inf]"
+    assert parse(f"a: {written}").data["a"] == [
+        0, -7, 3, 12, 0.5, -1e3, 0.5, 1.5e-3, True, False, None, float("inf"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("slip", ["0o10", "08", "1_000", "0x10", "１０", "1_0e3", "", ".", "+", "e5"])
+def test_text_that_is_no_decimal_number_is_not_taken_for_one(slip):
+    for model in (number, whole):
+        with pytest.raises(PydanticCustomError):
+            model(slip)
 
 
 def test_depth_is_bounded():
