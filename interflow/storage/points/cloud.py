@@ -43,12 +43,7 @@ class Lattice:
 
         Example:
             >>> Lattice(np.diag([2.0, 3.0, 0.0]), (True, False, False)).boundary(2)
-            ProductBoundary(
-              (axes): ModuleList(
-                (0): PeriodicBoundary(lengths=2)
-                (1): OpenBoundary()
-              )
-            )
+            ProductBoundary([PeriodicBoundary(lengths=2.0, lower=0.0), OpenBoundary()])
         """
         from interflow.boundaries import OpenBoundary, PeriodicBoundary, ProductBoundary
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from interflow.errors import ArgumentError, PointFileError
-from interflow.storage.points.cloud import Array, PointCloud
+from interflow.storage.points.cloud import Array, PointCloud, distinct
 from interflow.storage.points.format import PointFormat, Reading, foreign
-from interflow.storage.points.surface import fan, sample_surface
+from interflow.storage.points.surface import sample_surface, triangulated
 
 WEIGHT = "weight"
 _WRITTEN = {"f": "f4", "d": "f8", "e": "f4", "b": "i1", "h": "i2", "B": "u1", "H": "u2", "I": "u4", "?": "u1"}
@@ -19,7 +19,7 @@ _WRITTEN = {"f": "f4", "d": "f8", "e": "f4", "b": "i1", "h": "i2", "B": "u1", "H
 
 @final
 class PlyFormat(PointFormat):
-    """Vertices ``x``, ``y`` and ``z``, weights ``weight``, and all other properties as columns.
+    """Vertices ``x``, ``y`` and ``z``, weights ``weight``, in small letters or large; all other properties are columns.
 
     Of a file with faces the surface is sampled. Points are written as a binary file.
     """
@@ -32,19 +32,23 @@ class PlyFormat(PointFormat):
         _check_header(file)
         with foreign(file, "a PLY file"):
             data = PlyData.read(file, mmap=False)
-            vertices = data["vertex"].data
-            polygons = _polygons(data["face"]) if "face" in data else []
+            elements = {element.name.lower(): element.data for element in data.elements}
+            vertices = elements["vertex"]
+            polygons = _polygons(elements["face"]) if "face" in elements else []
         names = [name for name in vertices.dtype.names or () if vertices.dtype[name].kind in "fiu"]
-        axes = [name for name in "xyz" if name in names]
+        lower = distinct(name.lower() for name in names)
+        axes = [lower.index(name) for name in "xyz" if name in lower]
         if not axes:
             raise PointFileError(file, came=f"the properties {', '.join(names)}", wanted="vertices with x, y and z")
         with foreign(file, "vertices with finite coordinates"):
-            positions = np.stack([vertices[name].astype(np.float64) for name in axes], axis=1)
-        columns = {name: np.array(vertices[name]) for name in names if name not in axes}
+            positions = np.stack([vertices[names[place]].astype(np.float64) for place in axes], axis=1)
+        columns = {name: np.array(vertices[name]) for place, name in enumerate(names) if place not in axes}
+        weight = names[lower.index(WEIGHT)] if WEIGHT in lower else WEIGHT
+        weights = columns.pop(weight, None)
         if polygons:
-            columns.pop(WEIGHT, None)
-            return sample_surface(file, _finite(file, positions), np.array(polygons), columns, reading)
-        return PointCloud(positions, columns.pop(WEIGHT, None), columns, axes=axes)
+            triangles = triangulated(_finite(file, positions), polygons)
+            return sample_surface(file, positions, triangles, columns, reading)
+        return PointCloud(positions, weights, columns, axes=[lower[place] for place in axes])
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
         from plyfile import PlyData, PlyElement
@@ -71,9 +75,9 @@ def _check_header(file: Path) -> None:
             raise PointFileError(file, came=came, wanted=f"as many as fit into the file's {size} bytes")
 
 
-def _polygons(faces: Any) -> list[tuple[int, int, int]]:
-    lists = [name for name in ("vertex_indices", "vertex_index") if name in faces.data.dtype.names]
-    return [triangle for polygon in faces.data[lists[0]] for triangle in fan(polygon)] if lists else []
+def _polygons(faces: Array) -> list[list[int]]:
+    lists = [name for name in faces.dtype.names or () if name.lower() in ("vertex_indices", "vertex_index")]
+    return [list(polygon) for polygon in faces[lists[0]]] if lists else []
 
 
 def _finite(file: Path, vertices: Array) -> Array:

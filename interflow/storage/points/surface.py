@@ -50,14 +50,60 @@ def sample_surface(
     )
 
 
-def fan(polygon: Sequence[int] | Array) -> list[tuple[int, int, int]]:
-    """A polygon as triangles from its first corner.
+def triangulated(vertices: Array, polygons: Sequence[Sequence[int]]) -> Array:
+    """Polygons in space as triangles ``(T, 3)``, from the first corner of convex ones, and by ears of the others.
+
+    Args:
+        vertices: ``(V, d)``, at most three coordinates each.
+        polygons: indices of the corners of each, in order around it.
 
     Example:
-        >>> fan([0, 1, 2, 3])
-        [(0, 1, 2), (0, 2, 3)]
+        >>> triangulated(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), [[0, 1, 2, 3]])
+        array([[0, 1, 2],
+               [0, 2, 3]])
     """
-    return [(int(polygon[0]), int(polygon[i]), int(polygon[i + 1])) for i in range(1, len(polygon) - 1)]
+    space = np.pad(vertices, ((0, 0), (0, 3 - vertices.shape[1])))
+    triangles = [np.empty((0, 3), np.int64)]
+    for size in sorted({len(polygon) for polygon in polygons if len(polygon) >= 3}):
+        corners = np.array([polygon for polygon in polygons if len(polygon) == size], np.int64)
+        known = np.asarray(((corners >= 0) & (corners < len(space))).all(1))  # others are refused with their triangles
+        flat = _flattened(space[np.where(known[:, None], corners, 0)])
+        simple = ~known | _are_convex(flat)
+        fans = [
+            np.stack([corners[simple, 0], corners[simple, i], corners[simple, i + 1]], 1) for i in range(1, size - 1)
+        ]
+        triangles += [np.stack(fans, axis=1).reshape(-1, 3)]
+        triangles += [polygon[_ears(outline)] for polygon, outline in zip(corners[~simple], flat[~simple], strict=True)]
+    return np.concatenate(triangles)
+
+
+def _flattened(outlines: Array) -> Array:
+    """``(P, n, 2)`` of polygons ``(P, n, 3)``: without the axis that their normals are nearest to (Newell's method)."""
+    following = np.roll(outlines, -1, axis=1)
+    middle = outlines.mean(1, keepdims=True)
+    normals = np.cross(outlines - middle, following - middle).sum(1)
+    kept = np.array([[1, 2], [2, 0], [0, 1]])[np.abs(normals).argmax(1)]
+    flat: Array = np.take_along_axis(outlines, np.broadcast_to(kept[:, None], (*outlines.shape[:2], 2)), axis=2)
+    return flat
+
+
+def _are_convex(outlines: Array) -> Array:
+    """Whether polygons turn to one side at all corners, and once around in all."""
+    sides = np.roll(outlines, -1, axis=1) - outlines
+    following = np.roll(sides, -1, axis=1)
+    turns = sides[..., 0] * following[..., 1] - sides[..., 1] * following[..., 0]
+    angles = np.arctan2(turns, (sides * following).sum(2)).sum(1)
+    one_sided: Array = ((turns >= 0).all(1) | (turns <= 0).all(1)) & (np.abs(angles) < 3 * np.pi)
+    return one_sided
+
+
+def _ears(outline: Array) -> Array:
+    """Triangles ``(T, 3)`` of a polygon in the plane, by its corners."""
+    import mapbox_earcut
+
+    ends = np.array([len(outline)], np.uint32)
+    ears: Array = mapbox_earcut.triangulate_float64(np.ascontiguousarray(outline, np.float64), ends)
+    return ears.reshape(-1, 3).astype(np.int64)
 
 
 def _areas(corners: Array) -> Array:
