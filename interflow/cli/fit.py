@@ -54,8 +54,9 @@ def command(
     held out; it judges the fit, which never saw it, beside an independent sample of as many points.
 
     The folder holds fitted.EXT in the target's format, report.png and summary.json; of an image also fitted.svg.
-    The report on a PNG is report.jpg, so that fitted.png is the only PNG there. Where the report alone cannot be drawn,
-    the exit code is 1.
+    The report on a PNG is report.jpg, so that fitted.png is the only PNG there. What the format cannot hold is told before
+    the work begins; if writing fails all the same, the points are kept in fitted.npy. The exit code is 1 then, and where
+    the report alone cannot be drawn.
     """
     if points is not None and source is not None:
         raise click.UsageError("--source brings its own points: without --points.")
@@ -76,8 +77,11 @@ def command(
         job = FitJob(target, fit_config, source)
     with new_folder(out or default_folder(target)) as folder, nullcontext() if quiet else announced():
         summary, whole = job.run(folder, quiet)
-    click.echo(out or folder.with_name(folder.name.removeprefix(".").removesuffix(".new")))
+    path = out or folder.with_name(folder.name.removeprefix(".").removesuffix(".new"))
+    click.echo(path)
     if not quiet:
         click.echo("\n".join(job.lines(summary)))
+    if summary["failure"]:
+        raise click.ClickException(f"{summary['failure']} The fitted points are kept in {path / 'fitted.npy'}.")
     if not whole:
         raise click.exceptions.Exit(FAILED)

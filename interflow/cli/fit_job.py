@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from scipy.spatial import KDTree
@@ -23,13 +24,13 @@ from interflow.cli.fit_progress import progress
 from interflow.cli.versions import versions
 from interflow.config.fit_config import OPEN, FitConfig
 from interflow.config.registry import of
-from interflow.errors import ArgumentError, PointFileError
+from interflow.errors import ArgumentError, InterflowError, PointFileError
 from interflow.fitting import Fit, fit
 from interflow.fitting.judging import Split, figures, split
 from interflow.fitting.quality import sliced_w2
 from interflow.fitting.stops import Record
 from interflow.storage.files import replace_file
-from interflow.storage.points import PointCloud, read_points, write_points
+from interflow.storage.points import PointCloud, check_points, read_points, write_points
 from interflow.storage.points.cloud import Array
 from interflow.storage.points.svg import write_svg
 
@@ -61,6 +62,7 @@ class FitJob:
         if self.source is not None and self.source.dimension != self.cloud.dimension:
             came, wanted = (f"{cloud.dimension} coordinates a point" for cloud in (self.source, self.cloud))
             raise PointFileError(source, came=came, wanted=f"{wanted}, as in {target}")
+        self._check(source)
         self.offset = torch.zeros(self.cloud.dimension, dtype=torch.float64)
         if config.boundary == OPEN:  # a scan in the coordinates of a country is not for float32; a domain has a place
             self.offset += torch.as_tensor(self.cloud.positions, dtype=torch.float64).mean(0)
@@ -110,6 +112,22 @@ class FitJob:
                 )
         return lines
 
+    @property
+    def _weighted(self) -> bool:
+        """Whether the fitted points are written with weights."""
+        given = [cloud for cloud in (self.cloud, self.source) if cloud is not None and cloud.weights is not None]
+        return bool(given) or self.settings.weight_rate > 0
+
+    def _check(self, source: Path | None) -> None:
+        """Refuse what could not be written in the format of the target, or is out of the range of the arithmetic."""
+        own = self.cloud if self.source is None else self.source
+        weights = np.ones(len(own)) if self._weighted else None
+        fitted = replace(self.cloud, positions=own.positions, weights=weights, columns=own.columns)
+        check_points(self.target, fitted, self.reading)
+        _check_range(self.target, self.cloud, self.config.context().dtype)
+        if source is not None and self.source is not None:
+            _check_range(source, self.source, self.config.context().dtype)
+
     def _offer_domain(self) -> None:
         """Say how the cell of the target becomes the domain, where it repeats and the config names no domain."""
         lattice = self.cloud.lattice
@@ -150,9 +168,7 @@ class FitJob:
         self, folder: Path, fitted: Fit, trace: list[tuple[float, float, float]], summary: dict[str, Any]
     ) -> bool:
         cloud = self._fitted_cloud(fitted)
-        write_points(folder / f"fitted{self.target.suffix.lower()}", cloud, self.reading)
-        if cloud.canvas is not None:
-            write_svg(folder / "fitted.svg", cloud, self.reading)
+        summary["failure"] = self._write_points(folder, cloud)
         text = json.dumps(summary, indent=2, default=str)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
@@ -174,6 +190,21 @@ class FitJob:
 
         return drawn(report, "The fit is whole, but its report is not drawn")
 
+    def _write_points(self, folder: Path, cloud: PointCloud) -> str | None:
+        """Write the fitted points; where that fails they are kept as plain arrays, and the reason is returned."""
+        file = folder / f"fitted{self.target.suffix.lower()}"
+        try:
+            write_points(file, cloud, self.reading)
+            if cloud.canvas is not None:
+                write_svg(folder / "fitted.svg", cloud, self.reading)
+        except InterflowError as error:
+            file.unlink(missing_ok=True)
+            np.save(folder / "fitted.npy", cloud.positions)
+            if cloud.weights is not None:
+                np.save(folder / "fitted_weights.npy", cloud.weights)
+            return str(error).replace(str(folder), "").lstrip("/")
+        return None
+
     def _tensors(self, cloud: PointCloud) -> tuple[Tensor, Tensor | None]:
         """Positions less the offset, and weights, where and as the config has them."""
         context = self.config.context()
@@ -188,9 +219,7 @@ class FitJob:
         """The fitted points with their own columns, or with those of the points of the target nearest to them."""
         positions = self._arrays(fitted.positions)
         columns = self._columns(positions) if self.source is None else self.source.columns
-        given = [cloud for cloud in (self.cloud, self.source) if cloud is not None and cloud.weights is not None]
-        weighted = bool(given) or self.settings.weight_rate > 0
-        weights = fitted.weights.cpu().double().numpy() if weighted else None
+        weights = fitted.weights.cpu().double().numpy() if self._weighted else None
         return replace(self.cloud, positions=positions, weights=weights, columns=columns)
 
     def _columns(self, positions: Array) -> Mapping[str, Array]:
@@ -223,6 +252,20 @@ def new_folder(path: Path) -> Iterator[Path]:
         unfinished.rename(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_range(file: Path, cloud: PointCloud, dtype: torch.dtype) -> None:
+    """Refuse coordinates and weights whose squares are no numbers in a dtype."""
+    finite = torch.finfo(dtype)
+    least, largest = finite.tiny**0.5, finite.max**0.5 / 1e3
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = float(np.abs(cloud.positions - cloud.positions.mean(0)).max())
+        figures = [("coordinates that spread over", spread), ("weights that sum to", cloud.mass)]
+    for words, figure in figures:
+        if figure and not least < figure < largest:
+            wanted = f"between {least:.1g} and {largest:.1g}, the range of {str(dtype).removeprefix('torch.')}"
+            remedy = "Take other units, or --set dtype=float64, whose range is wider."
+            raise PointFileError(file, came=f"{words} {figure:.3g}", wanted=wanted, remedy=remedy)
 
 
 def _report_suffix(target: Path) -> str:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from interflow.cli import main
 from interflow.cli.fit_progress import progress
 from interflow.fitting import FitSettings
 from interflow.fitting.stops import Record
-from interflow.storage.points import PointCloud, Reading, read_points, write_points
+from interflow.storage.points import PointCloud, Reading, format_of, read_points, write_points
 
 SMALL = ["--set", "descent.steps=4", "--set", "backend.kind=dense", "--set", "reading.samples=200"]
 
@@ -115,6 +116,61 @@ def test_the_cell_of_a_file_is_offered_as_the_domain_and_what_is_offered_can_be_
     assert "boundary=" not in taken.stderr
     positions = read_points(tmp_path / "there/fitted.xyz").positions
     assert ((positions >= 200) & (positions <= 209)).all()
+
+
+@pytest.fixture
+def no_fit(monkeypatch):
+    """No fit may begin."""
+    monkeypatch.setattr("interflow.cli.fit_job.fit", lambda *_, **__: pytest.fail("a fit began"))
+
+
+@pytest.mark.parametrize("suffix", ["ply", "las"])
+def test_what_cannot_be_written_is_told_before_the_work_begins(interflow, no_fit, tmp_path, suffix):
+    write_points(tmp_path / f"scan.{suffix}", samples(dimension=3))
+    write_points(tmp_path / "own.csv", replace(samples(5, 3), columns={"name": np.array(list("abcde"))}))
+    done = interflow("fit", f"scan.{suffix}", "--source", "own.csv", "--out", "here", *SMALL)
+    assert done.exit_code == 2
+    assert "`name`: got values of" in done.stderr
+    assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("x,y\n1e200,0\n-1e200,1\n0,5\n", "coordinates that spread over 1e+200"),
+        ("x,y\n1e-200,0\n0,1e-200\n0,0\n", "coordinates that spread over 6.67e-201"),
+        ("x,y,weight\n1,0,1e300\n2,0,1e300\n0,0,1e300\n", "weights that sum to 3e+300"),
+        ("x,y,weight\n1,0,1e-300\n2,0,1e-300\n0,0,1e-300\n", "weights that sum to 3e-300"),
+        ("x,y\n1e308,0\n1e308,1\n-1e308,5\n", "coordinates that spread over"),
+    ],
+)
+def test_numbers_that_the_arithmetic_would_lose_are_refused(interflow, no_fit, tmp_path, rows, said):
+    (tmp_path / "far.csv").write_text(rows)
+    done = interflow("fit", "far.csv", "--points", "2", *SMALL)
+    assert done.exit_code == 2
+    assert f"far.csv: got {said}" in done.stderr
+    assert "the range of float32" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["csv", "las"])
+def test_a_failure_at_writing_keeps_the_points_and_says_where(interflow, tmp_path, monkeypatch, suffix):
+    write_points(tmp_path / f"scan.{suffix}", replace(samples(dimension=3), weights=np.ones(80)))
+    kind = type(format_of(f"scan.{suffix}"))
+    monkeypatch.setattr(kind, "check", lambda *_: None)
+
+    def full(self, file, cloud, reading):
+        file.write_bytes(b"a part")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(kind, "save", full)
+    done = interflow("fit", f"scan.{suffix}", "--points", "10", "--out", "here", *SMALL)
+    assert done.exit_code == 1
+    assert f"fitted.{suffix}: got a failure as it was written ([Errno 28] No space left on device)" in done.stderr
+    assert "kept in here/fitted.npy" in done.stderr
+    assert np.load(tmp_path / "here/fitted.npy").shape == (10, 3)
+    assert np.load(tmp_path / "here/fitted_weights.npy").sum() == pytest.approx(80)
+    names = {file.name for file in (tmp_path / "here").iterdir()}
+    assert names == {"fitted.npy", "fitted_weights.npy", "report.png", "summary.json"}
 
 
 def test_coordinates_of_a_country_keep_their_digits(interflow, tmp_path):

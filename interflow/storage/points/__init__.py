@@ -2,6 +2,15 @@
 
 from interflow.storage.points.cloud import PointCloud
 from interflow.storage.points.format import PointFormat, Reading
-from interflow.storage.points.registry import FORMATS, format_of, read_points, write_points
+from interflow.storage.points.registry import FORMATS, check_points, format_of, read_points, write_points
 
-__all__ = ["FORMATS", "PointCloud", "PointFormat", "Reading", "format_of", "read_points", "write_points"]
+__all__ = [
+    "FORMATS",
+    "PointCloud",
+    "PointFormat",
+    "Reading",
+    "check_points",
+    "format_of",
+    "read_points",
+    "write_points",
+]

@@ -130,6 +130,15 @@ class PointCloud:
             columns={name: values[index] for name, values in self.columns.items()},
         )
 
+    def extremes(self) -> PointCloud:
+        """A few of the points that show all that the cloud holds: the least and the largest of every array."""
+        weights = [] if self.weights is None else [self.weights]
+        arrays = [*self.positions.T, *weights, *self.columns.values()]
+        numbers = [values for values in arrays if values.dtype.kind in "fiub"]
+        texts = [np.unique(values, return_index=True)[1] for values in arrays if values.dtype.kind not in "fiub"]
+        ends = [[values.argmin(), values.argmax()] for values in numbers]
+        return self.select(np.unique(np.concatenate([*ends, *texts])))
+
     def named(self, axes: Iterable[str], weight: str) -> dict[str, Array]:
         """Coordinates, weights and columns by name; a column that is called like one of the others gets a number.
 

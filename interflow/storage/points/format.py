@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar, Literal, final
 
 from interflow.errors import ArgumentError, PointFileError
@@ -67,6 +68,11 @@ class PointFormat(ABC):
     @abstractmethod
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
         """Write points to a file, which may be there already."""
+
+    def check(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+        """Refuse what could not be written, by writing a few points of it where nobody sees them."""
+        with TemporaryDirectory() as folder:
+            self.save(Path(folder) / file.name, cloud.extremes(), reading)
 
 
 @contextmanager

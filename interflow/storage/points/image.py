@@ -52,6 +52,9 @@ class ImageFormat(PointFormat):
             canvas,
         )
 
+    def check(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+        canvas_of(cloud)
+
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
         picture = draw(cloud, reading)
         picture.save(file, quality=95) if file.suffix.lower() != ".png" else picture.save(file)

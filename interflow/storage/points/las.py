@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from interflow.errors import ArgumentError, PointFileError
-from interflow.storage.points.cloud import PointCloud
+from interflow.storage.points.cloud import Array, PointCloud, distinct
 from interflow.storage.points.format import PointFormat, Reading, foreign
 
 _COORDINATES = ("X", "Y", "Z")
 _DIGITS = 1e9  # a coordinate is a 32-bit whole number times a scale
 _BYTES_OF_A_POINT = 20
-_WITH_COLOURS = 3
+_LONGEST_NAME = 32
+_POINT_FORMATS = (3, 6, 7, 8, 9, 10, 4, 5)
+_WEIGHT = "weight"
 _HEADER_BYTES = 375
 _WITH_EXTENDED = bytes((1, 4))  # the first version that has such records
 _RECORDS = {"records": (100, 54), "extended records": (243, 60)}  # where the count is, and the bytes of one
@@ -25,7 +28,7 @@ _COMPRESSED = 0b1100_0000  # bits of the number of the point format
 
 @final
 class LasFormat(PointFormat):
-    """Points in space, and the dimensions of the file as columns. It needs laspy, and lazrs for LAZ."""
+    """Points in space, their ``weight``, and other dimensions of the file as columns. It needs laspy; LAZ lazrs."""
 
     suffixes = (".las", ".laz")
 
@@ -41,32 +44,76 @@ class LasFormat(PointFormat):
             if len(points) != count:
                 raise PointFileError(file, came=f"{len(points)} points", wanted=f"the {count} that its header counts")
             names = [name for name in points.point_format.dimension_names if name not in _COORDINATES]
-            columns = {name: np.array(points[name]) for name in names}
-            flat = {name: values for name, values in columns.items() if values.ndim == 1}
-            return PointCloud(np.stack([points.x, points.y, points.z], axis=1), columns=flat)
+            columns = {part: values for name in names for part, values in _parts(name, np.array(points[name])).items()}
+            positions = np.stack([points.x, points.y, points.z], axis=1)
+            return PointCloud(positions, columns.pop(_WEIGHT, None), columns)
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
         laspy = _laspy(file)
         if cloud.dimension != 3:
             raise PointFileError(file, came=f"{cloud.dimension} coordinates a point", wanted="3")
-        header = laspy.LasHeader(point_format=_WITH_COLOURS, version="1.4")
+        columns = {name: _numbers(name, values) for name, values in _named(cloud).items()}
+        header = laspy.LasHeader(point_format=_point_format(laspy, columns), version="1.4")
         extent = float(np.ptp(cloud.positions, axis=0).max()) or 1.0
         header.scales = np.full(3, 10.0 ** math.ceil(math.log10(extent / _DIGITS)))
         header.offsets = cloud.positions.min(0)
-        known = set(header.point_format.dimension_names)
-        columns = {**cloud.columns, **({} if cloud.weights is None else {"weight": cloud.weights})}
+        known = {dimension.name: dimension for dimension in header.point_format.dimensions}
         for name, values in columns.items():
-            if values.dtype.kind not in "fiub":
-                raise ArgumentError(
-                    name, came=f"values of {values.dtype}", wanted="numbers, which are all that LAS holds"
-                )
             if name not in known:
                 header.add_extra_dim(laspy.ExtraBytesParams(name=name, type=values.dtype))
+            elif not _holds(known[name], values):
+                came = f"values from {values.min()} to {values.max()}"
+                wanted = (
+                    f"whole numbers from {known[name].min} to {known[name].max}, which are all that LAS holds there"
+                )
+                raise ArgumentError(name, came=came, wanted=wanted)
         points = laspy.LasData(header)
         points.x, points.y, points.z = cloud.positions.T
         for name, values in columns.items():
             points[name] = values
         points.write(str(file))
+
+
+def _parts(name: str, values: Array) -> dict[str, Array]:
+    """A dimension as columns: itself, or one for each of its numbers."""
+    return {name: values} if values.ndim == 1 else {f"{name}_{part}": column for part, column in enumerate(values.T)}
+
+
+def _named(cloud: PointCloud) -> dict[str, Array]:
+    """Weights and columns, called like no coordinate."""
+    taken = [*_COORDINATES, "x", "y", "z"]
+    weights = {} if cloud.weights is None else {_WEIGHT: cloud.weights}
+    names = distinct([*taken, *weights, *cloud.columns])[len(taken) :]
+    return dict(zip(names, [*weights.values(), *cloud.columns.values()], strict=True))
+
+
+def _numbers(name: str, values: Array) -> Array:
+    """A column in a type that LAS has."""
+    if values.dtype.kind not in "fiub":
+        raise ArgumentError(name, came=f"values of {values.dtype}", wanted="numbers, which are all that LAS holds")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise ArgumentError(
+            name, came=f"a name of {len(name.encode())} bytes", wanted=f"at most {_LONGEST_NAME} in LAS"
+        )
+    return values.astype({"?": np.uint8, "e": np.float32}.get(values.dtype.char, values.dtype))
+
+
+def _point_format(laspy: ModuleType, columns: Mapping[str, Array]) -> int:
+    """The first point format that lacks the fewest of the columns: 3, and from 6 on those of version 1.4."""
+
+    def lacks(number: int) -> int:
+        dimensions = {dimension.name: dimension for dimension in laspy.PointFormat(number).dimensions}
+        return sum(name not in dimensions or not _holds(dimensions[name], values) for name, values in columns.items())
+
+    return min(_POINT_FORMATS, key=lacks)
+
+
+def _holds(dimension: Any, values: Array) -> bool:
+    """Whether a dimension of LAS keeps values as they are."""
+    if dimension.kind.name == "FloatingPoint":
+        return True
+    whole = values.dtype.kind != "f" or bool((np.rint(values) == values).all())
+    return whole and dimension.min <= values.min(initial=0) and values.max(initial=0) <= dimension.max
 
 
 def _check_counts(file: Path) -> None:

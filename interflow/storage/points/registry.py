@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from interflow.errors import PointFileError
+from interflow.errors import InterflowError, PointFileError
 from interflow.storage.points.arrays import NpyFormat, NpzFormat
 from interflow.storage.points.cloud import Array, PointCloud
 from interflow.storage.points.format import LARGEST_FILE, PointFormat, Reading, foreign
@@ -87,9 +89,39 @@ def write_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
         reading: of the image that they are drawn like.
 
     Raises:
-        PointFileError: if the format cannot hold points of this dimension.
+        ArgumentError: if the format cannot hold one of the columns.
+        PointFileError: if it cannot hold points of this dimension, or the file cannot be written.
     """
-    format_of(file).save(Path(file), cloud, reading or Reading())
+    with _writing(file):
+        format_of(file).save(Path(file), cloud, reading or Reading())
+
+
+def check_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Reading | None = None) -> None:
+    """Refuse, before any work is done for it, a cloud that `write_points` could not write.
+
+    Args:
+        file: its path; nothing is written there.
+        cloud: points such as will be written.
+        reading: of the image that they are drawn like.
+
+    Raises:
+        ArgumentError: if the format cannot hold one of the columns.
+        PointFileError: if it cannot hold points of this dimension.
+    """
+    with _writing(file):
+        format_of(file).check(Path(file), cloud, reading or Reading())
+
+
+@contextmanager
+def _writing(file: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever a writer raises into one line."""
+    try:
+        yield
+    except InterflowError:
+        raise
+    except Exception as error:  # writers fail in all kinds of ways, and each means that the file is not whole
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise PointFileError(file, came=f"a failure as it was written ({reason})", wanted="a whole file") from error
 
 
 def _check(file: Path, cloud: PointCloud) -> None:

@@ -2,16 +2,17 @@
 
 from itertools import product
 
+import laspy
 import numpy as np
 import pytest
 import torch
 
-from interflow.errors import ArgumentError
-from interflow.storage.points import FORMATS, PointCloud, Reading, read_points, write_points
+from interflow.errors import ArgumentError, PointFileError
+from interflow.storage.points import FORMATS, PointCloud, Reading, check_points, read_points, write_points
 from tests.storage.points.files import POINT_FORMATS, SURFACES, cloud, good_files
 
 COLUMNLESS = ("npy", "obj")
-WEIGHTLESS = ("npy", "obj", "xyz", "las", "laz")
+WEIGHTLESS = ("npy", "obj")
 
 
 @pytest.mark.parametrize("suffix", POINT_FORMATS)
@@ -121,3 +122,61 @@ def test_every_format_has_a_good_file_that_is_read(tmp_path):
     read = [read_points(file, Reading(samples=50)) for file in good_files(tmp_path)]
     assert {file.suffix for file in tmp_path.iterdir()} | {".jpeg"} == {s for f in FORMATS for s in f.suffixes}
     assert all(len(points) > 0 for points in read)
+
+
+def las_of(folder, number, version="1.4"):
+    """A scan of a point format, each of whose dimensions holds the largest value that it can."""
+    header = laspy.LasHeader(point_format=number, version=version)
+    header.add_extra_dim(laspy.ExtraBytesParams("normal", "3f4"))
+    header.scales, header.offsets = [0.001] * 3, [500000.0, 4100000.0, 0.0]
+    scan = laspy.LasData(header)
+    scan.x, scan.y, scan.z = (np.random.default_rng(number).random((20, 3)) * 10 + [500000, 4100000, 50]).T
+    for dimension in header.point_format.standard_dimensions:
+        if dimension.name not in ("X", "Y", "Z"):
+            kind = scan[dimension.name].dtype
+            scan[dimension.name] = np.full(20, dimension.max if dimension.max < 2**60 else 2**60).astype(kind)
+    scan["normal"] = np.arange(60).reshape(20, 3)
+    scan.write(str(folder / "scan.las"))
+    return read_points(folder / "scan.las")
+
+
+@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("suffix", ["las", "laz"])
+def test_every_point_format_of_las_comes_back_whole(tmp_path, number, suffix):
+    given = las_of(tmp_path, number)
+    if number >= 6:
+        assert given.columns["classification"].tolist() == [255] * 20
+    write_points(tmp_path / f"again.{suffix}", given)
+    back = read_points(tmp_path / f"again.{suffix}")
+    np.testing.assert_allclose(back.positions, given.positions, rtol=0, atol=1e-6)
+    for name, values in given.columns.items():
+        np.testing.assert_array_equal(back.columns[name], values)
+    with laspy.open(tmp_path / f"again.{suffix}") as scan:
+        assert (scan.header.point_format.id >= 6) == (number >= 6)
+        assert str(scan.header.version) == "1.4"
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("classification", [300]), ("classification", [0.5]), ("intensity", [-1]), ("x" * 40, [1])]
+)
+def test_what_las_would_cut_is_refused(tmp_path, name, values):
+    with pytest.raises(ArgumentError, match=name):
+        write_points(tmp_path / "points.las", PointCloud(np.zeros((1, 3)), columns={name: np.array(values)}))
+
+
+@pytest.mark.parametrize("suffix", ["npz", "csv", "ply", "xyz", "las"])
+def test_what_can_be_written_is_told_before_from_a_few_points(tmp_path, suffix):
+    values = np.zeros(1000)
+    values[700] = 300
+    good = PointCloud(np.random.default_rng(0).random((1000, 3)), columns={"red": values.astype(np.int64)})
+    check_points(tmp_path / f"points.{suffix}", good)
+    assert list(tmp_path.iterdir()) == []
+    if suffix == "las":
+        with pytest.raises(ArgumentError, match="classification"):
+            check_points(tmp_path / "points.las", PointCloud(good.positions, columns={"classification": values}))
+
+
+def test_a_failure_of_a_writer_is_one_line(tmp_path):
+    (tmp_path / "points.csv").mkdir()
+    with pytest.raises(PointFileError, match="a failure as it was written"):
+        write_points(tmp_path / "points.csv", cloud())

@@ -108,7 +108,7 @@ def test_columns_called_alike_overwrite_neither_coordinates_nor_weights_nor_each
     }
 
 
-@pytest.mark.parametrize("suffix", ["npz", "ply", "xyz"])
+@pytest.mark.parametrize("suffix", ["npz", "ply", "xyz", "las"])
 def test_no_format_lets_a_column_overwrite_what_is_called_alike(tmp_path, suffix):
     columns = {name: np.full(3, 7.0) for name in ("x", "weight", "positions.npy", "pos", "mass")}
     given = PointCloud(np.arange(9.0).reshape(3, 3), np.ones(3), columns)
