@@ -52,7 +52,7 @@ def boundary_curves(boundary: Boundary, *, dimension: int = 1, length: float = 1
             panel.axvspan(*ends, color="0.94", zorder=0, label="the domain")
         panel.plot(x, _broken(wrapped), color="C0", linewidth=1.6, label="wrap(x)")
         origin = float(_corner(boundary, dimension)[axes[0]])
-        panel.plot(x, _broken(displaced), color="C3", linewidth=1.4, linestyle="--", label=f"δ(x, {origin:g})")
+        panel.plot(x, _broken(displaced), color="C3", linewidth=1.4, linestyle="--", label=f"δ(x, {origin:.15g})")
         names = ", ".join(NAMES[axis] if dimension <= len(NAMES) else str(axis + 1) for axis in axes)
         panel.set_title(f"{'axis' if len(axes) == 1 else 'axes'} {names}", fontsize=9)
         panel.set(xlabel="coordinate x", xlim=(x[0], x[-1]))
@@ -82,7 +82,7 @@ def _corner(boundary: Boundary, dimension: int) -> Tensor:
 def _broken(curve: Array) -> Array:
     """A curve with a gap where it jumps, in place of a line that would join both sides."""
     steps = np.abs(np.diff(curve))
-    jumps = np.flatnonzero(steps > 20.0 * np.median(steps) + 1e-12)
+    jumps = np.flatnonzero(steps > 20.0 * np.median(steps) + 1e-12 * np.abs(curve).max())
     broken = curve.copy()
     broken[jumps] = np.nan
     return broken

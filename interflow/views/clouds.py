@@ -18,6 +18,8 @@ POINTS: Final = 20_000
 """Points drawn of each cloud; of a larger one, evenly spread ones."""
 NAMES: Final = ("x", "y", "z")
 """Of the axes that are drawn."""
+_LEAST: Final = 1e-9  # width of open space around points, as a part of how far they are from the origin
+_LONG: Final = 1e6  # a time from which on it is written with an exponent
 _MARGIN: Final = 0.08  # around points in open space, as a part of what they span
 
 
@@ -64,8 +66,9 @@ class Clouds:
         return array(self.solution.weights)
 
     def positions(self, frame: int) -> Array:
-        """All particles on the axes that are drawn, ``(N, axes)``."""
-        return array(self.solution.positions[frame])[:, : self.axes]
+        """All particles on the axes that are drawn, ``(N, axes)``; in a periodic domain as they are inside."""
+        positions = self.solution.positions[frame].detach().cpu()
+        return array(self.solution.extent.inside(positions))[:, : self.axes]
 
     def dots(self, frame: int) -> Array:
         """Those that are drawn as dots, ``(drawn, axes)``."""
@@ -82,8 +85,9 @@ class Clouds:
         if np.isfinite([lower, upper]).all():
             return lower, upper
         lowest, highest = self._span()
-        half = (0.5 + _MARGIN / 2) * (float((highest - lowest).max()) or 1.0)
         centre = (lowest + highest) / 2
+        least = _LEAST * float(np.abs(centre).max())  # what numbers of this size are told apart by
+        half = (0.5 + _MARGIN / 2) * max(float((highest - lowest).max()) or 1.0, least)
         return np.where(np.isfinite(lower), lower, centre - half), np.where(np.isfinite(upper), upper, centre + half)
 
     def _span(self) -> tuple[Array, Array]:
@@ -111,3 +115,20 @@ class Clouds:
 def array(values: Tensor) -> Array:
     """A tensor as numbers to draw."""
     return np.asarray(torch.as_tensor(values).detach().cpu().double().numpy())
+
+
+def time_labels(times: Array) -> list[str]:
+    """Times with as many digits as tell them apart, to a hundredth of their smallest distance.
+
+    Example:
+        >>> time_labels(np.array([0.0, 0.25, 1.0])), time_labels(np.array([1e9, 1e9 + 1]))
+        (['0.00', '0.25', '1.00'], ['1.000000000e+09', '1.000000001e+09'])
+    """
+    apart = np.diff(np.unique(times))
+    near = 0.01 * float(apart.min(initial=np.inf) if len(apart) else np.abs(times).max(initial=0.0))
+    forms = [f".{digits}f" for digits in range(7)] if np.abs(times).max(initial=0.0) < _LONG else []
+    for form in (*forms, *(f".{digits}e" for digits in range(17))):
+        labels = [format(time, form) for time in times.tolist()]
+        if np.abs(np.array(labels, np.float64) - times).max(initial=0.0) <= near:
+            break
+    return labels

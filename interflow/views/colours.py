@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Final, final
+from typing import Final, Literal, final
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -21,6 +21,14 @@ _NEIGHBOURS: Final = 16  # whose mass and distance make a local density
 _SMALLEST: Final = 1e-3  # radius of such a neighbourhood, as a part of the longest side of what is drawn
 _PROBES: Final = 12  # frames that the limits of a scale are taken from
 _QUANTILES: Final = (0.005, 0.995)  # the ends of a scale; what lies beyond has the colour of the end
+_ONE: Final = 1e-6  # a part of the numbers, in which those of float32 that are meant to be one may differ
+_EXTENDS: Final[dict[tuple[bool, bool], Literal["neither", "min", "max", "both"]]] = {
+    (False, False): "neither",
+    (True, False): "min",
+    (False, True): "max",
+    (True, True): "both",
+}
+_ROOM: Final = 0.5  # of the scale between these ends, that it may go on to the lowest or highest number
 _DECADES: Final = 100.0  # from this ratio of its ends on, a scale is logarithmic
 
 
@@ -41,12 +49,12 @@ class Colouring(ABC):
     def values(self, clouds: Clouds, frame: int) -> Array:
         """The number of each dot of a frame, ``(drawn,)``."""
 
-    def limits(self, clouds: Clouds, frames: Iterable[int]) -> tuple[float, float]:
-        """The ends of the scale."""
+    def span(self, clouds: Clouds, frames: Iterable[int]) -> Array:
+        """The ends of the scale, between the lowest and the highest number."""
         values = np.concatenate([self.values(clouds, frame) for frame in frames])
         values = values[np.isfinite(values)]
-        low, high = np.quantile(values, _QUANTILES) if len(values) else (0.0, 1.0)
-        return float(low), float(high)
+        low, high = _QUANTILES
+        return np.quantile(values, [0.0, low, high, 1.0]) if len(values) else np.array([0.0, 0.0, 1.0, 1.0])
 
 
 @final
@@ -59,8 +67,8 @@ class ByTime(Colouring):
     def values(self, clouds: Clouds, frame: int) -> Array:
         return np.full(clouds.drawn, clouds.times[frame])
 
-    def limits(self, clouds: Clouds, frames: Iterable[int]) -> tuple[float, float]:
-        return float(clouds.times[0]), float(clouds.times[-1])
+    def span(self, clouds: Clouds, frames: Iterable[int]) -> Array:
+        return clouds.times[[0, 0, -1, -1]]
 
 
 @final
@@ -170,9 +178,18 @@ class Scale:
 
     def __init__(self, colour: Colour, clouds: Clouds) -> None:
         self._colouring, self._clouds = _colouring(colour), clouds
-        low, high = self._colouring.limits(clouds, clouds.spread(_PROBES))
+        lowest, low, high, highest = self._colouring.span(clouds, clouds.spread(_PROBES)).tolist()
+        room = _ROOM * (high - low)
+        low, high = lowest if low - lowest <= room else low, highest if highest - high <= room else high
         many = self._colouring.many_decades and high > _DECADES * low > 0.0
-        self._mappable = ScalarMappable((LogNorm if many else Normalize)(low, high), self._colouring.colours)
+        colours = self._colouring.colours.copy()
+        colours.colorbar_extend = _EXTENDS[lowest < low, high < highest]
+        one = high - low <= _ONE * max(abs(low), abs(high))
+        around = (abs(low) or 1.0) / 2  # a single number, which has the colour in the middle
+        ends = (low - around, low + around) if one else (low, high)
+        self._mappable = ScalarMappable((LogNorm if many else Normalize)(*ends), colours)
+        if one:
+            self._mappable.set_array([low])
 
     def colours(self, frame: int) -> Array:
         """Red, green, blue and opacity of each dot, ``(drawn, 4)``."""

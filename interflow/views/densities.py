@@ -19,7 +19,7 @@ from interflow.views.clouds import NAMES, Array, Clouds
 from interflow.views.energy import draw_energy
 from interflow.views.panels import Panel, furnish_plane
 from interflow.views.picture import SCALE, Legend, Picture, add_legend, joined, quiet
-from interflow.views.storyboard import CURVE, WIDTH, storyboard
+from interflow.views.storyboard import CURVE, PANELS, WIDTH, storyboard
 
 _IN_A_CELL: Final = 12  # particles, were they spread evenly
 _CELLS: Final = (24, 320)  # along the longest side, at least and at most
@@ -47,7 +47,7 @@ def density(solution: Solution, *, title: str = "") -> Picture:
     grid = Grid(clouds)
     if clouds.axes == 1:
         return _over_time(grid, title)
-    norm = grid.norm()
+    norm = grid.norm({*clouds.spread(_PROBES).tolist(), *clouds.spread(PANELS).tolist()})
 
     def panel(parent: SubFigure, place: SubplotSpec, area: float) -> Panel:
         return PlaneDensity(parent, place, grid, norm)
@@ -151,7 +151,7 @@ def _over_time(grid: Grid, title: str) -> Picture:
     top, bottom = picture.subplots(2, 1, sharex=True, height_ratios=(height, CURVE))
     values = np.stack([grid.density(frame) for frame in frames])
     (low,), (high,) = grid.lower, grid.upper
-    norm = grid.norm()
+    norm = grid.norm(frames)
     edges, cells = _edges(clouds.times), np.linspace(low, high, grid.shape[0] + 1)
     top.pcolormesh(edges, cells, _without_empty(values).T, norm=norm, cmap=SCALE, rasterized=True)
     top.set(ylim=(low, high), ylabel=f"position {NAMES[0]}")

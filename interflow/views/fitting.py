@@ -51,7 +51,7 @@ def fit_report(
     clouds = [_planar(cloud) for cloud in (target, start, result)]
     weights = None if target_weights is None else np.asarray(target_weights, np.float64)
     lower, upper = clouds[0].min(0), clouds[0].max(0)
-    margin = 0.04 * float((upper - lower).max() or 1.0)
+    margin = max(0.04 * float((upper - lower).max() or 1.0), 1e-9 * float(np.abs(clouds[0]).max()))
     lower, upper = lower - margin, upper + margin
     aspect = float(np.clip((upper - lower)[1] / (upper - lower)[0], 0.25, 2.5))
     dimension = np.asarray(target).shape[1]
@@ -60,12 +60,17 @@ def fit_report(
     grid = figure.add_gridspec(2, 6, height_ratios=(4.2 * aspect + 0.4, 2.6))
     for index, (cloud, name) in enumerate(zip(clouds, ("target", "start", "result"), strict=True)):
         panel = figure.add_subplot(grid[0, 2 * index : 2 * index + 2])
-        if image and index == 0:
+        shaded = image and index == 0
+        if shaded:
             _shade(panel, cloud, weights)
         else:
             _draw(panel, cloud, _marker(len(cloud), weights if image else None, upper - lower))
         panel.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]), aspect="equal")
-        panel.set_title(f"{name}, {len(cloud):,} points", fontsize=10)
+        outside = int((~((cloud >= lower) & (cloud <= upper)).all(1)).sum())
+        left_out = f", {POINTS:,} drawn" * (len(cloud) > POINTS and not shaded) + f", {outside:,} outside" * (
+            outside > 0
+        )
+        panel.set_title(f"{name}, {len(cloud):,} points{left_out}", fontsize=10)
         if image:
             panel.invert_yaxis()
     seconds, losses, distances = np.array(history, dtype=np.float64).reshape(-1, 3).T

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from interflow.errors import ArgumentError, StorageError
 from interflow.solution import Solution
-from interflow.views.clouds import POINTS, Clouds
+from interflow.views.clouds import POINTS, Clouds, time_labels
 from interflow.views.colours import Colour, Scale
 from interflow.views.densities import DENSITIES, Grid, legend
 from interflow.views.energy import draw_energy
@@ -101,7 +101,7 @@ class _Stage:
     """A figure that shows one frame after another: the cloud, its time, and below where the energy is."""
 
     def __init__(self, clouds: Clouds, dotted: bool, colour: Colour | None, title: str) -> None:
-        self._clouds = clouds
+        self._clouds, self._times = clouds, time_labels(clouds.times)
         width, height = _size(clouds)
         self._picture = Picture(width + 1.4, height + _CURVE + 1.0, joined(title, clouds.note(dots=dotted)))
         self._picture.set_dpi(_DPI)
@@ -131,7 +131,7 @@ class _Stage:
         clouds = self._clouds
         tint = time_colour(clouds, frame)
         self._panel.show(frame)
-        self._panel.axes.set_title(f"t = {clouds.times[frame]:.3f}", fontsize=12, color=tint)
+        self._panel.axes.set_title(f"t = {self._times[frame]}", fontsize=12, color=tint)
         self._marker.set_offsets([[clouds.times[frame], clouds.energies[frame]]])
         self._marker.set_color([tint])
         self._canvas.draw()

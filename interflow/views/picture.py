@@ -88,9 +88,11 @@ def quiet(panel: Axes, *, open: bool = True) -> None:
 
 
 def add_legend(parent: FigureBase, panels: Sequence[Axes], legend: Legend) -> None:
-    """A colour bar at the right of some panels."""
+    """A colour bar at the right of some panels; it has the number of a mappable that has one, and no others."""
     mappable, name = legend
     bar = parent.colorbar(mappable, ax=list(panels), aspect=30, pad=0.015)
     bar.set_label(plain(name, 50), parse_math=False)
+    if (only := mappable.get_array()) is not None:
+        bar.set_ticks(only, labels=[f"{value:.7g}" for value in only])
     bar.ax.tick_params(which="both", labelsize=8, colors=GREY)
     bar.outline.set_visible(False)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import SubFigure
 from matplotlib.gridspec import SubplotSpec
 
-from interflow.views.clouds import Clouds
+from interflow.views.clouds import Clouds, time_labels
 from interflow.views.energy import draw_energy
 from interflow.views.panels import Panel
 from interflow.views.picture import TIME, Legend, Picture, add_legend
@@ -49,9 +49,10 @@ def storyboard(clouds: Clouds, make_panel: MakePanel, legend: Legend | None, tit
     places = top.add_gridspec(rows, columns)
     cells = [places[index // columns, index % columns] for index in range(len(frames))]
     panels = [make_panel(top, cell, width * height) for cell in cells]
-    for index, (panel, frame) in enumerate(zip(panels, frames.tolist(), strict=True)):
+    labels = time_labels(clouds.times[frames])
+    for index, (panel, frame, label) in enumerate(zip(panels, frames.tolist(), labels, strict=True)):
         panel.show(frame)
-        panel.axes.set_title(f"t = {clouds.times[frame]:.3g}", fontsize=10, color=time_colour(clouds, frame))
+        panel.axes.set_title(f"t = {label}", fontsize=10, color=time_colour(clouds, frame))
         _only_outside(panel, left=index % columns == 0, low=index + columns >= len(frames))
     if legend is not None:
         add_legend(top, [panel.axes for panel in panels], legend)

@@ -15,7 +15,7 @@ def solution(frames=8, count=30, dimension=2, boundary=None, *, positions=None, 
         positions = torch.rand(frames, count, dimension, generator=torch.Generator().manual_seed(0))
     frames, count, dimension = positions.shape
     energies = torch.linspace(3, 1, frames) if energies is None else energies
-    weights = torch.full((count,), 1 / max(count, 1))
+    weights = torch.full((count,), 1 / max(count, 1), dtype=positions.dtype)
     return MemorySolution(
         positions=positions,
         velocities=None,

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from matplotlib.collections import PathCollection
 import interflow as fl
 from interflow.errors import ArgumentError
 from interflow.views import evolution
-from interflow.views.clouds import POINTS
-from interflow.views.colours import COLOURINGS
+from interflow.views.clouds import POINTS, Clouds
+from interflow.views.colours import COLOURINGS, Scale
+from interflow.views.picture import SCALE
 from interflow.views.storyboard import PANELS
 from tests.views.runs import solution
 
@@ -168,3 +170,79 @@ def test_drawing_leaves_pyplot_unimported():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("weight", [1e-4, 1e-9, 1.0, 1e5, 1 / 3, 0.0])
+def test_a_single_number_is_the_only_one_at_the_bar_and_at_its_colour(weight):
+    run = replace(solution(frames=1), weights=torch.full((30,), weight))
+    figure = evolution(run, colour="weight")
+    (bar,) = [panel for panel in figure.axes if panel.get_ylabel() == "weight"]
+    figure.draw_without_rendering()
+    (tick,), (label,) = bar.get_yticks(), bar.get_yticklabels()
+    assert float(label.get_text()) == pytest.approx(weight, rel=1e-6)
+    low, high = bar.get_ylim()
+    tint = SCALE((tick - low) / (high - low))
+    np.testing.assert_allclose(dots(figure.axes[0]).get_facecolor()[0, :3], tint[:3], atol=0.01)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-4, 1.0, 1e6])
+def test_the_numbers_at_a_bar_are_those_of_the_colours(scale):
+    values = scale * torch.linspace(1.0, 2.0, 30)
+    figure = evolution(replace(solution(frames=1), weights=values), colour="weight")
+    (bar,) = [panel for panel in figure.axes if panel.get_ylabel() == "weight"]
+    figure.draw_without_rendering()
+    low, high = bar.get_ylim()
+    assert (low, high) == pytest.approx((scale, 2 * scale))
+    factor = bar.yaxis.get_offset_text().get_text().replace("\u2212", "-") or "1"
+    for tick, label in zip(bar.get_yticks(), bar.get_yticklabels(), strict=True):
+        assert float(label.get_text()) * float(factor) == pytest.approx(tick, rel=1e-6)
+
+
+def test_a_bar_is_pointed_where_numbers_lie_beyond_its_ends():
+    values = np.linspace(1.0, 2.0, 1000)
+    colours = {}
+    for highest in (2.1, 100.0):
+        values[-1] = highest
+        scale = Scale(values, Clouds(solution(frames=1, count=1000)))
+        mappable, _ = scale.legend
+        colours[mappable.cmap.colorbar_extend] = mappable.norm.vmax
+    assert colours == {"neither": 2.1, "max": pytest.approx(2.0, rel=0.01)}
+
+
+@pytest.mark.parametrize("times", [[1000.1, 1000.2, 1000.3], [0.0, 1e-7, 2e-7], [1e9, 1e9 + 1, 1e9 + 2], [0.0, 1 / 3]])
+def test_times_are_written_with_the_digits_that_tell_them_apart(times):
+    run = replace(solution(frames=len(times)), times=torch.tensor(times, dtype=torch.float64))
+    titles = [panel.get_title() for panel in clouds(evolution(run))]
+    assert len(set(titles)) == len(times)
+    gap = np.diff(times).min()
+    np.testing.assert_allclose([float(title.removeprefix("t = ")) for title in titles], times, atol=0.01 * gap, rtol=0)
+
+
+@pytest.mark.parametrize("place", [0.0, 1.0, 1e20, -1e-20])
+def test_a_cloud_in_one_point_is_drawn_wherever_it_is(place):
+    assert png(evolution(solution(positions=torch.full((2, 5, 2), place)))).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("count", [POINTS + 1, 2 * POINTS, 3 * POINTS + 7])
+def test_the_particles_that_are_drawn_are_spread_over_all_and_keep_their_colours(count):
+    places = torch.arange(count).float()
+    run = solution(positions=torch.stack([places, -places], 1)[None], boundary=fl.OpenBoundary())
+    drawn = dots(evolution(run, colour="start").axes[0])
+    indices = np.asarray(drawn.get_offsets())[:, 0]
+    np.testing.assert_array_equal(drawn.get_offsets()[:, 1], -indices)
+    assert (indices[0], indices[-1]) == (0, count - 1)
+    assert np.ptp(np.diff(indices)) <= 1
+    assert len(np.unique(indices)) == POINTS
+    tints = Scale("start", Clouds(run)).colours(0)
+    np.testing.assert_allclose(drawn.get_facecolor()[:, :3], tints[:, :3])
+    lightness = tints[:, :3].sum(1)
+    assert (np.diff(lightness) < 1e-6).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_particles_that_left_a_periodic_domain_are_drawn_inside(dimension):
+    box = fl.PeriodicBoundary(2.0, lower=-3.0)
+    inside = 2.0 * torch.rand(1, 9, dimension, generator=torch.Generator().manual_seed(1)) - 3.0
+    away = inside + 2.0 * torch.arange(-4, 5)[None, :, None]
+    for run in (solution(positions=inside, boundary=box), solution(positions=away, boundary=box)):
+        np.testing.assert_allclose(Clouds(run).positions(0), inside[0], atol=1e-5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from interflow.views import fit_report
+from interflow.views.fitting import POINTS
 
 HISTORY = [(0.0, 1.0, 0.5), (1.0, 0.1, 0.05)]
 
@@ -35,3 +36,14 @@ def test_a_loss_that_is_not_positive_is_drawn_on_a_plain_scale():
     figure = fit_report(cloud, cloud, cloud, history=[(0.0, 1.0, 0.5), (1.0, -1e-9, 0.05)])
     assert figure.axes[3].get_yscale() == "linear"
     assert figure.axes[4].get_yscale() == "log"
+
+
+def test_points_that_are_not_drawn_or_lie_outside_are_told():
+    target = np.random.default_rng(0).uniform(size=(POINTS + 1, 2))
+    far = np.array([[0.5, 0.5], [3.0, 0.5], [0.5, -9.0]])
+    figure = fit_report(target, far, target[:5], history=HISTORY)
+    assert [panel.get_title() for panel in figure.axes[:3]] == [
+        f"target, {POINTS + 1:,} points, {POINTS:,} drawn",
+        "start, 3 points, 2 outside",
+        "result, 5 points",
+    ]
