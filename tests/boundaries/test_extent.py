@@ -70,3 +70,11 @@ def test_solutions_know_where_their_domain_ends(tmp_path):
         assert solution.extent.lower.tolist() == [0.0, -math.inf]
         assert solution.extent.upper.tolist() == [1.0, math.inf]
         assert solution.extent.periodic.tolist() == [True, False]
+
+
+def test_points_are_brought_inside_by_whole_periods_of_each_axis_and_no_other():
+    channel = fl.ProductBoundary([fl.PeriodicBoundary(4.0, lower=10.0), fl.OpenBoundary(), fl.PeriodicBoundary(1.0)])
+    x = torch.tensor([[10.5, 7.0, 0.25], [13.0, -9.0, 0.75]], dtype=torch.float64)
+    moved = x + torch.tensor([[-12.0, 0.0, 5.0], [8.0, 0.0, -2.0]])
+    torch.testing.assert_close(channel.extent(3).inside(moved), x)
+    torch.testing.assert_close(channel.extent(3).inside(x), x)

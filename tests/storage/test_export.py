@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 
 from interflow import (
     ArgumentError,
@@ -19,6 +20,7 @@ from interflow import (
 from interflow.storage.points import Reading, read_points
 from tests.flows import cloud, repulsion, torus_system
 from tests.storage.runs import simulate, system
+from tests.views.runs import solution as drawn
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -140,6 +142,20 @@ def test_gsd_has_the_box_of_the_domain_and_all_particles_are_in_it(tmp_path, axe
             lengths = frame.configuration.box[:3]
             assert all(length == wanted for length, wanted in zip(lengths, box, strict=True) if wanted is not None)
             assert (2 * np.abs(frame.particles.position) <= lengths + 1e-6).all()
+
+
+@pytest.mark.parametrize("factor", [0.01, 100.0])
+def test_gsd_has_one_box_that_holds_the_widest_cloud_of_a_run(tmp_path, factor):
+    hoomd = pytest.importorskip("gsd.hoomd")
+    start = cloud(20, 3) - torch.tensor([5.0, 0.0, -2.0])
+    frames = torch.stack([start, factor**0.5 * start, factor * start])
+    export(drawn(positions=frames), tmp_path / "run.gsd")
+    widest = 2.0 * frames.abs().amax((0, 1)).clamp(min=0.5)
+    with hoomd.open(str(tmp_path / "run.gsd")) as trajectory:
+        for frame, positions in zip(trajectory, frames, strict=True):
+            np.testing.assert_allclose(frame.configuration.box[:3], widest, rtol=1e-6)
+            np.testing.assert_allclose(frame.particles.position, positions, rtol=1e-6)
+            assert (2 * np.abs(frame.particles.position) <= frame.configuration.box[:3] * (1 + 1e-6)).all()
 
 
 @pytest.mark.parametrize("name", ["missing/run", "folder"])

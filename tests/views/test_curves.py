@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import interflow as fl
 from interflow.errors import ArgumentError
@@ -191,10 +192,46 @@ def test_points_on_the_upper_wall_are_counted_too():
     assert np.count_nonzero(values) == 1
 
 
+BOX = fl.PeriodicBoundary(torch.tensor([4.0, 1.0]), lower=torch.tensor([10.0, -3.0]))
+PLACES = [(10.3, -2.1), (13.9, -2.9), (12.2, -2.6), (10.3 - 8.0, -2.1 + 3.0)]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_one_particle_fills_the_cell_that_it_is_in(place):
+    run = solution(positions=torch.tensor([[place]], dtype=torch.float32), boundary=BOX)
+    x, y = 10.0 + (place[0] - 10.0) % 4.0, -3.0 + (place[1] + 3.0) % 1.0
+    grid = Grid(Clouds(run))
+    (cell,) = np.argwhere(grid.density(0))
+    across, along = 4.0 / grid.shape[0], 1.0 / grid.shape[1]
+    assert grid.shape[0] == 4 * grid.shape[1]
+    assert tuple(cell) == ((x - 10.0) // across, (y + 3.0) // along)
+    assert grid.density(0).sum() == pytest.approx(1.0 / (across * along))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_that_cell_alone_is_dark_and_where_the_axes_say(place):
+    figure = density(solution(positions=torch.tensor([[place]], dtype=torch.float32), boundary=BOX))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    panel = figure.axes[0]
+    assert (panel.get_xlim(), panel.get_ylim()) == ((10.0, 14.0), (-3.0, -2.0))
+    light = np.asarray(canvas.buffer_rgba())[::-1, :, :3].astype(float).mean(2)
+    left, low, right, high = (round(edge) for edge in panel.get_window_extent().extents)
+    inner = light[low + 4 : high - 4, left + 4 : right - 4]
+    rows, columns = np.nonzero(inner < 128)
+    pixels = np.stack([columns + left + 4.5, rows + low + 4.5], 1)
+    seen = panel.transData.inverted().transform(pixels)
+    x, y = 10.0 + (place[0] - 10.0) % 4.0, -3.0 + (place[1] + 3.0) % 1.0
+    cell = 4.0 / Grid(Clouds(solution(count=1, boundary=BOX))).shape[0]
+    assert len(seen) > 0
+    assert np.abs(seen - (x, y)).max() < 1.1 * cell
+    np.testing.assert_allclose(np.ptp(seen, axis=0), cell, atol=0.25 * cell)
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 3, 5])
 @pytest.mark.parametrize("count", [0, 1, 100])
 def test_densities_of_any_run_are_drawn(count, dimension):
-    density(solution(count=count, dimension=dimension)).canvas.draw()
+    density(solution(count=count, dimension=dimension)).draw_without_rendering()
 
 
 def test_densities_have_one_scale_at_all_times():

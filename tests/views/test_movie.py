@@ -6,11 +6,12 @@ from itertools import pairwise
 import imageio_ffmpeg
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import interflow as fl
 from interflow.errors import ArgumentError, StorageError
-from interflow.views import movie
+from interflow.views import movie, movies
 from tests.views.runs import solution
 
 
@@ -64,3 +65,39 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(StorageError, match="cannot write the movie"):
         movie(solution(2), tmp_path / "missing" / "run.mp4", progress=False)
+
+
+def centre(image, panel):
+    """Where the strong colours are in the frame of a panel, in its units."""
+    left, low, right, high = (round(edge) for edge in panel.get_window_extent().extents)
+    inner = image[::-1][low + 3 : high - 3, left + 3 : right - 3, :3]
+    rows, columns = np.nonzero(inner.min(2) < 90)  # neither white nor grey
+    assert len(rows) > 0
+    return panel.transData.inverted().transform((columns.mean() + left + 3.5, rows.mean() + low + 3.5))
+
+
+@pytest.mark.parametrize("picture", ["evolution", "density"])
+def test_a_movie_shows_where_a_particle_is_frame_by_frame(tmp_path, monkeypatch, picture):
+    places = torch.tensor([[11.0, -2.8], [13.4, -2.2], [10.4, -2.5], [12.0, -1.4], [12.9, -1.2]])
+    box = fl.PeriodicBoundary(torch.tensor([4.0, 2.0]), lower=torch.tensor([10.0, -3.0]))
+    energies = torch.tensor([4.0, 1.0, 3.0, 0.0, 2.0])
+    run = solution(positions=places[:, None], boundary=box, energies=energies)
+    stages = []
+
+    class Watched(movies._Stage):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            stages.append(self)
+
+    monkeypatch.setattr(movies, "_Stage", Watched)
+    frames = seen(movie(run, tmp_path / "run.gif", picture=picture, progress=False), tmp_path)
+    (stage,) = stages
+    cloud, curve = stage._panel.axes, stage._marker.axes
+    shown = [*range(len(run)), *[len(run) - 1] * (len(frames) - len(run))]
+    assert len(shown) > len(run)
+    width = 0.005 if picture == "evolution" else 4.0 / 24
+    for image, frame in zip(frames, shown, strict=True):
+        rows = image.shape[0]
+        image = image[: rows - rows % 2]
+        np.testing.assert_allclose(centre(image, cloud), places[frame], atol=4 * width)
+        np.testing.assert_allclose(centre(image, curve), (run.times[frame], energies[frame]), atol=0.05)
