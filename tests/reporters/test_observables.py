@@ -21,6 +21,7 @@ from interflow import (
 from tests.flows import cloud, masses, repulsion, well
 
 STATE = State(cloud(), masses())
+HEAVY = STATE.replace(weights=3.0 * STATE.weights)
 
 
 def test_the_mean_speed_is_that_of_the_flow_or_of_the_particles():
@@ -29,6 +30,15 @@ def test_the_mean_speed_is_that_of_the_flow_or_of_the_particles():
     torch.testing.assert_close(MeanSpeed(repulsion())(STATE), wanted)
     moving = STATE.replace(velocities=torch.ones_like(STATE.positions))
     torch.testing.assert_close(MeanSpeed(repulsion())(moving).item(), math.sqrt(2.0))
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_speed_and_alignment_are_means_over_the_mass_whatever_it_is(moving):
+    state = HEAVY.replace(velocities=cloud(seed=7) - 0.3) if moving else HEAVY
+    velocities = state.velocities if moving else repulsion().velocity(HEAVY.positions, HEAVY.weights)
+    shares, speeds = STATE.weights, velocities.norm(dim=1)
+    torch.testing.assert_close(MeanSpeed(repulsion())(state), shares @ speeds)
+    torch.testing.assert_close(Alignment(repulsion())(state), (shares @ (velocities / speeds[:, None])).norm())
 
 
 def test_the_energy_is_the_energy():
@@ -40,6 +50,8 @@ def test_the_discrepancy_to_the_cloud_itself_is_nothing():
     assert abs(DiscrepancyTo(mmd, STATE.positions, STATE.weights)(STATE).item()) < 1e-14
     wanted = mmd(STATE.positions, cloud(seed=4), x_weights=STATE.weights)
     assert torch.equal(DiscrepancyTo(mmd, cloud(seed=4))(STATE), wanted)
+    weighted = mmd(STATE.positions, cloud(seed=4), x_weights=STATE.weights, y_weights=masses(seed=4))
+    assert torch.equal(DiscrepancyTo(mmd, cloud(seed=4), masses(seed=4))(STATE), weighted)
 
 
 @pytest.mark.parametrize("boundary", [None, PeriodicBoundary(1.0)])
@@ -85,6 +97,13 @@ def test_a_wave_is_seen_by_its_own_mode_alone():
     lattice = State(grid / torch.tensor([4.0, 3.0]), torch.full((12,), 1 / 12))
     values = [FourierMode([a, b])(lattice).item() for a, b in [(0, 0), (4, 0), (4, 3), (1, 0), (0, 2)]]
     torch.testing.assert_close(values, [1.0, 1.0, 1.0, 0.0, 0.0], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("lengths", [2.5, torch.tensor([0.7, 1.9])])
+def test_the_amplitude_of_a_mode_is_that_of_the_weighted_sum_of_waves(lengths):
+    mode = torch.tensor([2.0, -3.0]).double()
+    phases = 2j * math.pi * (STATE.positions * mode / lengths).sum(1)
+    torch.testing.assert_close(FourierMode([2, -3], lengths)(STATE), (STATE.weights * phases.exp()).sum().abs())
 
 
 def test_a_mode_has_a_number_an_axis():
