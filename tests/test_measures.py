@@ -22,12 +22,12 @@ def test_integral_of_a_batch():
 
 
 def test_points_without_mass_rest():
-    velocity = rest_without_mass(torch.ones(2, 3), torch.tensor([0.0, 1.0]))
-    assert velocity.tolist() == [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    velocity = rest_without_mass(torch.ones(2, 3), torch.tensor([0.0, -1.0]))
+    assert velocity.tolist() == [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]  # of a signed measure both parts move
 
 
 def test_velocity_of_the_second_moment_is_minus_twice_the_position_whatever_the_masses():
-    x, a = torch.tensor([[1.0, -2.0], [3.0, 0.5]]), torch.tensor([0.2, 5.0])
+    x, a = torch.tensor([[1.0, -2.0], [3.0, 0.5], [0.7, 4.0]]), torch.tensor([0.2, 5.0, -0.3])
     value, velocity = value_and_velocity(lambda p: (a * p.square().sum(-1)).sum(), x, a)
     torch.testing.assert_close(value, (a * x.square().sum(-1)).sum(), check_stride=False)
     torch.testing.assert_close(velocity, -2 * x)

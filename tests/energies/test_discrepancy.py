@@ -37,6 +37,13 @@ def test_points_on_their_target_rest():
     torch.testing.assert_close(velocity, torch.zeros_like(y), rtol=0, atol=1e-15)
 
 
+def test_what_it_explains_is_of_the_weighted_points_and_the_weighted_target():
+    mmd = MMD(GaussianKernel(0.3), backend="dense")
+    energy = DiscrepancyEnergy(mmd, cloud(7, seed=1), masses(7) / masses(7).sum())
+    own = masses() / masses().sum()
+    assert energy.explain(cloud(), own) == mmd.explain(cloud(), energy.target, own, energy.target_weights) != []
+
+
 def test_the_domain_is_the_discrepancys():
     torus = PeriodicBoundary(1.0)
     energy = DiscrepancyEnergy(MMD(GaussianKernel(0.1), boundary=torus), cloud())

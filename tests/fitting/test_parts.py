@@ -45,6 +45,18 @@ def test_noise_shakes_where_velocities_are_taken_and_not_where_points_are():
     assert (moved - x).norm(dim=1).max() <= 0.1 * 4.0  # a velocity of the energy distance is at most 4 long
 
 
+def test_velocities_are_taken_inside_the_domain_however_points_are_shaken():
+    asked = []
+    landscape = fl.ExternalEnergy(
+        lambda x: (asked.append(x.detach()), x.square().sum(-1))[1], boundary=fl.ReflectingBoundary(-1.0, 2.0)
+    )
+    shaken = NoiseInjection(fl.Euler(0.1), level=10.0, steps=100)
+    system = fl.ParticleSystem(normal(5, 2).clamp(-1, 2), energy=landscape, integrator=shaken, generator=generator())
+    system.step(system.state)
+    assert asked
+    assert all(bool(((x >= -1.0) & (x <= 2.0)).all()) for x in asked)
+
+
 def test_noise_falls_on_from_rung_to_rung():
     shaken = NoiseInjection(fl.Euler(1.0), level=1.0, steps=10, before=10)
     system = fl.ParticleSystem(normal(5, 2), energy=energy(normal(9, 2, seed=1)), integrator=shaken)
