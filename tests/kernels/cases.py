@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from scipy.special import gamma, kv
 
@@ -116,6 +118,12 @@ BOUNDARIES: dict[str, Boundary] = {
     "box": ReflectingBoundary(0.0, 1.0),
     "channel": ProductBoundary([PeriodicBoundary(1.0), ReflectingBoundary(-1.0, 1.0)]),
 }
+
+
+def crossed(names: str, *values: Sequence[Any], few: Callable[..., bool]) -> pytest.MarkDecorator:
+    """All combinations of some arguments: the few that hold each value to the law always, all of them with --full."""
+    marked = [pytest.param(*v, marks=[] if few(*v) else [pytest.mark.full]) for v in product(*values)]
+    return pytest.mark.parametrize(names, marked)
 
 
 def cloud(count: int, dimension: int, seed: int, scale: float = 1.0) -> torch.Tensor:
