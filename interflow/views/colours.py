@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, final
+from typing import Any, Final, final
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -22,7 +22,7 @@ _SMALLEST: Final = 1e-3  # radius of such a neighbourhood, as a part of the long
 _PROBES: Final = 12  # frames that the limits of a scale are taken from
 _QUANTILES: Final = (0.005, 0.995)  # the ends of a scale; what lies beyond has the colour of the end
 _ONE: Final = 1e-6  # a part of the numbers, in which those of float32 that are meant to be one may differ
-_EXTENDS: Final[dict[tuple[bool, bool], Literal["neither", "min", "max", "both"]]] = {
+_EXTENDS: Final = {
     (False, False): "neither",
     (True, False): "min",
     (False, True): "max",
@@ -182,7 +182,7 @@ class Scale:
         room = _ROOM * (high - low)
         low, high = lowest if low - lowest <= room else low, highest if highest - high <= room else high
         many = self._colouring.many_decades and high > _DECADES * low > 0.0
-        colours = self._colouring.colours.copy()
+        colours: Any = self._colouring.colours.copy()  # matplotlib's types know but one of the words below
         colours.colorbar_extend = _EXTENDS[lowest < low, high < highest]
         one = high - low <= _ONE * max(abs(low), abs(high))
         around = (abs(low) or 1.0) / 2  # a single number, which has the colour in the middle

@@ -96,7 +96,8 @@ def _distances(
     along: Callable[[torch.Tensor], torch.Tensor], kernel: Kernel, boundary: Boundary, dimension: int
 ) -> torch.Tensor:
     """Those that show a kernel: evenly spread, or where it has lengths of very different size, their logarithms."""
-    cutoffs = [part.cutoff.item() for part in kernel.modules() if getattr(part, "cutoff", None) is not None]
+    found_cutoffs = [getattr(part, "cutoff", None) for part in kernel.modules()]
+    cutoffs = [cutoff.item() for cutoff in found_cutoffs if cutoff is not None]
     longest = float(boundary.periods(dimension)[0]) / 2
     singular = kernel.at_zero(dimension, boundary) is None
     found = range_of(along, longest=longest, cutoffs=cutoffs, singular=singular)

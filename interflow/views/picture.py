@@ -93,6 +93,6 @@ def add_legend(parent: FigureBase, panels: Sequence[Axes], legend: Legend) -> No
     bar = parent.colorbar(mappable, ax=list(panels), aspect=30, pad=0.015)
     bar.set_label(plain(name, 50), parse_math=False)
     if (only := mappable.get_array()) is not None:
-        bar.set_ticks(only, labels=[f"{value:.7g}" for value in only])
+        bar.set_ticks(only.tolist(), labels=[f"{value:.7g}" for value in only])
     bar.ax.tick_params(which="both", labelsize=8, colors=GREY)
     bar.outline.set_visible(False)

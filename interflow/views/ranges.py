@@ -99,4 +99,4 @@ def _bends(r: Array, slopes: Array, counts: NDArray[np.bool_]) -> NDArray[np.int
 def _changes(signs: Array) -> NDArray[np.intp]:
     """Where a sign differs from the one before, zeros passed over."""
     some = np.flatnonzero(signs)
-    return some[1:][np.diff(signs[some]) != 0.0]
+    return np.asarray(some[1:][np.diff(signs[some]) != 0.0])
