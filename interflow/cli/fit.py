@@ -54,9 +54,9 @@ def command(
     held out; it judges the fit, which never saw it, beside an independent sample of as many points.
 
     The folder holds fitted.EXT in the target's format, report.png and summary.json; of an image also fitted.svg.
-    The report on a PNG is report.jpg, so that fitted.png is the only PNG there. What the format cannot hold is told before
-    the work begins; if writing fails all the same, the points are kept in fitted.npy. The exit code is 1 then, and where
-    the report alone cannot be drawn.
+    The report on a PNG is report.jpg, so that fitted.png is the only PNG there. What the format cannot hold is told
+    before the work begins; if writing fails all the same, the points are kept in fitted.npy. The exit code is 1 then,
+    and where the report alone cannot be drawn.
     """
     if points is not None and source is not None:
         raise click.UsageError("--source brings its own points: without --points.")

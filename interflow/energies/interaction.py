@@ -19,8 +19,9 @@ from interflow.validation import check_instance
 class InteractionEnergy(Energy):
     """``E = ½ Σᵢⱼ aᵢ aⱼ k(xᵢ, xⱼ)``, with velocity ``vᵢ = −∇ₓ Σⱼ aⱼ k(xᵢ, xⱼ)`` for a symmetric kernel.
 
-    The diagonal ``i = j`` is kept where k(0) exists, and left out for a singular kernel. Descent along a decreasing
-    profile repels, along an increasing one attracts; ``-2.0 * energy`` flips and scales.
+    The diagonal ``i = j`` is kept where k(0) exists; for a singular kernel a particle itself is left out, and its own
+    images count where all images do. Descent along a decreasing profile repels, along an increasing one attracts;
+    ``-2.0 * energy`` flips and scales.
 
     Args:
         kernel: the kernel k.
@@ -53,7 +54,7 @@ class InteractionEnergy(Energy):
         self.kernel = kernel
         self.backend = backend
         self.tolerance = tolerance
-        self._self_pairs = kernel.at_zero() is not None
+        self._self_pairs: sums.SelfPairs = "images" if kernel.at_zero() is None else True
 
     def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
         self.check(positions, weights)

@@ -17,7 +17,7 @@ from interflow.kernels.lattice import total
 if TYPE_CHECKING:
     from interflow.kernels.base import Kernel
 
-KernelT = TypeVar("KernelT", contravariant=True)
+KernelT = TypeVar("KernelT", bound="Kernel", contravariant=True)
 
 PRECISION: Final = {torch.float64: 1e-16, torch.float32: 1e-9}
 """What a sum over images may leave out, relative to the kernel: less than rounding adds to a sum of many pairs."""
@@ -36,6 +36,10 @@ class ImageSum(ABC, Generic[KernelT]):
     def evaluate(self, kernel: KernelT, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
         """``Σₙ k(δ + nL)`` of the components of δ and the periods L of the axes; an infinite one has no images."""
 
+    def others(self, kernel: KernelT, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
+        """The same without ``n = 0``: of the images of a point at itself, which may be all that is finite."""
+        return self.evaluate(kernel, displacement, periods) - kernel.evaluate(displacement)
+
 
 @dataclass(frozen=True)
 class LatticeSum(ImageSum["Kernel"]):
@@ -48,6 +52,14 @@ class LatticeSum(ImageSum["Kernel"]):
         images = [[_shifted(part, n, period) for n in range(-shells, shells + 1)] for part, period, shells in axes]
         return total([kernel.evaluate(image) for image in product(*images)])
 
+    def others(self, kernel: Kernel, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
+        shifts = [n for n in product(*(range(-shells, shells + 1) for shells in self.shells)) if any(n)]
+        if not shifts:
+            return torch.zeros_like(displacement[0])
+        axes = zip(displacement, periods, zip(*shifts, strict=True), strict=True)
+        images = [part[..., None] + (part.new_tensor(n) * period if any(n) else 0.0) for part, period, n in axes]
+        return kernel.evaluate(tuple(images)).sum(-1)
+
 
 @dataclass(frozen=True)
 class TermwiseSum(ImageSum[Any]):
@@ -59,6 +71,10 @@ class TermwiseSum(ImageSum[Any]):
         pairs = zip(self.parts, kernel.terms, strict=True)
         return total([part.evaluate(term, displacement, periods) for part, term in pairs])
 
+    def others(self, kernel: Any, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
+        pairs = zip(self.parts, kernel.terms, strict=True)
+        return total([part.others(term, displacement, periods) for part, term in pairs])
+
 
 @dataclass(frozen=True)
 class ScaledSum(ImageSum[Any]):
@@ -68,6 +84,10 @@ class ScaledSum(ImageSum[Any]):
 
     def evaluate(self, kernel: Any, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
         scaled: Tensor = kernel.scale * self.part.evaluate(kernel.kernel, displacement, periods)
+        return scaled
+
+    def others(self, kernel: Any, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
+        scaled: Tensor = kernel.scale * self.part.others(kernel.kernel, displacement, periods)
         return scaled
 
 

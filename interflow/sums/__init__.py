@@ -16,6 +16,7 @@ from interflow.sums.backends import (
 from interflow.sums.differences import difference_form
 from interflow.sums.explanation import Explanation, explain
 from interflow.sums.forms import bilinear, quadratic
+from interflow.sums.preparation import SelfPairs
 
 __all__ = [
     "Approximation",
@@ -27,6 +28,7 @@ __all__ = [
     "Fourier",
     "Keops",
     "Nufft",
+    "SelfPairs",
     "Sorted",
     "bilinear",
     "difference_form",

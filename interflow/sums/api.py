@@ -8,8 +8,9 @@ from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
 from interflow.sums.backends import Backend
 from interflow.sums.checking import check_promise
+from interflow.sums.diagonal import own_gradient, own_potential
 from interflow.sums.pairs import pair_gradient, pair_potential, pair_potential_and_gradient
-from interflow.sums.preparation import Options, Prepared, components_last, prepare
+from interflow.sums.preparation import Options, Prepared, SelfPairs, components_last, prepare
 
 
 def potential(
@@ -19,7 +20,7 @@ def potential(
     weights: Tensor | None = None,
     *,
     boundary: Boundary | None = None,
-    self_pairs: bool = True,
+    self_pairs: SelfPairs = True,
     backend: str | Backend = "auto",
     tolerance: float | None = None,
     check: bool = False,
@@ -35,7 +36,8 @@ def potential(
         y: the points that make it, ``(M, d)`` or ``(B, M, d)``.
         weights: of the points y, of any sign, ``(M,)`` or ``(B, M)``; 1/M each by default.
         boundary: the domain; None for open space.
-        self_pairs: False leaves out the pairs i = j, by index.
+        self_pairs: False leaves out the pairs i = j, by index, with all of their images; ``"images"`` leaves out a
+            particle itself and counts its own images, which differs only where all images count.
         backend: a name or an instance that carries options; ``"auto"`` takes the fastest.
         tolerance: the error that may be made, relative to ``‖u‖ + 0.01·√N·Σ|w|·sup|k|`` (of a field, with its own norm
             and ``sup|∇k|``); None for exact sums.
@@ -70,7 +72,7 @@ def field(
     weights: Tensor | None = None,
     *,
     boundary: Boundary | None = None,
-    self_pairs: bool = True,
+    self_pairs: SelfPairs = True,
     backend: str | Backend = "auto",
     tolerance: float | None = None,
     check: bool = False,
@@ -99,7 +101,7 @@ def potential_and_field(
     weights: Tensor | None = None,
     *,
     boundary: Boundary | None = None,
-    self_pairs: bool = True,
+    self_pairs: SelfPairs = True,
     backend: str | Backend = "auto",
     tolerance: float | None = None,
     check: bool = False,
@@ -123,16 +125,28 @@ def potential_and_field(
 def potential_of(data: Prepared) -> Tensor:
     """The potential ``(batch, 1, N)``."""
     approximation = data.approximation(order=0)
-    return pair_potential(data) if approximation is None else approximation.potential(data)
+    counted = approximation is not None
+    total = pair_potential(data) if approximation is None else approximation.potential(data)
+    return _with_own(total, own_potential(data, counted=counted), data)
 
 
 def gradient_of(data: Prepared) -> Tensor:
     """The field ``(batch, d, N)``."""
     approximation = data.approximation(order=1)
-    return pair_gradient(data) if approximation is None else approximation.gradient(data)
+    counted = approximation is not None
+    slope = pair_gradient(data) if approximation is None else approximation.gradient(data)
+    return _with_own(slope, own_gradient(data, counted=counted), data)
 
 
 def potential_and_gradient_of(data: Prepared) -> tuple[Tensor, Tensor]:
     """Potential ``(batch, 1, N)`` and field ``(batch, d, N)`` in one pass."""
     approximation = data.approximation(order=1)
-    return pair_potential_and_gradient(data) if approximation is None else approximation.potential_and_gradient(data)
+    counted = approximation is not None
+    both = pair_potential_and_gradient(data) if approximation is None else approximation.potential_and_gradient(data)
+    own = own_potential(data, counted=counted), own_gradient(data, counted=counted)
+    return _with_own(both[0], own[0], data), _with_own(both[1], own[1], data)
+
+
+def _with_own(total: Tensor, own: Tensor | None, data: Prepared) -> Tensor:
+    """Sums with what the pairs i = j add, in the dtype of the positions."""
+    return (total if own is None else total + own).to(data.x.dtype)

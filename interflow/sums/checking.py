@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from interflow.errors import PromiseError
 from interflow.sums.backends import FLOOR, Auto, backend_key
+from interflow.sums.diagonal import own_gradient, own_potential
 from interflow.sums.pairs import pair_gradient, pair_potential
 from interflow.sums.preparation import Prepared, formula_name
 
@@ -28,27 +30,27 @@ def check_promise(data: Prepared, potential: Tensor | None = None, gradient: Ten
     """
     chosen = torch.randperm(data.x.shape[2], generator=torch.Generator().manual_seed(0))[:TARGETS]
     chosen = chosen.to(data.x.device)
+    columns = torch.arange(data.y.shape[2], device=data.y.device)
+    if data.skip_diagonal:  # by index: the partners of the chosen points come first
+        is_other = torch.ones_like(columns, dtype=torch.bool).index_fill(0, chosen, False)
+        columns = torch.cat([chosen, columns[is_other]])
     exact = replace(
         data,
         formula=formula_name(data.kernel, data.boundary, data.x.shape[1], torch.float64),
         backend=backend_key(Auto()),
-        skip_diagonal=False,
         x=data.x[..., chosen].double(),
-        y=data.y.double(),
-        weights=data.weights.double(),
+        y=data.y[..., columns].double(),
+        weights=data.weights[..., columns].double(),
     )
     if potential is not None:
-        _compare("potential", potential[..., chosen], pair_potential(exact) - _diagonal(data, chosen), data, 0)
+        _compare("potential", potential[..., chosen], _sum(pair_potential(exact), own_potential, exact), data, 0)
     if gradient is not None:
-        _compare("field", gradient[..., chosen], pair_gradient(exact), data, 1)
+        _compare("field", gradient[..., chosen], _sum(pair_gradient(exact), own_gradient, exact), data, 1)
 
 
-def _diagonal(data: Prepared, chosen: Tensor) -> Tensor | float:
-    """``wᵢ k(0)``, which the sums without self-pairs lack; a gradient has nothing there."""
-    if not data.skip_diagonal:
-        return 0.0
-    at_zero = data.kernel.at_zero(data.x.shape[1], data.boundary)
-    return 0.0 if at_zero is None else data.weights[..., chosen].double() * at_zero
+def _sum(total: Tensor, own: Callable[..., Tensor | None], exact: Prepared) -> Tensor:
+    of_pairs = own(exact, counted=False)
+    return total if of_pairs is None else total + of_pairs
 
 
 def _compare(name: str, came: Tensor, exact: Tensor, data: Prepared, order: int) -> None:

@@ -18,7 +18,7 @@ from interflow.sums.backends import (
     backend_of,
     pair_backend_of,
 )
-from interflow.sums.preparation import Options, prepare
+from interflow.sums.preparation import Options, SelfPairs, prepare
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def explain(
     weights: Tensor | None = None,
     *,
     boundary: Boundary | None = None,
-    self_pairs: bool = True,
+    self_pairs: SelfPairs = True,
     backend: str | Backend = "auto",
     tolerance: float | None = None,
 ) -> Explanation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -10,10 +12,11 @@ from interflow.kernels import Kernel
 from interflow.sums.api import potential_of
 from interflow.sums.backends import Backend, backend_key
 from interflow.sums.backends.registry import pair_backend_of
+from interflow.sums.diagonal import own_potential
 from interflow.sums.formula import derive
 from interflow.sums.known import requiring_gradient, with_known_gradient
 from interflow.sums.pairs import pair_potential, pair_potential_and_gradient
-from interflow.sums.preparation import Options, Prepared, one_component, prepare
+from interflow.sums.preparation import Options, Prepared, SelfPairs, one_component, prepare
 from interflow.sums.primitive import pair_sum
 from interflow.validation import can_read, check_cloud
 
@@ -24,7 +27,7 @@ def quadratic(
     weights: Tensor | None = None,
     *,
     boundary: Boundary | None = None,
-    self_pairs: bool = True,
+    self_pairs: SelfPairs = True,
     backend: str | Backend = "auto",
     tolerance: float | None = None,
 ) -> Tensor:
@@ -42,6 +45,10 @@ def quadratic(
 
 def quadratic_of(data: Prepared) -> Tensor:
     """`quadratic` of data whose rows and columns are the same points."""
+    own = own_potential(data, counted=False)
+    if own is not None:
+        rest = quadratic_of(replace(data, own_images=False))
+        return rest + _scalar((data.weights * own).sum(-1, keepdim=True).to(data.x.dtype), data)
     masses, parameters = data.weights, data.parameters[..., None]
     inputs = [data.x, masses, parameters]
     needed = requiring_gradient(inputs)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
 from operator import index
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ from interflow.sums.tracing import parameter_vector, trace_kernel
 from interflow.sums.vectors import VectorFormula, weighted_radial
 from interflow.validation import can_read, check_cloud, check_instance, check_same_space
 
+SelfPairs = bool | Literal["images"]
+
 
 @dataclass(frozen=True)
 class Options:
@@ -33,13 +35,13 @@ class Options:
 
     Attributes:
         boundary: the domain; None for open space.
-        self_pairs: whether the pairs i = j count.
+        self_pairs: whether the pairs i = j count; ``"images"`` if a particle's own images do, and not itself.
         backend: a name or an instance.
         tolerance: the error that may be made; None for exact sums.
     """
 
     boundary: Boundary | None = None
-    self_pairs: bool = True
+    self_pairs: SelfPairs = True
     backend: str | Backend = "auto"
     tolerance: float | None = None
 
@@ -51,7 +53,8 @@ class Prepared:
     Attributes:
         formula: name of ``w·k(x, y)``.
         backend: key of the backend.
-        skip_diagonal: leave out i = j.
+        skip_diagonal: leave out i = j, with all images.
+        own_images: put the images of a particle at itself back, all but the nearest.
         kernel: the kernel k.
         boundary: the domain.
         tolerance: the error that may be made; None for exact sums.
@@ -65,6 +68,7 @@ class Prepared:
     formula: str
     backend: str
     skip_diagonal: bool
+    own_images: bool
     kernel: Kernel
     boundary: Boundary
     tolerance: float | None
@@ -92,7 +96,6 @@ class Prepared:
             boundary=self.boundary,
             order=order,
             tolerance=self.tolerance,
-            self_pairs=not self.skip_diagonal,
             x=self.x,
             y=self.y,
         )
@@ -134,7 +137,8 @@ def prepare(
     return Prepared(
         formula=formula,
         backend=backend,
-        skip_diagonal=not options.self_pairs,
+        skip_diagonal=options.self_pairs is not True,
+        own_images=options.self_pairs == "images",
         kernel=kernel,
         boundary=boundary,
         tolerance=options.tolerance,
@@ -182,10 +186,11 @@ def _check(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, options: Op
     check_cloud(x, names=("x", "weights"), batched=True)
     check_same_space(x, y)
     boundary.check_dimension(x.shape[-1])
-    if not options.self_pairs and x.shape[-2] != y.shape[-2]:
-        raise ArgumentError(
-            "self_pairs", came=f"False with {x.shape[-2]} and {y.shape[-2]} points", wanted="as many x as y"
-        )
+    if not (isinstance(options.self_pairs, bool) or options.self_pairs == "images"):
+        raise ArgumentError("self_pairs", came=repr(options.self_pairs), wanted="True, False or 'images'")
+    if options.self_pairs is not True and x.shape[-2] != y.shape[-2]:
+        came = f"{options.self_pairs!r} with {x.shape[-2]} and {y.shape[-2]} points"
+        raise ArgumentError("self_pairs", came=came, wanted="as many x as y")
     if options.tolerance is not None:
         _check_tolerance(options.tolerance, x.dtype)
     if can_read(x, y):
@@ -222,13 +227,21 @@ _naming = threading.Lock()
 
 
 @constant_to_compilers
-def formula_name(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype = torch.float64) -> str:
+def formula_name(
+    kernel: Kernel,
+    boundary: Boundary,
+    dimension: int,
+    dtype: torch.dtype = torch.float64,
+    *,
+    nearest: bool = False,
+) -> str:
     """The name of ``w·k(x, y)``; traced once for all kernels of one structure, whatever their parameters.
 
-    Where all images count, their number is part of the structure: it follows from parameters and dtype.
+    Where all images count, their number is part of the structure: it follows from parameters and dtype. With
+    ``nearest`` the nearest image alone counts.
     """
     own = structure(kernel)
-    images = image_sum(kernel, own, boundary, dimension, dtype)
+    images = None if nearest else image_sum(kernel, own, boundary, dimension, dtype)
     key = (own, structure(boundary), dimension, images)
     with _naming:
         if key not in _names:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary
 from interflow.kernels import DistanceKernel, GaussianKernel, Kernel
-from interflow.sums import Backend, bilinear, potential, potential_and_field, quadratic
+from interflow.sums import Backend, SelfPairs, bilinear, potential, potential_and_field, quadratic
 from interflow.testing import reference
 from interflow.testing.reference import DTYPES, cloud, signed_weights, skipped_if_unable
 
@@ -107,6 +107,16 @@ class BackendSuite(ABC):
         with skipped_if_unable():
             found = potential(kernel, x, x, w, backend=self.make(), **options)
         expected = reference.sums(kernel, boundary, x, x, w, self_pairs=False)
+        assert reference.excess(found, expected.potential, w, expected.largest[0], self._error(torch.float64)) <= 1
+
+    @pytest.mark.parametrize("self_pairs", [True, False, "images"])
+    def test_own_images_count_as_they_are_asked_to(self, self_pairs: SelfPairs) -> None:
+        kernel, boundary = GaussianKernel(0.2), PeriodicBoundary(1.0, images="all")
+        x, w = cloud(20, self.dimension, 0), signed_weights(20, 3)
+        options: dict[str, Any] = {"boundary": boundary, "self_pairs": self_pairs, "tolerance": self.tolerance}
+        with skipped_if_unable():
+            found = potential(kernel, x, x, w, backend=self.make(), **options)
+        expected = reference.sums(kernel, boundary, x, x, w, self_pairs=self_pairs)
         assert reference.excess(found, expected.potential, w, expected.largest[0], self._error(torch.float64)) <= 1
 
     def test_forms_are_sums_of_potentials(self, case: str) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from interflow.boundaries import Boundary
 from interflow.errors import BackendError
 from interflow.kernels import Kernel
+from interflow.sums import SelfPairs
 
 DTYPES: Final = [torch.float32, torch.float64]
 
@@ -63,11 +64,13 @@ class Sums:
     largest: tuple[float, float]
 
 
-def sums(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Tensor, *, self_pairs: bool = True) -> Sums:
+def sums(
+    kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Tensor, *, self_pairs: SelfPairs = True
+) -> Sums:
     """Potential and field, differentiable to any order where the kernel is smooth."""
     x, y, weights = x.double(), y.double(), weights.double()
     kept = torch.ones(len(x), len(y), dtype=torch.bool, device=x.device)
-    if not self_pairs:
+    if self_pairs is False:
         kept.fill_diagonal_(False)
     i, j = kept.nonzero(as_tuple=True)
     with torch.enable_grad():
@@ -75,6 +78,8 @@ def sums(kernel: Kernel, boundary: Boundary, x: Tensor, y: Tensor, weights: Tens
         if not displacement.requires_grad:
             displacement.requires_grad_()
         values = kernel.evaluate_on(boundary, displacement.unbind(-1))
+        if self_pairs == "images":
+            values = values - (i == j) * kernel.evaluate(displacement.unbind(-1))
         (slopes,) = torch.autograd.grad(values.sum(), displacement, create_graph=True)
     potential = x.new_zeros(len(x)).index_add(0, i, weights[j] * values)
     field = torch.zeros_like(x).index_add(0, i, weights[j, None] * slopes)

@@ -83,7 +83,7 @@ def test_copies_are_the_same_domain(boundary: Boundary, duplicate) -> None:
 @every_boundary
 def test_squared_distances_are_the_squares_of_displacements(boundary: Boundary) -> None:
     x, y = scattered(7, seed=0), scattered(5, seed=1)
-    expected = boundary.displacement(x[:, None], y[None]).square().sum(-1)
+    expected = boundary.displacement(boundary.fold(x)[:, None], boundary.fold(y)[None]).square().sum(-1)
     torch.testing.assert_close(boundary.squared_distances(x, y), expected, rtol=1e-14, atol=0)
 
 

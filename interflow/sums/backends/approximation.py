@@ -45,7 +45,7 @@ class Approximation(Backend):
 
     @abstractmethod
     def potential(self, data: Prepared) -> Tensor:
-        """``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)``, shape ``(batch, 1, N)``."""
+        """``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)``, the pairs i = j always counted, ``(batch, 1, N)``, in float64 where it has it."""
 
     @abstractmethod
     def gradient(self, data: Prepared) -> Tensor:

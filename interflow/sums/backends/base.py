@@ -56,7 +56,6 @@ class Question(Request):
         boundary: the domain.
         order: 0 if the potential alone is wanted, 1 if the field is.
         tolerance: the error that may be made; None for exact sums.
-        self_pairs: whether the pairs i = j count.
         x: ``(batch, d, N)``.
         y: ``(batch, d, M)``.
     """
@@ -65,7 +64,6 @@ class Question(Request):
     boundary: Boundary
     order: int
     tolerance: float | None
-    self_pairs: bool
     x: Tensor
     y: Tensor
 

@@ -72,16 +72,16 @@ class SeriesBackend(Approximation):
 
     def potential(self, data: Prepared) -> Tensor:
         sums = _Sums.of(self, data, order=0)
-        return sums.without_self_pairs(sums.series.potential(sums.rows, sums.spectrum, sums.mass))
+        return sums.series.potential(sums.rows, sums.spectrum, sums.mass)
 
     def gradient(self, data: Prepared) -> Tensor:
         sums = _Sums.of(self, data, order=1)
-        return sums.series.gradient(sums.rows, sums.spectrum, sums.mass).to(data.x.dtype)
+        return sums.series.gradient(sums.rows, sums.spectrum, sums.mass)
 
     def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
         sums = _Sums.of(self, data, order=1)
         both = sums.series.potential_and_gradient(sums.rows, sums.spectrum, sums.mass)
-        return sums.without_self_pairs(both[:, :1]), both[:, 1:].to(data.x.dtype)
+        return both[:, :1], both[:, 1:]
 
     def series(self, question: Question, *, of_distance: bool = False) -> Series:
         """The kernel's series for what is asked; and for the distance of two measures, as in `interflow.sums.spectra`.
@@ -117,14 +117,6 @@ class _Sums:
     def mass(self) -> Tensor:
         """``Σ|wⱼ|``, ``(batch,)``."""
         return self.data.weights.detach().double().abs().sum((1, 2))
-
-    def without_self_pairs(self, potential: Tensor) -> Tensor:
-        """The potential in the dtype of the positions, less ``wᵢ k(0)`` where the pairs i = j do not count."""
-        if self.data.skip_diagonal:
-            at_zero = self.data.kernel.at_zero(self.data.x.shape[1], self.data.boundary)
-            assert at_zero is not None  # its series converges
-            potential = potential - self.data.weights * at_zero
-        return potential.to(self.data.x.dtype)
 
 
 def _same(x: Tensor, y: Tensor) -> bool:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, final, get_args
 
-import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ReflectingBoundary
@@ -118,17 +116,14 @@ class Sorted(Approximation):
         return turns * (1e-3 + 4e-4 * scans + points * (1.1e-7 + 3e-8 * scans))
 
     def potential(self, data: Prepared) -> Tensor:
-        sums = self._sums(data, order=0)
-        return _without_own(sums.potential(), sums.own_potential, data)
+        return self._sums(data, order=0).potential()
 
     def gradient(self, data: Prepared) -> Tensor:
-        sums = self._sums(data, order=1)
-        return _without_own(sums.gradient(), sums.own_gradient, data)
+        return self._sums(data, order=1).gradient()
 
     def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
         sums = self._sums(data, order=1)
-        potential, gradient = sums.potential(), sums.gradient()
-        return _without_own(potential, sums.own_potential, data), _without_own(gradient, sums.own_gradient, data)
+        return sums.potential(), sums.gradient()
 
     def form(self, data: Prepared) -> Tensor:
         """``Σᵢⱼ wᵢ wⱼ k(xᵢ, xⱼ)``, ``(batch,)``, of one cloud, with its gradients from the same sort.
@@ -139,12 +134,7 @@ class Sorted(Approximation):
         if data.tolerance is not None:
             data = replace(data, tolerance=0.5 * data.tolerance)
             self.approximation(data.question(order=0))  # or it says why not
-        sums = self._sums(data, order=0)
-        value = sums.form()
-        if data.skip_diagonal:
-            own = sums.own_potential(torch.zeros_like(data.x, dtype=torch.float64))
-            value = value - (data.weights * own).sum((1, 2))
-        return value.to(data.x.dtype)
+        return self._sums(data, order=0).form().to(data.x.dtype)
 
     def _sums(self, data: Prepared, order: int) -> Line | Slices:
         terms = terms_of(data.kernel)
@@ -200,11 +190,3 @@ def _obstacle_on_the_line(request: Question, terms: list[Term]) -> str | None:
 
 def _circle(boundary: Boundary) -> Circle | None:
     return Circle.of(boundary) if isinstance(boundary, PeriodicBoundary) else None
-
-
-def _without_own(total: Tensor, own: Callable[[Tensor], Tensor], data: Prepared) -> Tensor:
-    """Sums in the dtype of the positions, less the pairs i = j where these do not count."""
-    if data.skip_diagonal:
-        displacement = data.boundary.displacement(data.x.mT, data.y.mT).mT
-        total = total - own(displacement.double())
-    return total.to(data.x.dtype)

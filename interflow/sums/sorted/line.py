@@ -62,18 +62,6 @@ class Line:
 
         return self._total(of_term)
 
-    def own_potential(self, displacement: Tensor) -> Tensor:
-        """``wᵢ k(δᵢ)`` of given displacements ``(batch, 1, N)``, for pairs i = j that do not count."""
-        return self.weights * self._total(lambda term, rate: term.scale * term.profile.values(displacement, rate))
-
-    def own_gradient(self, displacement: Tensor) -> Tensor:
-        """``wᵢ k'(δᵢ)``, likewise."""
-
-        def of_term(term: Term, rate: Tensor) -> Tensor:
-            return term.scale * rate * term.profile.derivative().values(displacement, rate)
-
-        return self.weights * self._total(of_term)
-
     def _total(self, of_term: Callable[[Term, Tensor], Tensor]) -> Tensor:
         total = of_term(self.terms[0], self._rate(self.terms[0]))
         for term in self.terms[1:]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
-import torch
 from torch import Tensor
 
 from interflow.kernels import (
@@ -55,17 +54,6 @@ class Profile:
     def counts_ties(self) -> bool:
         """Whether points at distance 0 count."""
         return self.at_zero and not self.odd
-
-    def values(self, displacement: Tensor, rate: Tensor) -> Tensor:
-        """f(δ), elementwise."""
-        t = rate * displacement.abs()
-        value = torch.zeros_like(t)
-        for coefficient in reversed(self.coefficients):
-            value = value * t + coefficient
-        value = value * (-t).exp() if self.decaying else value
-        if self.counts_ties:
-            return value
-        return value * displacement.sign() if self.odd else value * displacement.sign().square()
 
     def derivative(self) -> Profile:
         """``f'(δ) / λ``, which is ``sᵉ⁺¹ (P' − P) e⁻ᵗ``, or ``sᵉ⁺¹ P'`` without the decay."""

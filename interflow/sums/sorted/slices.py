@@ -52,16 +52,6 @@ class Slices:
         value: Tensor = _SlicedForm.apply(self.x, self.weights, self.directions)
         return -self.scale * value
 
-    def own_potential(self, displacement: Tensor) -> Tensor:
-        """``wᵢ k(δᵢ)`` of given displacements ``(batch, d, N)``, for pairs i = j that do not count."""
-        distance: Tensor = torch.linalg.vector_norm(displacement, dim=1, keepdim=True)
-        return self.scale * self.weights * distance
-
-    def own_gradient(self, displacement: Tensor) -> Tensor:
-        """``wᵢ ∇k(δᵢ)``, likewise."""
-        distance: Tensor = torch.linalg.vector_norm(displacement, dim=1, keepdim=True)
-        return self.scale * self.weights * displacement / torch.where(distance > 0.0, distance, 1.0)
-
 
 class _SlicedPotential(torch.autograd.Function):
     """``Σ wⱼ |x − yⱼ|`` by slices, ``(batch, 1, N)``; differentiable once."""

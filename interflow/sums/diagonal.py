@@ -1,0 +1,108 @@
+"""The pairs i = j, apart from all others: a particle with itself, and with its own images.
+
+A backend that visits pairs leaves out i = j with all images; one that does not has counted them. What is added to its
+sums follows from the nearest image, ``k(δᵢ)``, and the others, ``Σ_{n≠0} k(δᵢ + nL)``, with ``δᵢ = δ(xᵢ, yᵢ)``:
+
+    ============  ==========  ==========================
+    self_pairs    visited     counted
+    ============  ==========  ==========================
+    True          nothing     nothing
+    False         nothing     − nearest − others
+    "images"      + others    − nearest
+    ============  ==========  ==========================
+
+Of a cloud with itself δᵢ is 0 wherever the points are, and both are numbers that follow from parameters and periods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interflow.boundaries import Boundary
+from interflow.kernels import Kernel
+from interflow.kernels.images import ImageSum
+from interflow.sums.backends import backend_key
+from interflow.sums.formula import derive
+from interflow.sums.images import image_sum
+from interflow.sums.preparation import Prepared, formula_name, structure
+from interflow.sums.primitive import pair_sum
+
+
+def own_potential(data: Prepared, *, counted: bool) -> Tensor | None:
+    """What the pairs i = j add to a potential, ``(batch, 1, N)``; None for nothing.
+
+    Args:
+        data: what is summed.
+        counted: whether the sums that it is added to have counted these pairs, whatever the data say.
+    """
+    if not data.skip_diagonal:
+        return None
+    value = _nearest(data) if counted else None
+    others = _others(data) if counted != data.own_images else None
+    if others is not None:
+        value = _sum(value, others(_own_displacement(data)))
+    return _weighted(value, data, -1.0 if counted else 1.0)
+
+
+def own_gradient(data: Prepared, *, counted: bool) -> Tensor | None:
+    """What they add to a field, ``(batch, d, N)``, likewise."""
+    if not data.skip_diagonal or (_is_one_cloud(data) and data.kernel.symmetric):
+        return None  # the gradient of an even sum at 0
+    slope = _nearest(data, gradient=True) if counted else None
+    others = _others(data) if counted != data.own_images else None
+    if others is not None:
+        slope = _sum(slope, torch.func.grad(lambda displacement: others(displacement).sum())(_own_displacement(data)))
+    return _weighted(slope, data, -1.0 if counted else 1.0)
+
+
+def _nearest(data: Prepared, *, gradient: bool = False) -> Tensor:
+    """``k(δᵢ)`` or its gradient, in float64: N sums of one pair, which differentiate as those of all pairs do."""
+    if _is_one_cloud(data) and not gradient:
+        at_zero = data.kernel.at_zero(data.x.shape[1])
+        assert at_zero is not None  # backends that count a pair of equal points have a finite kernel
+        return at_zero.to(data.x.device).view(1, 1, 1)
+    x, y = (points.double().mT.flatten(0, 1)[..., None] for points in (data.x, data.y))
+    formula = formula_name(data.kernel, data.boundary, data.x.shape[1], torch.float64, nearest=True)
+    formula = derive(formula, "row_gradient", data.axes) if gradient else formula
+    columns = [y, torch.ones_like(y[:, :1])]
+    total = pair_sum(formula, backend_key("dense"), False, [x], columns, [data.parameters])
+    return total.unflatten(0, (data.x.shape[0], data.x.shape[2]))[..., 0].mT
+
+
+def _others(data: Prepared) -> Callable[[Tensor], Tensor] | None:
+    """From displacements ``(batch, d, n)`` to ``Σ_{n≠0} k(δ + nL)``, ``(batch, 1, n)``; None without other images."""
+    periods = data.boundary.image_periods(data.x.shape[1])
+    images = _images(data.kernel, data.boundary, data.x.shape[1], data.x.dtype)
+    if periods is None or images is None:
+        return None
+    lengths = periods.to(data.x.device).unbind()
+    return lambda displacement: images.others(data.kernel, displacement.unbind(1), lengths)[:, None]
+
+
+@torch.compiler.assume_constant_result
+def _images(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype) -> ImageSum[Any] | None:
+    return image_sum(kernel, structure(kernel), boundary, dimension, dtype)
+
+
+def _own_displacement(data: Prepared) -> Tensor:
+    """δᵢ, ``(batch, d, N)`` in float64; one for all where it is 0."""
+    if _is_one_cloud(data):
+        return data.x.new_zeros(1, data.x.shape[1], 1, dtype=torch.float64)
+    partners = data.y[..., : data.x.shape[2]]
+    return data.boundary.displacement(data.x.double().mT, partners.double().mT).mT
+
+
+def _is_one_cloud(data: Prepared) -> bool:
+    return data.x is data.y  # then both also move together under differentiation
+
+
+def _sum(a: Tensor | None, b: Tensor) -> Tensor:
+    return b if a is None else a + b
+
+
+def _weighted(value: Tensor | None, data: Prepared, sign: float) -> Tensor | None:
+    return None if value is None else sign * data.weights[..., : data.x.shape[2]] * value
