@@ -19,7 +19,7 @@ from interflow.kernels.images import MOST_IMAGES
 from interflow.measures import integral, rest_without_mass
 from interflow.sums import Backend
 from interflow.sums.kept import Kept
-from interflow.sums.preparation import constants
+from interflow.sums.preparation import Options, constants
 from interflow.sums.spectra import Spectrum, comparison, spectrum
 from interflow.validation import can_read, check_choice, check_instance
 
@@ -105,7 +105,7 @@ class MMD(Discrepancy):
     ) -> tuple[Tensor, Tensor]:
         """MMD² and ``vᵢ = −2 ∇(Σ aⱼ k(·,xⱼ) − Σ bⱼ k(·,yⱼ))(xᵢ)``, from the slope of the witness function."""
         a, y_weights = self._checked(x, y, x_weights, y_weights, batched=False)
-        spectral = self._spectral(x, y, a, y_weights)
+        spectral = self._spectral(x, y, a, y_weights, of_velocity=True)
         if spectral is not None:
             return spectral.value()[0], self._per_mass(spectral.descent(), x_weights)
         potential_x, field_x = sums.potential_and_field(
@@ -123,7 +123,7 @@ class MMD(Discrepancy):
     ) -> Tensor:
         """The velocity of `value_and_velocity` alone, for which no pairs of y are summed."""
         a, y_weights = self._checked(x, y, x_weights, y_weights, batched=False)
-        spectral = self._spectral(x, y, a, y_weights)
+        spectral = self._spectral(x, y, a, y_weights, of_velocity=True)
         if spectral is not None:
             return self._per_mass(spectral.descent(), x_weights)
         field_x = sums.field(self.kernel, x, x, a, self_pairs=self._self_pairs, **self._options)
@@ -170,12 +170,15 @@ class MMD(Discrepancy):
         across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
         return self._within(x, x_weights) + self._within_kept(y, y_weights) - 2.0 * across
 
-    def _spectral(self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None) -> SpectralMMD | None:
+    def _spectral(
+        self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None, of_velocity: bool = False
+    ) -> SpectralMMD | None:
         """The two measures on the modes of the kernel's series; None if pairs are to be summed."""
         if self.tolerance is None:
             return None
         backend = sums.repeated(self.backend)
-        series = comparison(self.kernel, x, y, boundary=self.boundary, backend=backend, tolerance=self.tolerance)
+        options = Options(self.boundary, True, backend, self.tolerance)
+        series = comparison(self.kernel, x, y, options, of_velocity=of_velocity)
         if series is None:
             return None
         excess = None

@@ -96,7 +96,7 @@ class Band:
 
     def beyond(self, frequency: float, order: int) -> float:
         """``Σ |ωₖ|ᵐ wₖ`` over the waves that a cube of frequencies leaves out, for the order m."""
-        edges, sums = self._left_out[order]
+        edges, sums = _left_out(self, order)
         above = torch.searchsorted(edges, frequency * (1.0 + 1e-12), right=True)
         return float(sums[above])
 
@@ -114,19 +114,14 @@ class Band:
         ]
         return list(torch.meshgrid(*axes, indexing="ij"))
 
-    @cached_property
-    def _left_out(self) -> list[tuple[Tensor, Tensor]]:
-        """The largest component of each wave, in order, and the sums of ``|ωₖ|ᵐ wₖ`` from there on, for m = 0 and 1."""
-        components = torch.stack(self._components).flatten(1)
-        edges, order = components.amax(0).sort()
-        weights = self.weights.flatten()[order]
-        sizes = components[:, order].norm(dim=0)
-        return [(edges, _sums_from(part)) for part in (weights, weights * sizes)]
 
-
-def _sums_from(values: Tensor) -> Tensor:
-    """``Σ_{j ≥ i} vⱼ`` for every i, and 0 at the end."""
-    return torch.cat([values.flip(0).cumsum(0).flip(0), values.new_zeros(1)])
+@lru_cache(maxsize=16)
+def _left_out(waves: Band, order: int) -> tuple[Tensor, Tensor]:
+    """The largest component of each wave, ascending, and the sums of ``|ωₖ|ᵐ wₖ`` from there on, and 0 at the end."""
+    components = torch.stack(waves._components).flatten(1)
+    edges, places = components.amax(0).sort()
+    values = (components.norm(dim=0) ** order * waves.weights.flatten())[places]
+    return edges, torch.cat([values.flip(0).cumsum(0).flip(0), values.new_zeros(1)])
 
 
 @lru_cache(maxsize=16)

@@ -88,12 +88,12 @@ class Kernel(Parametrised, LinearSpace, ABC):
         """A bound of ``Σ |ωₖ|ᵐ |cₖ|`` over the modes with ``|ωₖ|_∞`` above a frequency; ∞ where none is known.
 
         It bounds what a Fourier sum leaves out, for all displacements: of the potential for the order m = 0, of the
-        field for m = 1.
+        field for m = 1, of derivatives of the potential of any order.
         """
         return math.inf
 
     def image_tail(self, lengths: tuple[float, ...], shells: int, order: int) -> float:
-        """A bound of ``Σ |∇ᵐ k(δ + nL)|`` over the images with ``|n|_∞ > shells``; ∞ where none is known.
+        """A bound of ``Σ |∇ᵐ k(δ + nL)|``, m ≤ 2, over the images with ``|n|_∞ > shells``; ∞ where none is known.
 
         It holds for all δ with ``|δₐ| ≤ Lₐ/2``, and is 0 once no image is inside the cutoff. A length is infinite on an
         axis that is not periodic.

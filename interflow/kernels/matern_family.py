@@ -48,6 +48,8 @@ class MaternFamily(RadialKernel, ABC):
         rate = self._rate()
         if order == 0:
             return lattice.shell_sum(lambda r: self._value(rate * r), lengths, shells)
+        if order == 2:  # |φ''| and |φ'|/t are at most φ, for ν = ½ as far as t ≥ 1
+            return lattice.shell_sum(lambda r: rate**2 * self._value(rate * r), lengths, shells)
         steepest = _STEEPEST[self.nu]
         return lattice.shell_sum(lambda r: rate * self._slope(max(rate * r, steepest)), lengths, shells)
 

@@ -27,22 +27,23 @@ def mode_tail(sigma: float, frequency: float, lengths: Sequence[float], order: i
 
 
 def image_tail(sigma: float, lengths: Sequence[float], shells: int, order: int) -> float:
-    """A bound of ``Σ |∇ᵐ k(δ + nL)|`` over the images with ``|n|_∞ > shells``, whatever the nearest image δ."""
+    """A bound of ``Σ |∇ᵐ k(δ + nL)|`` over the images with ``|n|_∞ > shells``, whatever the nearest image δ; m ≤ 2."""
     starts = [((shells + 0.5) * length, (shells + 1.0) * length) for length in lengths]
-    return _outside(sigma, lengths, starts, order) / sigma ** (2 * order)
+    leading = _outside(sigma, lengths, starts, order) / sigma ** (2 * order)
+    return leading if order < 2 else leading + _outside(sigma, lengths, starts, 0) / sigma**2
 
 
 def _outside(width: float, spacings: Sequence[float], starts: Sequence[tuple[float, float]], order: int) -> float:
     """A bound of ``Σ |z|ᵐ exp(−|z|²/2w²)`` over the points of a lattice that lie, on some axis, beyond its starts.
 
-    The Gaussian is a product over the axes, and ``|z| ≤ Σₐ |zₐ|``.
+    The Gaussian is a product over the axes, and ``|z|ᵐ ≤ Σₐ |zₐ|ᵐ``, for m > 2 times ``d^(m/2 − 1)``.
     """
     axes = list(zip(spacings, starts, strict=True))
-    outer = [[sum(_beyond(width, h, start, m) for start in pair) for h, pair in axes] for m in range(order + 1)]
-    whole = [[_all(width, h, m) for h in spacings] for m in range(order + 1)]
+    outer = [[sum(_beyond(width, h, start, m) for start in pair) for h, pair in axes] for m in (0, order)]
+    whole = [[_all(width, h, m) for h in spacings] for m in (0, order)]
     if order == 0:
         return union(outer[0], whole[0])
-    return sum(
+    return math.pow(len(axes), max(0.5 * order - 1.0, 0.0)) * sum(
         union(_replaced(outer[0], outer[1], axis), _replaced(whole[0], whole[1], axis)) for axis in range(len(axes))
     )
 
@@ -55,18 +56,22 @@ def _beyond(width: float, spacing: float, start: float, order: int) -> float:
     """A bound of ``Σ zᵐ exp(−z²/2w²)`` over z = start, start + h, …: the largest term and the integral from there."""
     if math.isinf(start):
         return 0.0
-    if order == 0:
-        integral = 0.5 * _ROOT_TWO_PI * width * math.erfc(start / (math.sqrt(2.0) * width))
-        return _bell(start, width) + integral / spacing
-    peak = max(start, width)
-    return peak * _bell(peak, width) + width**2 * _bell(start, width) / spacing
+    peak = max(start, math.sqrt(order) * width)
+    return math.pow(peak, order) * _bell(peak, width) + _moment(width, start, order) / spacing
 
 
 def _all(width: float, spacing: float, order: int) -> float:
     """A bound of ``Σ |z|ᵐ exp(−z²/2w²)`` over z = δ + nh for all n, whatever δ: the peaks and the integral."""
+    peak, peaks = math.sqrt(order) * width, 2.0 if order else 1.0
+    return peaks * math.pow(peak, order) * _bell(peak, width) + 2.0 * _moment(width, 0.0, order) / spacing
+
+
+def _moment(width: float, start: float, order: int) -> float:
+    """``∫ zᵐ exp(−z²/2w²) dz`` from a start."""
     if order == 0:
-        return 1.0 + _ROOT_TWO_PI * width / spacing
-    return 2.0 * width * math.exp(-0.5) + 2.0 * width**2 / spacing
+        return 0.5 * _ROOT_TWO_PI * width * math.erfc(start / (math.sqrt(2.0) * width))
+    below = (order - 1) * _moment(width, start, order - 2) if order > 1 else 0.0
+    return width**2 * (math.pow(start, order - 1) * _bell(start, width) + below)
 
 
 def _bell(z: float, width: float) -> float:

@@ -44,7 +44,8 @@ def difference_form(
         return None
     points, masses = difference(x, y, x_weights, y_weights)
     data = prepare(kernel, points, points, masses, options)
-    approximation = data.approximation(order=int(points.requires_grad))
+    order = int(data.differentiated)
+    approximation = data.approximation(order, highest=order)
     if not isinstance(approximation, Sorted):
         return None
     value = approximation.form(data)

@@ -52,7 +52,8 @@ def quadratic_of(data: Prepared) -> Tensor:
     masses, parameters = data.weights, data.parameters[..., None]
     inputs = [data.x, masses, parameters]
     needed = requiring_gradient(inputs)
-    if not data.kernel.symmetric or data.approximation(int(needed[0])) is not None:
+    order = int(needed[0])
+    if not data.kernel.symmetric or data.approximation(order, highest=order) is not None:
         return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
     if not any(needed):
         return _scalar((masses * _potential_of_pairs_once(data)).sum(-1, keepdim=True), data)
@@ -115,7 +116,8 @@ def bilinear_of(data: Prepared, masses: Tensor) -> Tensor:
     parameters = data.parameters[..., None]
     inputs = [data.x, masses, data.y, data.weights, parameters]
     needed = requiring_gradient(inputs)
-    if not any(needed) or data.approximation(int(needed[0] or needed[2])) is not None:
+    order = int(needed[0] or needed[2])
+    if not any(needed) or data.approximation(order, highest=order) is not None:
         return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
     potential, slope = pair_potential_and_gradient(data) if needed[0] else (pair_potential(data), masses)
     by_columns = _by_columns(data, masses, needed[2], needed[3])

@@ -22,6 +22,7 @@ from interflow.parameters import hyperparameters
 from interflow.sums.backends import Approximation, Backend, PairBackend, Question, backend_key, backend_of
 from interflow.sums.formula import Formula, derive, register, weighted
 from interflow.sums.images import image_sum, remember, watched
+from interflow.sums.known import requiring_gradient
 from interflow.sums.tracing import parameter_vector, trace_kernel
 from interflow.sums.vectors import VectorFormula, weighted_radial
 from interflow.validation import can_read, check_cloud, check_instance, check_same_space
@@ -83,8 +84,24 @@ class Prepared:
         """The components of a point."""
         return range(self.x.shape[1])
 
-    def question(self, order: int) -> Question:
-        """What a backend is asked: for the potential (order 0), or for the field with or without it (1)."""
+    @property
+    def differentiated(self) -> bool:
+        """Whether gradients by points are wanted of what is summed."""
+        return any(requiring_gradient([self.x, self.y]))
+
+    def question(self, order: int, highest: int | None = None) -> Question:
+        """What a backend is asked.
+
+        Args:
+            order: 0 for the potential; 1 for the field with or without it. Within a tolerance, a potential of which
+                gradients are wanted is asked for with its field: they are held to what is promised of that.
+            highest: the order of the highest derivative of the kernel that must be right; None for one more than the
+                order where gradients are wanted.
+        """
+        if highest is None:
+            highest = order + self.differentiated
+        if self.tolerance is not None:
+            order = min(highest, 1)
         return Question(
             formula=derive(self.formula, "with_row_gradient", self.axes) if order else self.formula,
             rows=self.x.shape[2],
@@ -95,13 +112,14 @@ class Prepared:
             kernel=self.kernel,
             boundary=self.boundary,
             order=order,
+            highest=highest,
             tolerance=self.tolerance,
             x=self.x,
             y=self.y,
         )
 
-    def approximation(self, order: int) -> Approximation | None:
-        """What gives the potential, or the field, without visiting every pair; None if all pairs are to be summed.
+    def approximation(self, order: int, highest: int | None = None) -> Approximation | None:
+        """What answers a `question` without visiting every pair; None if all pairs are to be summed.
 
         Raises:
             BackendError: if the backend that was asked for cannot do it, with the reason.
@@ -109,7 +127,7 @@ class Prepared:
         backend = backend_of(self.backend)
         if not can_read(self.x, self.y) and isinstance(backend, PairBackend):
             return None  # what an approximation promises depends on values
-        return backend.approximation(self.question(order))
+        return backend.approximation(self.question(order, highest))
 
 
 def prepare(

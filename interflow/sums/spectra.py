@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from interflow.boundaries import Boundary
 from interflow.errors import BackendError
 from interflow.kernels import Kernel
-from interflow.sums.backends import Backend, SeriesBackend, backend_of
+from interflow.sums.backends import SeriesBackend, backend_of
 from interflow.sums.preparation import Options, one_component, prepare
 from interflow.sums.series import Cloud, Series
 
@@ -58,28 +57,23 @@ def product(series: Series, x: Tensor, y: Tensor) -> Tensor:
     return (series.coefficients * (x.real * y.real + x.imag * y.imag)).flatten(1).sum(1)
 
 
-def comparison(
-    kernel: Kernel,
-    x: Tensor,
-    y: Tensor,
-    *,
-    boundary: Boundary | None = None,
-    backend: str | Backend = "auto",
-    tolerance: float | None = None,
-) -> Series | None:
+def comparison(kernel: Kernel, x: Tensor, y: Tensor, options: Options, *, of_velocity: bool = False) -> Series | None:
     """The series on which measures at x and at y are compared within a tolerance of their distance; None for pair sums.
+
+    A distance may be differentiated once, its velocity as well if that is what is wanted.
 
     Raises:
         BackendError: if a series was asked for that cannot do it, with the reason.
     """
-    if tolerance is None:
+    if options.tolerance is None:
         return None
-    data = prepare(kernel, x, y, None, Options(boundary, True, backend, tolerance))
-    chosen = data.approximation(order=1)
+    data = prepare(kernel, x, y, None, options)
+    highest = None if of_velocity else 1
+    chosen = data.approximation(order=1, highest=highest)
     if not isinstance(chosen, SeriesBackend):
         return None
     try:
-        return chosen.series(data.question(order=1), of_distance=True)
+        return chosen.series(data.question(order=1, highest=highest), of_distance=True)
     except BackendError:
         if backend_of(data.backend) is chosen:
             raise

@@ -55,6 +55,8 @@ class Question(Request):
         kernel: the kernel k.
         boundary: the domain.
         order: 0 if the potential alone is wanted, 1 if the field is.
+        highest: the order of the highest derivative of the kernel that must be right: one more than is summed where
+            gradients by points are wanted of the sum.
         tolerance: the error that may be made; None for exact sums.
         x: ``(batch, d, N)``.
         y: ``(batch, d, M)``.
@@ -63,6 +65,7 @@ class Question(Request):
     kernel: Kernel
     boundary: Boundary
     order: int
+    highest: int
     tolerance: float | None
     x: Tensor
     y: Tensor

@@ -17,9 +17,9 @@ from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
 from interflow.sums.backends.approximation import FLOOR, Approximation
 from interflow.sums.backends.base import Question
-from interflow.sums.series import Cloud, Demand, Series, Settings, Transform, UnsuitableError, settle
+from interflow.sums.series import Cloud, Demand, Limit, Series, Settings, Transform, UnsuitableError, settle
 from interflow.sums.series.modes import Modes
-from interflow.sums.series.settings import coefficients, constant_mode
+from interflow.sums.series.settings import coefficients, constant_mode, derivative_bound
 from interflow.sums.series.torus import Box
 from interflow.validation import can_read
 
@@ -92,7 +92,8 @@ class SeriesBackend(Approximation):
         try:
             settings = settings_of_distance(question) if of_distance else settings_of(question)
             transform = self.transform(settings)
-            return Series(_coefficients(question, settings.modes), settings.modes, transform, settings.errors)
+            limit = _limit(question, settings) if question.highest else None
+            return Series(_coefficients(question, settings.modes), settings.modes, transform, settings.errors, limit)
         except UnsuitableError as reason:
             raise BackendError(f"The backend {self.name} cannot run this sum: {reason}.") from None
 
@@ -151,10 +152,12 @@ def settings_of_distance(question: Question) -> Settings:
 
 def _settings(question: Question, demands: tuple[Demand, ...]) -> Settings:
     kernel, boundary = question.kernel, question.boundary
-    values = _values(kernel) + _values(boundary)
+    values, share = _values(kernel) + _values(boundary), FLOOR * _tolerance(question)
     is_open = bool(boundary.periods(question.dimension).isinf().any())
     box = _box(question) if is_open else ((0.0,) * question.dimension,) * 2
-    found = _settled(_Problem(question.formula, values, question.dimension, box, demands, kernel, boundary))
+    found = _settled(
+        _Problem(question.formula, values, question.dimension, box, demands, question.highest, share, kernel, boundary)
+    )
     if isinstance(found, str):
         raise UnsuitableError(found)
     return found
@@ -192,16 +195,27 @@ class _Problem:
     dimension: int
     box: Box
     demands: tuple[Demand, ...]
+    highest: int
+    share: float
     kernel: Kernel = field(compare=False)
     boundary: Boundary = field(compare=False)
 
 
 @lru_cache(maxsize=256)
 def _settled(problem: _Problem) -> Settings | str:
+    kernel, demands = problem.kernel, problem.demands
     try:
-        return settle(problem.kernel, problem.boundary, problem.dimension, lambda: problem.box, problem.demands)
+        settings = settle(kernel, problem.boundary, problem.dimension, lambda: problem.box, demands)
+        if problem.highest > 1:
+            further = Demand(2, problem.share * derivative_bound(kernel, settings.modes, 2))
+            settings = settle(kernel, problem.boundary, problem.dimension, lambda: problem.box, (*demands, further))
+        return settings
     except UnsuitableError as reason:
         return str(reason)
+
+
+def _limit(question: Question, settings: Settings) -> Limit:
+    return Limit(question.kernel, settings.modes, len(settings.errors) - 1, FLOOR * _tolerance(question))
 
 
 _MOST_KEPT = 2**23

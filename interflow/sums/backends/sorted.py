@@ -163,6 +163,8 @@ class Sorted(Approximation):
             return "slices do not apply to a periodic domain"
         if self.directions is None and (request.dimension > 2 or self.sampling != "design"):
             return "the error of these directions is statistical: give their number, Sorted(directions=64)"
+        if request.tolerance is not None and request.highest > 1:
+            return "sums by slices are differentiated once"
         if self.directions is None and request.tolerance is None:
             return "slices approximate: give their number, Sorted(directions=64), or a tolerance"
         if request.tolerance is not None and self.promise(request) > request.tolerance:

@@ -10,7 +10,7 @@ from interflow.sums.series.modes import Modes
 from interflow.sums.series.nonuniform import NonuniformFFT
 from interflow.sums.series.phases import Phases
 from interflow.sums.series.series import Series
-from interflow.sums.series.settings import MOST_MODES, Settings, settle
+from interflow.sums.series.settings import MOST_MODES, Limit, Settings, settle
 from interflow.sums.series.torus import Torus, torus_of
 from interflow.sums.series.transform import Accuracy, Samples, Transform
 
@@ -19,6 +19,7 @@ __all__ = [
     "Accuracy",
     "Cloud",
     "Demand",
+    "Limit",
     "Modes",
     "NonuniformFFT",
     "Phases",

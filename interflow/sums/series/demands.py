@@ -14,7 +14,7 @@ class Demand:
     """What error a sum may have at any point, relative to ``Σ|wⱼ|``.
 
     Attributes:
-        order: 0 for the potential, 1 for the field.
+        order: 0 for the potential, 1 for the field, 2 for its derivatives.
         error: the error.
         analysis: the part of it that an analysis may take, and a synthesis; by default nine twentieths.
     """
@@ -22,6 +22,11 @@ class Demand:
     order: int
     error: float
     analysis: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What has the error, in words."""
+        return ("the potential", "the field", "derivatives of the field")[self.order]
 
     @property
     def share(self) -> float:

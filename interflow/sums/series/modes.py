@@ -69,7 +69,7 @@ class Modes:
             return sizes
         first, *rest = self.frequencies(sizes.device)
         squared = sum((component.square() for component in rest), first[-len(sizes) :].square())
-        return squared.sqrt_().mul_(sizes)
+        return squared.pow_(0.5 * order).mul_(sizes)
 
     def angles(self, points: Tensor) -> Tensor:
         """``2π (x − origin)/L`` in float64, for points ``(batch, d, N)``."""

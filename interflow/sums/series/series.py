@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interflow.sums.series.cloud import Cloud
 from interflow.sums.series.modes import Modes
+from interflow.sums.series.settings import Limit
 from interflow.sums.series.transform import Accuracy, Transform
 
 
@@ -21,6 +22,7 @@ class Series:
         modes: the modes.
         transform: what carries out sums over modes and points.
         errors: what a synthesis may add at a point, relative to ``Σ|wⱼ|``, by order: of a potential, of its gradient.
+        limit: to which order its sums may be differentiated by points; None where nothing is.
 
     Example:
         >>> from interflow import GaussianKernel
@@ -38,10 +40,11 @@ class Series:
     modes: Modes
     transform: Transform
     errors: tuple[float, ...]
+    limit: Limit | None = None
 
     def cloud(self, points: Tensor) -> Cloud:
         """Points, ``(batch, d, N)``, ready to be transformed."""
-        return Cloud.of(points, self.modes, self.transform)
+        return Cloud.of(points, self.modes, self.transform, self.limit)
 
     def spectrum(self, cloud: Cloud, weights: Tensor) -> Tensor:
         """``cₖ ŵₖ`` of a measure with weights ``(batch, n, N)``; complex128 ``(batch, n, *modes)``."""
@@ -59,12 +62,13 @@ class Series:
 
     def gradient(self, cloud: Cloud, spectrum: Tensor, mass: Tensor | None = None) -> Tensor:
         """Its gradient, float64 ``(batch, n·d, N)``."""
-        return cloud.synthesis(self.modes.derivatives(spectrum), self._enough(spectrum, mass, (1,)), real=True)
+        slopes, accuracy = self.modes.derivatives(spectrum), self._enough(spectrum, mass, (1,))
+        return cloud.differentiated().synthesis(slopes, accuracy, real=True)
 
     def potential_and_gradient(self, cloud: Cloud, spectrum: Tensor, mass: Tensor | None = None) -> Tensor:
         """Both for one measure, from one synthesis: float64 ``(batch, 1 + d, N)``."""
         both = torch.cat([spectrum, self.modes.derivatives(spectrum)], dim=1)
-        return cloud.synthesis(both, self._enough(spectrum, mass, (0, 1)), real=True)
+        return cloud.differentiated().synthesis(both, self._enough(spectrum, mass, (0, 1)), real=True)
 
     @torch.no_grad()
     def _enough(self, spectrum: Tensor, mass: Tensor | None, orders: tuple[int, ...]) -> Accuracy | None:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary
+from interflow.errors import BackendError
 from interflow.kernels import Kernel
 from interflow.sums.series.demands import Demand, UnsuitableError
 from interflow.sums.series.modes import Modes
@@ -71,6 +72,44 @@ def settle(
         _accuracy(kernel, modes, demands),
         tuple(demand.transforms for demand in demands if demand.analysis is None),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """To which order the sums of a series may be differentiated by points.
+
+    Attributes:
+        kernel: the kernel.
+        modes: the modes that are kept.
+        settled: the order up to which they were chosen to be enough.
+        share: what may be left out of derivatives of higher order m, as a part of ``Σ |ωₖ|ᵐ |cₖ|``, their bound.
+    """
+
+    kernel: Kernel
+    modes: Modes
+    settled: int
+    share: float
+
+    def check(self, order: int) -> None:
+        """Raise `BackendError` unless derivatives of this order keep their share."""
+        if order <= self.settled:
+            return
+        widths = zip(self.modes.widths, self.modes.lengths, strict=True)
+        last = min((width + 0.5) * 2.0 * math.pi / length for width, length in widths)
+        left_out = self.kernel.tail(last, self.modes.lengths, order)
+        allowed = self.share * derivative_bound(self.kernel, self.modes, order)
+        if not left_out <= allowed:
+            raise BackendError(
+                f"Derivatives of order {order} of this sum are not within its tolerance: waves that are left out may "
+                f"change them by {left_out:.1e}·Σ|w|, more than {allowed:.1e}. Take the backend dense or compiled, or "
+                "no tolerance."
+            )
+
+
+@torch.no_grad()
+def derivative_bound(kernel: Kernel, modes: Modes, order: int) -> float:
+    """``Σ |ωₖ|ᵐ |cₖ|`` over the modes: no derivative of order m of the sum over them is larger."""
+    return float(modes.weighted(coefficients(kernel, modes, _device(kernel)).abs(), order).sum())
 
 
 def coefficients(kernel: Kernel, modes: Modes, device: torch.device) -> Tensor:
@@ -144,8 +183,7 @@ def _count(widths: tuple[int, ...]) -> int:
 def _refuse(kernel: Kernel, lengths: tuple[float, ...], demands: Sequence[Demand]) -> NoReturn:
     for demand in demands:
         if math.isinf(kernel.tail(0.0, lengths, demand.order)):
-            what = "field" if demand.order else "potential"
             raise UnsuitableError(
-                f"the modes of the {what} fall too slowly for a bound of their sum, or no bound is known"
+                f"the modes of {demand.name} fall too slowly for a bound of their sum, or no bound is known"
             )
     raise UnsuitableError(f"it needs more than {MOST_MODES:.1e} modes, which do not fit")

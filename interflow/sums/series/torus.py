@@ -76,10 +76,10 @@ def _check_nearest_images(kernel: Kernel, lengths: tuple[float, ...], demands: S
     for demand in demands:
         gap = kernel.image_tail(lengths, 0, demand.order)
         if gap > demand.share:
-            what = "the field" if demand.order else "the potential"
             raise UnsuitableError(
-                f"images beyond the nearest may change {what} by {gap:.1e}·Σ|w|, more than the {demand.share:.1e} that "
-                'the tolerance leaves for it; PeriodicBoundary(..., images="all") counts them in'
+                f"images beyond the nearest may change {demand.name} by {gap:.1e}·Σ|w|, more than the "
+                f"{demand.share:.1e} that the tolerance leaves for it; "
+                'PeriodicBoundary(..., images="all") counts them in'
             )
 
 

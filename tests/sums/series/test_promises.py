@@ -308,3 +308,61 @@ def test_a_gradient_by_the_period_of_one_axis_is_refused(backend):
     x, y, weights = clouds(2, torch.float64)
     with pytest.raises(BackendError, match="derivatives by the periods"):
         sums.potential(GaussianKernel(0.1), x, y, weights, boundary=channel, backend=backend, tolerance=1e-4)
+
+
+CUSPS = {
+    "laplacian": LaplacianKernel(0.3),
+    "matern-3/2": MaternKernel(0.3, 1.5),
+    "matern-5/2": MaternKernel(0.3, 2.5),
+    "gaussian": GaussianKernel(0.2),
+}
+
+
+def differentiated(kernel, x, y, start, order, **options):
+    """A derivative of the first points, of a given order, from a potential or from a field."""
+    x = x.clone().requires_grad_()
+    value = sums.field(kernel, x, y, **options)[:, 0] if start else sums.potential(kernel, x, y, **options)
+    for _ in range(order - start):
+        (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+        value = slope[:, 0]
+    return value.detach()
+
+
+@pytest.mark.parametrize("backend", [*BACKENDS, "auto"])
+@pytest.mark.parametrize("name", CUSPS)
+@pytest.mark.parametrize(
+    ("start", "order", "tolerance"), [(0, 1, 1e-3), (0, 2, 1e-1), (0, 2, 1e-3), (0, 3, 1e-2), (1, 2, 1e-1)]
+)
+def test_a_derivative_of_any_order_keeps_a_promise_or_is_refused(backend, name, start, order, tolerance):
+    kernel, options = CUSPS[name], {"boundary": PeriodicBoundary(1.0, images="all")}
+    x, y = hard_cloud(60, 1, 1), hard_cloud(40, 1, 2) + 0.5
+    expected = differentiated(kernel, x, y, start, order, backend="dense", **options)
+    near = differentiated(kernel, torch.linspace(1e-3, 1.0, 2000).double()[:, None], y[:1] * 0, 0, order, **options)
+    with refused_for("", unless=name == "gaussian"):
+        result = differentiated(kernel, x, y, start, order, backend=backend, tolerance=tolerance, **options)
+        allowed = tolerance * (expected.norm() + 0.01 * len(x) ** 0.5 * near.abs().max())
+        assert (result - expected).norm() <= allowed
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_second_derivatives_between_both_clouds_are_refused_alike(backend):
+    x, y = (cloud[:20, :1].clone().requires_grad_() for cloud in clouds(2, torch.float64)[:2])
+    options = {"boundary": PeriodicBoundary(1.0, images="all"), "backend": backend, "tolerance": 1e-2}
+    for first, second in ((x, y), (y, x), (y, y)):
+        u = sums.potential(MaternKernel(0.3, 1.5), x, y, **options)
+        (slope,) = torch.autograd.grad(u.square().sum(), first, create_graph=True)
+        with pytest.raises(BackendError, match="Derivatives of order 2"):
+            torch.autograd.grad(slope.square().sum(), second)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_potential_is_refused_where_its_gradient_is_wanted_and_cannot_be_promised(backend):
+    x, options = torch.rand(30, 1).double(), {"boundary": PeriodicBoundary(1.0, images="all"), "tolerance": 1e-2}
+    kernel = LaplacianKernel(0.2)
+    sums.potential(kernel, x, x, backend=backend, **options)
+    for points in ((x.clone().requires_grad_(), x), (x, x.clone().requires_grad_())):
+        with pytest.raises(BackendError, match="fall too slowly"):
+            sums.potential(kernel, *points, backend=backend, **options)
+        with torch.no_grad():
+            sums.potential(kernel, *points, backend=backend, **options)
+        sums.potential(kernel, *points, **options).sum().backward()

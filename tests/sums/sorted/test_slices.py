@@ -90,6 +90,21 @@ def test_a_tolerance_in_the_plane_is_kept(tolerance, kind):
         assert float(error.norm()) <= tolerance * (float(exact.norm()) + 0.01 * math.sqrt(len(x)))
 
 
+@pytest.mark.parametrize("tolerance", [1e-1, 1e-2])
+def test_gradients_of_potentials_and_of_forms_are_held_to_what_is_promised_of_fields(tolerance):
+    x, y = pairs_of("clustered")
+    for points in (x.clone().requires_grad_(), x[:7].clone().requires_grad_()):
+        options = {"backend": Sorted(), "tolerance": tolerance}
+        (slope,) = torch.autograd.grad(potential(DistanceKernel(), points, y, **options).sum(), points)
+        exact = field(DistanceKernel(), points.detach(), y, backend="dense")
+        assert float((slope - exact).norm()) <= tolerance * (float(exact.norm()) + 0.01 * math.sqrt(len(points)))
+        (slope,) = torch.autograd.grad(difference_form(DistanceKernel(), points, y, **options), points)
+        whole = field(DistanceKernel(), points.detach(), points.detach(), backend="dense") - exact
+        assert float((0.5 * slope * len(points) - whole).norm()) <= 0.02 * tolerance * math.sqrt(len(points))
+    with pytest.raises(BackendError, match="differentiated once"):
+        field(DistanceKernel(), points, y, **options)
+
+
 @pytest.mark.parametrize("dimension", [3, 6])
 @pytest.mark.parametrize("sampling", ["design", "random", "quasi"])
 def test_more_directions_come_nearer(dimension, sampling):
