@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import interflow as fl
 from interflow.errors import ArgumentError
 from interflow.parameters import Parametrised, PositiveParameter, finite, hyperparameters, positive, substitute
 
@@ -182,3 +183,32 @@ def test_repr_shows_the_values_as_they_are_now() -> None:
 def test_unknown_attributes_are_missing_as_ever() -> None:
     with pytest.raises(AttributeError, match="'Bell' object has no attribute 'tau'"):
         _ = Bell().tau
+
+
+def test_every_class_that_users_derive_from_has_positive_parameters():
+    def subclass(base):
+        return type("Own", (base,), {name: lambda self: None for name in base.__abstractmethods__})
+
+    for base in (fl.Kernel, fl.RadialKernel, fl.Boundary, fl.Energy, fl.Discrepancy, fl.Integrator):
+        module = subclass(base)()
+        module.stiffness = PositiveParameter(2.0, learnable=True)
+        assert [name for name, _ in module.named_parameters()] == ["log_stiffness"]
+        assert module.stiffness.item() == pytest.approx(2.0)
+        assert "stiffness" not in module.state_dict()
+
+
+def test_an_energy_is_differentiated_by_its_positive_parameter():
+    class Well(fl.Energy):
+        def __init__(self, stiffness):
+            super().__init__()
+            self.stiffness = PositiveParameter(stiffness, learnable=True)
+
+        def forward(self, positions, weights=None):
+            return 0.5 * self.stiffness.to(positions.dtype) * positions.square().sum(-1).mean()
+
+    well, x = Well(2.0), torch.tensor([[3.0], [1.0]])
+    torch.testing.assert_close(well.velocity(x), -2.0 * x)
+    well(x).backward()
+    torch.testing.assert_close(well.log_stiffness.grad, torch.tensor(5.0, dtype=torch.float64))
+    with pytest.raises(fl.ArgumentError, match="`stiffness`"):
+        well.stiffness = -1.0

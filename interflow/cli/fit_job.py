@@ -79,7 +79,9 @@ class FitJob:
 
             def look(record: Record, positions: Tensor, weights: Tensor) -> None:
                 parts = self.split
-                distance = sliced_w2(positions, parts.held_out, weights, parts.held_out_weights, _DIRECTIONS)
+                distance = math.nan  # where nothing is held out
+                if len(parts.held_out):
+                    distance = sliced_w2(positions, parts.held_out, weights, parts.held_out_weights, _DIRECTIONS)
                 trace.append((record.seconds, record.loss, distance))
                 show(record, distance)
 

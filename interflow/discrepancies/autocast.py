@@ -27,7 +27,9 @@ def in_single_precision(forward: ForwardT) -> ForwardT:
     def guarded(
         self: Any, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> Tensor:
-        device = getattr(x, "device", torch.device("cpu")).type  # what is no tensor is refused inside
+        if not isinstance(x, Tensor):  # an array of NumPy has a device too, which is text; it is refused inside
+            return forward(self, x, y, x_weights, y_weights)
+        device = x.device.type
         if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
             return forward(self, x, y, x_weights, y_weights)
         with torch.autocast(device, enabled=False):
@@ -37,7 +39,8 @@ def in_single_precision(forward: ForwardT) -> ForwardT:
 
 
 def _single(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+    half = isinstance(tensor, Tensor) and tensor.dtype in (torch.float16, torch.bfloat16)
+    return tensor.float() if half else tensor
 
 
 def _optional(tensor: Tensor | None) -> Tensor | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from interflow import measures
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.kernels import Kernel
+from interflow.parameters import Parametrised
 from interflow.sums import Explanation
 from interflow.validation import (
     check_cloud,
@@ -21,7 +22,7 @@ from interflow.validation import (
 )
 
 
-class Discrepancy(nn.Module, ABC):
+class Discrepancy(Parametrised, ABC):
     """A discrepancy ``D(Σ aᵢ δ_{xᵢ}, Σ bⱼ δ_{yⱼ})``. A subclass writes `forward`; the velocity is derived from it.
 
     Args:

@@ -13,12 +13,12 @@ from interflow import measures
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.errors import ArgumentError
 from interflow.kernels import Kernel
-from interflow.parameters import LinearSpace, finite
+from interflow.parameters import LinearSpace, Parametrised, finite
 from interflow.sums import Explanation
 from interflow.validation import check_cloud
 
 
-class Energy(nn.Module, LinearSpace, ABC):
+class Energy(Parametrised, LinearSpace, ABC):
     """An energy E of the measure ``Σ aᵢ δ_{xᵢ}``. A subclass writes `forward`; the velocity is derived from it.
 
     Energies add and scale: ``e1 - 2.0 * e2``.

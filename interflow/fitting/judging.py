@@ -39,7 +39,7 @@ class Split:
     @cached_property
     def few_held_out(self) -> Tensor:
         """Held-out points of equal weights, as many as W₂ is computed for."""
-        if self.held_out_weights is None:
+        if self.held_out_weights is None or not len(self.held_out):
             return self.held_out[:MOST_POINTS]
         count = min(MOST_POINTS, len(self.held_out))
         return self.held_out[systematic(count, self.held_out_weights, torch.Generator().manual_seed(0))]
@@ -50,7 +50,7 @@ def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed:
 
     Points of equal weights are samples, and random ones are held out. Of weighted points, as those of an image, one is
     held out in each of as many stretches of the order that they are stored in, so that what is seen thins out evenly.
-    A single point can only be both.
+    Both parts have mass. Where all of it is in a single point nothing is held out, and nothing can be judged.
 
     Args:
         target: ``(M, d)``.
@@ -61,10 +61,13 @@ def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed:
     """
     generator = torch.Generator().manual_seed(seed)
     size = len(target)
-    kept = max(1, min(MOST_HELD_OUT, round(part * size), size - 1))
-    chosen = _one_in_each(kept, size, generator) if weights is not None else _any(kept, size, generator)
+    kept = _share(part, size)
+    chosen = _any(kept, size, generator) if weights is None else _one_in_each(kept, size, generator)
+    if weights is not None and not _divides(weights, chosen):
+        massive = weights.cpu().nonzero().flatten()
+        chosen = massive[_one_in_each(_share(part, len(massive)), len(massive), generator)]
     is_held = torch.zeros(size, dtype=torch.bool).index_fill(0, chosen, True)
-    index = torch.arange(size) if size == 1 else (~is_held).nonzero().flatten()
+    index = (~is_held).nonzero().flatten()
     seen = target[index]
     if weights is None:
         sample = seen[_draws(count, seen.new_ones(len(seen)), generator)]
@@ -76,10 +79,26 @@ def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed:
 
 
 def figures(points: Tensor, weights: Tensor | None, parts: Split) -> dict[str, float | None]:
-    """The distances of a weighted cloud to the held-out part: sliced W₂, and W₂ where both are small enough for it."""
+    """The distances of a weighted cloud to the held-out part: sliced W₂, and W₂ where both are small enough for it.
+
+    None where nothing is held out.
+    """
+    if not len(parts.held_out):
+        return {"sliced_w2": None, "exact_w2": None}
     sliced = sliced_w2(points, parts.held_out, weights, parts.held_out_weights)
     exact = exact_w2(points, parts.few_held_out, weights) if len(points) <= MOST_POINTS else None
     return {"sliced_w2": sliced, "exact_w2": exact}
+
+
+def _share(part: float, size: int) -> int:
+    """How many points of so many to hold out: at least one, and not all."""
+    return min(max(1, min(MOST_HELD_OUT, round(part * size))), size - 1)
+
+
+def _divides(weights: Tensor, chosen: Tensor) -> bool:
+    """Whether there is mass in what is chosen, and in what is not."""
+    count = int(weights.count_nonzero())
+    return 0 < int(weights[chosen.to(weights.device)].count_nonzero()) < count
 
 
 def _any(count: int, size: int, generator: torch.Generator) -> Tensor:
@@ -89,7 +108,7 @@ def _any(count: int, size: int, generator: torch.Generator) -> Tensor:
 
 def _one_in_each(count: int, size: int, generator: torch.Generator) -> Tensor:
     """A random index from each of ``count`` stretches of nearly equal length."""
-    borders = torch.arange(count + 1, dtype=torch.int64) * size // count
+    borders = torch.arange(count + 1, dtype=torch.int64) * size // max(count, 1)
     offsets = torch.rand(count, generator=generator, dtype=torch.float64) * borders.diff()
     return torch.minimum(borders[:-1] + offsets.long(), borders[1:] - 1)
 

@@ -226,6 +226,17 @@ def test_measures_of_different_mass_are_refused_with_the_remedy(make, a, b, name
 
 
 @of_equal_masses
+def test_arrays_of_numpy_are_refused_by_name(make):
+    for arguments, name in (((cloud().numpy(), cloud()), "x"), ((cloud(), cloud().numpy()), "y")):
+        with pytest.raises(ArgumentError, match=f"`{name}`: got ndarray, wanted a floating tensor"):
+            make()(*arguments)
+        with torch.autocast("cpu"), pytest.raises(ArgumentError, match=f"`{name}`: got ndarray"):
+            make()(*arguments)
+    with pytest.raises(ArgumentError, match="`x_weights`: got ndarray"):
+        make()(cloud(), cloud(), masses().numpy())
+
+
+@of_equal_masses
 def test_each_cloud_of_a_batch_is_held_to_the_mass_of_its_target(make):
     x, y, weights = cloud(batch=(3,)), cloud(9, batch=(3,), seed=1), masses(batch=(3,))
     weights[1] *= 2.0

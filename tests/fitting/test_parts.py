@@ -205,3 +205,22 @@ def test_figures_are_the_distances_to_the_held_out_part(weighted):
     found = figures(parts.sample, None, parts)
     assert found["sliced_w2"] == sliced_w2(parts.sample, parts.held_out, None, parts.held_out_weights)
     assert found["exact_w2"] == pytest.approx(found["sliced_w2"] * 2**0.5, rel=0.6)
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([2.0])])
+def test_a_single_point_is_fitted_to_and_judges_nothing(weights):
+    parts = split(torch.zeros(1, 2), weights, 0.2, count=5, seed=0)
+    assert (len(parts.seen), len(parts.held_out), len(parts.few_held_out), len(parts.sample)) == (1, 0, 0, 5)
+    assert figures(parts.sample, None, parts) == {"sliced_w2": None, "exact_w2": None}
+
+
+@pytest.mark.parametrize("massive", [[3], [0, 9], [17, 18, 19]])
+@pytest.mark.parametrize("seed", range(5))
+def test_both_parts_of_a_measure_have_mass_unless_one_point_has_it_all(massive, seed):
+    weights = torch.zeros(20).index_fill(0, torch.tensor(massive), 0.5)
+    parts = split(normal(20, 2).float(), weights, 0.2, count=5, seed=seed)
+    assert parts.seen_weights.sum().item() == pytest.approx(0.5 * len(massive))
+    assert bool(parts.held_out_weights.sum() > 0) == (len(massive) > 1)
+    found = figures(parts.sample, None, parts)
+    assert (found["sliced_w2"] is None) == (len(massive) == 1)
+    assert found["sliced_w2"] is None or found["sliced_w2"] > 0.0
