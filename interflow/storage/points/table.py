@@ -21,7 +21,7 @@ class CsvFormat(PointFormat):
 
     Under a row of names the coordinates are ``x``, ``y``, ``z``, or ``x1``, ``x2``, …, or ``0``, ``1``, …; weights are
     ``weight``, ``weights`` or ``mass``, and all others are columns, of numbers or of text. Without it every field is a
-    coordinate. A row ``0,1,…`` is one of names, as pandas writes them, if a column under it has decimals throughout.
+    coordinate. A row ``0,1,…`` is one of names, as pandas writes them, if all numbers under it have decimals.
     A line that begins with ``#`` is a comment before the first row of data, and data after it.
     """
 
@@ -80,11 +80,12 @@ def _delimiter(line: str) -> str:
 
 
 def _are_counted(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row counts columns, which is written as no other in one of them is."""
+    """Whether the first row counts columns: 0, 1, … over decimals in all columns, or in some of three and more."""
     names, *others = rows
     if names != [str(place) for place in range(len(names))] or not others:
         return False
-    return any(all("." in row[place] or "e" in row[place].lower() for row in others) for place in range(len(names)))
+    decimal = [all("." in row[place] or "e" in row[place].lower() for row in others) for place in range(len(names))]
+    return all(decimal) or (len(names) > 2 and any(decimal))
 
 
 def _axes(names: Sequence[str]) -> list[int]:
@@ -95,4 +96,4 @@ def _axes(names: Sequence[str]) -> list[int]:
     if len(plain) > 1 or (plain and len(numbered) < 2):
         return plain
     counted = [lower.index(str(place)) for place in range(len(lower)) if str(place) in lower]
-    return [numbered[place] for place in sorted(numbered)] or (counted if lower[:1] == ["0"] else [])
+    return [numbered[place] for place in sorted(numbered)] or (counted if lower[0] in ("0", "") else [])

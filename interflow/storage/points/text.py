@@ -69,11 +69,24 @@ class Rows:
         lower = [name.lower() for name in names.values()]
         weight = next((list(names)[lower.index(name)] for name in WEIGHTS if name in lower), None)
         others = {place: name for place, name in names.items() if place != weight}
-        arrays = [kinds.get(place, column)([row[place] for row in self.fields]) for place in others]
+        arrays = [self._column(place, kinds.get(place, column)) for place in others]
         columns = dict(zip(others.values(), arrays, strict=True))
         if weight is None:
             return PointCloud(positions, None, columns)
         return PointCloud(positions, self._weights(weight), columns, weight_name=names[weight])
+
+    def _column(self, place: int, kind: Callable[[Sequence[str]], Array]) -> Array:
+        fields = [row[place] for row in self.fields]
+        try:
+            return kind(fields)
+        except (ValueError, OverflowError):
+            for line, field in zip(self.lines, fields, strict=True):
+                try:
+                    kind([field])
+                except (ValueError, OverflowError):
+                    wanted = "a number of the kind that is promised there"
+                    raise PointFileError(self.file, row=line, came=repr(field[:40]), wanted=wanted) from None
+            raise
 
     def _coordinates(self, place: int) -> list[float]:
         try:

@@ -144,9 +144,11 @@ class _Frame:
     def _places(self, said: Mapping[str, str], width: int) -> list[tuple[str, str]]:
         """Name and kind of what stands in each place of a row."""
         if "properties" not in said:
-            return [(ELEMENT, "S"), *3 * [("pos", "R")], *((f"column{place + 1}", "") for place in range(4, width))][
-                :width
-            ]
+            if width < 4:
+                row = self.content[0] + 1
+                raise PointFileError(self.file, row=row, came=f"{width} fields", wanted="an element and 3 coordinates")
+            others = [(f"column{place + 1}", "") for place in range(4, width)]
+            return [(ELEMENT, "S"), *3 * [("pos", "R")], *others]
         fields = said["properties"].split(":")
         places: list[tuple[str, str]] = []
         for name, letter, count in zip(fields[::3], fields[1::3], fields[2::3], strict=False):

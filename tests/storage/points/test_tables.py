@@ -121,9 +121,12 @@ def test_a_row_that_counts_columns_is_one_of_names(tmp_path):
     cloud = table(tmp_path, "0,1\n0.5,0.25\n1.5,3.0\n")
     assert cloud.positions.tolist() == [[0.5, 0.25], [1.5, 3.0]]
     assert header(tmp_path, cloud) == ["0", "1"]
+    assert table(tmp_path, "0,1,2\n0.5,0.25,7\n1.5,3.0,8\n").positions.tolist() == [[0.5, 0.25, 7], [1.5, 3.0, 8]]
+    assert table(tmp_path, ",0,1\n0,0.5,0.25\n1,1.5,3.0\n").positions.tolist() == [[0.5, 0.25], [1.5, 3.0]]
     assert table(tmp_path, "0,1,weight\n1,2,3\n4,5,6\n").positions.tolist() == [[1, 2], [4, 5]]
 
 
 def test_a_point_of_whole_numbers_among_others_is_a_point(tmp_path):
     assert len(table(tmp_path, "0,1\n2,3\n")) == 2
+    assert len(table(tmp_path, "0,1\n0.5,0.88\n1,0.54\n")) == 3
     assert len(table(tmp_path, "0,1\n")) == 1

@@ -128,6 +128,9 @@ def test_a_frame_is_refused_where_there_are_none(tmp_path):
         (["1", 'Lattice="1 0 0 0 1 0 0 0 1" pbc="T T" Properties=pos:R:3', "0 0 0"], "row 2: got Lattice"),
         (["1", "", "H 0 0 0", "H 0 0 0"], "row 4: got 'H 0 0 0', wanted the count of another frame"),
         (["3", "", "H 0 0 0", "H 0 0 0"], "row 1: got a count of 3, wanted 2"),
+        (["1", "", "0 1 2"], "row 3: got 3 fields, wanted an element and 3 coordinates"),
+        (["2", "Properties=pos:R:3:n:I:1", "0 0 0 1", "0 0 0 1.5"], "row 4: got '1.5'"),
+        (["2", "Properties=pos:R:3:n:R:1", "0 0 0 1", "0 0 0 a"], "row 4: got 'a'"),
         (["0", ""], "a frame of no points"),
     ],
 )
