@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -29,10 +31,12 @@ def load_plugin(name: str) -> ModuleType:
 
 
 def _from_file(file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    # under its own name it would take the place of any other module of that name, such as json
+    name = f"interflow_plugin_{file.stem}_{hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, file)
     if not file.is_file() or spec is None or spec.loader is None:
         raise ArgumentError("plugin", came=str(file), wanted="a Python file that exists")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import interflow as fl
 from interflow.cli import main
+from interflow.cli.plugins import load_plugin
 from tests.config.cases import TOUR
 
 FILES = {
@@ -168,6 +169,20 @@ def test_a_plugin_brings_kinds_of_its_own(interflow, tmp_path, monkeypatch, plug
     sys.modules.pop(name, None)
     fl.config.kinds.KERNELS.models.pop(name, None)
     assert done.exit_code == 0, done.output
+
+
+def test_a_plugin_in_a_file_takes_no_other_module_s_place(tmp_path, monkeypatch):
+    import random
+
+    before = dict(sys.modules)
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "random.py").write_text(f"where = {folder!r}\n")
+    plugins = [load_plugin(str(tmp_path / folder / "random.py")) for folder in ("one", "two")]
+    assert [plugin.where for plugin in plugins] == ["one", "two"]
+    assert sys.modules["random"] is random
+    assert all(sys.modules[name] is module for name, module in before.items())
+    assert all(sys.modules[plugin.__name__] is plugin for plugin in plugins)
 
 
 def test_without_the_plugin_its_kind_is_unknown(interflow):
