@@ -58,7 +58,7 @@ class Live:
                 return {"error": "The server has begun anew: load the page again."}
             try:
                 return self._feed.news(generation, known)
-            except InterflowError as error:
+            except (InterflowError, OSError) as error:
                 return {"error": str(error)}
 
 
@@ -71,14 +71,18 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*request)
 
     def do_GET(self) -> None:
-        asked = urlsplit(self.path)
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:  # such as http://[::1/
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
         host = self.headers.get("Host", "")
         if host.rpartition(":")[0] not in (ADDRESS, "localhost"):  # another name may be a page's trick to read this one
             self.send_error(HTTPStatus.FORBIDDEN)
         elif asked.path == f"/{self._secret}/":
             try:
                 self._answer(self._live.page(), "text/html; charset=utf-8")
-            except InterflowError as error:
+            except (InterflowError, OSError) as error:
                 self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, explain=str(error))
         elif asked.path == f"/{self._secret}/frames":
             known = {name: values[0] for name, values in parse_qs(asked.query).items()}

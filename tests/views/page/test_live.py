@@ -7,8 +7,11 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -132,6 +135,50 @@ def test_only_this_machine_with_the_address_is_answered_and_only_what_it_may_ask
         assert ask(address, host=f"evil.example:{parts.port}")[0] == 403
         assert ask(address, method="POST")[0] == 501
         assert ask(address, parts.path + "frames?generation=x&known=0")[0] == 400
+        with socket.create_connection(
+            (parts.hostname, parts.port)
+        ) as connection:  # which a client would refuse to send
+            connection.sendall(b"GET http://[::1/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b" 400 " in connection.makefile("rb").readline()
+
+
+def test_all_who_ask_at_once_are_answered_as_if_alone(tmp_path, monkeypatch):
+    wanted = clouds(12)
+    follow = Feed._follow
+
+    def slowly(self):  # what is asked meanwhile must not see the half of it
+        follow(self)
+        solution, self._solution = self._solution, None
+        time.sleep(0.02)
+        self._solution = solution
+
+    monkeypatch.setattr(Feed, "_follow", slowly)
+    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add, served(tmp_path / "run", "run") as address:
+        add(wanted[0])
+        assert "showLive" in ask(address)[1]
+
+        def follows(index):
+            """The clouds that a page has in the end."""
+            shown, side, end = [], 0.0, time.monotonic() + 60
+            while len(shown) < len(wanted) and time.monotonic() < end:
+                query = f"frames?generation={0 if shown else -1}&known={len(shown)}"
+                news = json.loads(ask(address, urlsplit(address).path + query)[1])
+                assert "error" not in news, news
+                assert (news["generation"], news["first"]) == (0, len(shown))
+                shown += decoded(news)
+                side = float((np.array(news["upper"]) - np.array(news["lower"])).max()) / 2 ** news["bits"]
+            return shown, side
+
+        with ThreadPoolExecutor(8) as pages:
+            asking = [pages.submit(follows, index) for index in range(8)]
+            for cloud in wanted[1:]:
+                add(cloud)
+                time.sleep(0.01)
+            for shown, side in (each.result() for each in asking):
+                assert len(shown) == len(wanted)
+                for found, positions in zip(shown, wanted, strict=True):
+                    order = np.lexsort(np.floor(positions / side).T)
+                    np.testing.assert_allclose(found, positions[order], atol=side)
 
 
 def test_a_run_without_a_frame_is_waited_for_and_a_damaged_one_told(tmp_path):
@@ -179,14 +226,19 @@ def test_the_page_follows_a_run_to_its_end(browser, tmp_path):
 
 def test_the_command_prints_the_address_and_ctrl_c_ends_it(tmp_path):
     simulate(system(), tmp_path / "run")
+    # where the tests run in the background, Ctrl-C is ignored, and a process that they start would ignore it too
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-m", "interflow", "show", str(tmp_path / "run"), "--live"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-    ) as process:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    try:
         address = process.stdout.readline().strip()
         assert ask(address)[0] == 200
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=60)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        process.kill()
+        process.communicate()
     assert process.returncode == 0
     assert "Traceback" not in said
     assert said.splitlines()[-1] == "Ended."
