@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from contextlib import redirect_stdout
 
 import torch
@@ -69,7 +70,9 @@ def exact_w2(x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: T
     from scipy.spatial.distance import cdist
 
     try:
-        with redirect_stdout(io.StringIO()):  # POT imports KeOps where it is installed, which prints
+        # POT imports KeOps where it is installed, which prints; and Python warns of its source where it compiles that
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             import ot
     except ImportError:
         return None
