@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 ENERGY = "energy"
 """The scalar that every frame has."""
+OF_EVERY_FRAME = (ENERGY, "step", "time")
+"""The columns of every table of a run."""
+LONGEST_NAME = 92
+"""Characters of the name of what is observed."""
 
 
 class Frames(Protocol):
@@ -79,7 +83,10 @@ class Solution(Protocol):
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """How the run went: ``steps``, ``seconds``, ``steps_per_second``, and what the energy says about itself."""
+        """How the run went: ``steps``, ``seconds``, ``steps_per_second``, and what the energy says about itself.
+
+        Of a run that was resumed, ``steps_before`` of them were made before, and not in these seconds.
+        """
 
     @property
     def final(self) -> State:
@@ -255,9 +262,11 @@ class Memory:
 def check_observables(observables: Mapping[str, object] | None) -> None:
     """Raise `ArgumentError` unless the values are functions, and the names words that mean nothing else yet."""
     for name, observe in (observables or {}).items():
-        if not f"{name}".isidentifier() or not f"{name}".isascii() or name == ENERGY:
-            wanted = f"letters, digits and underscores, other than {ENERGY!r}, which every frame has"
-            raise ArgumentError("observables", came=f"the name {name!r}", wanted=wanted)
+        word = f"{name}"
+        if not word.isidentifier() or not word.isascii() or len(word) > LONGEST_NAME or word in OF_EVERY_FRAME:
+            came = f"the name {word!r}" if len(word) <= LONGEST_NAME else f"a name of {len(word)} characters"
+            wanted = f"at most {LONGEST_NAME} letters, digits and underscores, other than {', '.join(OF_EVERY_FRAME)}"
+            raise ArgumentError("observables", came=came, wanted=f"{wanted}, which every frame has")
         if not callable(observe):
             raise ArgumentError("observables", came=f"{observe!r} as {name!r}", wanted="a function of the state")
 

@@ -16,6 +16,7 @@ from interflow.errors import ArgumentError
 from interflow.guard import Guard
 from interflow.integrators import Dynamics, Integrator
 from interflow.reporters import progress_bar
+from interflow.reporters.series import heading
 from interflow.rollout import Gradient, gradient_mode, unrolled
 from interflow.schedules import Schedule, Schedules
 from interflow.solution import (
@@ -194,10 +195,10 @@ class ParticleSystem(nn.Module):
                     if plan.saves(count):
                         self._record(recording, state, observables)
                     self._schedules.follow(state.step)
-                    for callback in (*callbacks, report):
+                    for callback in (report, *callbacks):  # a callback may end the run
                         callback(state)
                     recording.step_made(state)
-            return recording.solution(self._stats(steps - recording.made, time.perf_counter() - start))
+            return recording.solution(self._stats(steps, time.perf_counter() - start, before=recording.made))
 
     def rollout(
         self,
@@ -271,10 +272,13 @@ class ParticleSystem(nn.Module):
     def _record(self, recording: Recording, state: State, observables: Mapping[str, Observable] | None = None) -> None:
         self._schedules.follow(state.step)
         observed = {name: observe(state) for name, observe in (observables or {}).items()}
+        heading(observed)  # raises where a table of the run would have two columns of one name
         recording.add(state, {**observed, ENERGY: self.energy(state.positions, state.weights)})
 
-    def _stats(self, steps: int, seconds: float) -> dict[str, Any]:
-        run = {"steps": steps, "seconds": seconds, "steps_per_second": steps / seconds if steps else 0.0}
+    def _stats(self, steps: int, seconds: float, before: int = 0) -> dict[str, Any]:
+        """How a run of so many steps went, some of which were made before it was resumed."""
+        run = {"steps": steps, "steps_before": before, "seconds": seconds}
+        run["steps_per_second"] = (steps - before) / seconds if steps > before else 0.0
         said = self.energy.explain(self.positions, self.weights)
         return {**run, "sums": [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in said]}
 

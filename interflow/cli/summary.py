@@ -29,8 +29,10 @@ def summarise(name: str, system: ParticleSystem, solution: Solution) -> dict[str
 def headline(summary: Mapping[str, Any]) -> str:
     """The summary in one line."""
     energies = summary["energies"]
+    before = summary.get("steps_before", 0)
+    resumed = f", {summary['steps'] - before} of them since it was resumed," if before else ""
     return (
-        f"{summary['particles']:,} particles, {summary['steps']} steps in {summary['seconds']:.3g} s "
+        f"{summary['particles']:,} particles, {summary['steps']} steps{resumed} in {summary['seconds']:.3g} s "
         f"({summary['steps_per_second']:.3g} steps/s), "
         f"energy {_shown(energies[0])} → {_shown(energies[-1])}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from interflow.errors import ArgumentError
+from interflow.errors import ArgumentError, StorageError
 from interflow.reporters.triggers import Trigger, trigger
 from interflow.state import State
 
@@ -81,7 +82,8 @@ class CsvReport:
         resume: go on in the file if it is there; otherwise it must not exist.
 
     Raises:
-        ArgumentError: if the file exists and is not to be gone on with.
+        ArgumentError: if the file exists and is not to be gone on with, or two columns have one name.
+        StorageError: if it cannot be written.
     """
 
     def __init__(
@@ -104,11 +106,17 @@ class CsvReport:
         if not self._due(state):
             return
         observed = {name: observe(state) for name, observe in self._observables.items()}
-        if self._last is None or state.step <= self._last:
-            self._begin(["step", "time", *columns(observed)], state.step)
+        row = [state.step, state.time.item(), *numbers(observed)]
+        try:
+            if self._last is None or state.step <= self._last:
+                self._begin(heading(observed), state.step)
+            with open(self._file, "a", newline="") as stream:
+                csv.writer(stream).writerow(row)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            message = f"{self._file}: cannot write the row of step {state.step}: {reason}."
+            raise StorageError(message) from error
         self._last = state.step
-        with open(self._file, "a", newline="") as stream:
-            csv.writer(stream).writerow([state.step, state.time.item(), *numbers(observed)])
 
     def _begin(self, head: list[str], step: int) -> None:
         """Write the file with the rows of earlier steps alone; until that is done the old one stays."""
@@ -127,6 +135,19 @@ class CsvReport:
             came, wanted = f"{self._file}, a table of {', '.join(found)}", f"one of {', '.join(head)}"
             raise ArgumentError("file", came=came, wanted=wanted, remedy="Name another file.")
         return [row for row in rows if len(row) == len(head) and row[0].isdigit() and int(row[0]) < step]
+
+
+def heading(observed: Mapping[str, Tensor]) -> list[str]:
+    """The names of all columns of a table of a run, ``step`` and ``time`` first.
+
+    Raises:
+        ArgumentError: if two are equal: an array ``mean`` has a column ``mean_0``, which another one may be called.
+    """
+    names = ["step", "time", *columns(observed)]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ArgumentError("observables", came=f"{count} columns {name!r}", wanted="a name for each column")
+    return names
 
 
 def columns(observed: Mapping[str, Tensor]) -> list[str]:

@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 
 from interflow.boundaries import Extent
 from interflow.errors import StorageError
-from interflow.solution import FramePlan
+from interflow.solution import LONGEST_NAME, FramePlan
 from interflow.storage.choices import Choices
 from interflow.storage.files import replace_file
 
 MANIFEST = "manifest.json"
 LARGEST_SIZE = 1 << 20
 
-Name = Annotated[str, Field(pattern=r"^(scalars/)?[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+Name = Annotated[str, Field(pattern=r"^(scalars/)?[A-Za-z_][A-Za-z0-9_]*$", max_length=len("scalars/") + LONGEST_NAME)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -102,6 +102,12 @@ class Manifest(BaseModel):
     def write(self, folder: Path, *, settle: bool = True) -> None:
         """Replace the manifest of a folder; `replace_file` says what it is to settle."""
         data = self.model_dump(mode="json")
+        try:  # what could not be read again is not written
+            type(self).model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise StorageError(f"{folder / MANIFEST}: cannot hold {place}: {first['msg'].lower()}.") from None
         text = json.dumps({**data, "digest": _digest(data)}, indent=1)
         replace_file(folder / MANIFEST, lambda stream: stream.write(text.encode()), settle=settle)
 

@@ -1,11 +1,14 @@
 """A run on disk is read as one in memory is, and only where it is looked at."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 import zarr
 
 from interflow import ArgumentError, StorageError, open_run
+from interflow.solution import LONGEST_NAME
 from tests.flows import same
 from tests.storage.runs import simulate, system
 
@@ -140,7 +143,28 @@ def test_what_is_observed_keeps_its_shape(tmp_path):
         simulate(system(), tmp_path / "run", observables=observables)
 
 
-@pytest.mark.parametrize("name", ["energy", "a b", "../x", ""])
+@pytest.mark.parametrize("change", [{"frames": 4}, {"steps": 13}, {"finished": False}, {"first_step": 1}])
+def test_a_manifest_of_another_number_is_refused(stored, change):
+    file = stored.folder / "manifest.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(StorageError, match="damaged"):
+        open_run(stored.folder)
+
+
+def test_a_manifest_that_could_not_be_read_again_is_not_written(stored):
+    before = (stored.folder / "manifest.json").read_bytes()
+    arrays = {**stored.manifest.arrays, "scalars/" + "a" * 93: "0" * 64}
+    with pytest.raises(StorageError, match="cannot hold arrays"):
+        stored.manifest.model_copy(update={"arrays": arrays}).write(stored.folder)
+    assert (stored.folder / "manifest.json").read_bytes() == before
+
+
+def test_the_longest_name_is_read_again(tmp_path):
+    simulate(system(), tmp_path / "run", observables={"a" * LONGEST_NAME: lambda state: state.time})
+    assert "a" * LONGEST_NAME in open_run(tmp_path / "run").scalars
+
+
+@pytest.mark.parametrize("name", ["energy", "step", "time", "a" * (LONGEST_NAME + 1), "a b", "../x", ""])
 def test_a_scalar_must_have_a_name_of_its_own(name):
     with pytest.raises(ArgumentError, match="observables"):
         simulate(system(), observables={name: lambda state: state.time})
