@@ -65,23 +65,30 @@ def command(
     changes += [parse_assignment(f"points={points}")] if points is not None else []
     changes += [parse_assignment(f"reading.frame={frame}")] if frame is not None else []
     from interflow.cli.announcements import announced
-    from interflow.cli.fit_job import FitJob, default_folder, new_folder
+    from interflow.cli.fit_job import FitJob
+    from interflow.cli.folders import default_folder
     from interflow.cli.plugins import load_plugin
     from interflow.config.fit_config import FitConfig
     from interflow.config.loading import configured
+    from interflow.storage.files import check_free, give_name, new_folder, told
 
     for plugin in plugins:
         load_plugin(plugin)
     fit_config, document = configured(FitConfig, document, changes)
     with document.located():
         job = FitJob(target, fit_config, source)
-    with new_folder(out or default_folder(target)) as folder, nullcontext() if quiet else announced():
+    if out is not None:
+        check_free(out)
+    wanted = out or default_folder("fits", target)
+    with new_folder(wanted) as folder, told(wanted, "write the fit"), nullcontext() if quiet else announced():
         summary, whole = job.run(folder, quiet)
-    path = out or folder.with_name(folder.name.removeprefix(".").removesuffix(".new"))
-    click.echo(path)
+        named = give_name(folder, wanted, numbered=True)  # a fit is not thrown away for its name
+    if named != wanted and out is not None:
+        click.echo(f"{out} was taken while the fit went on: it is in {named}.", err=True)
+    click.echo(named)
     if not quiet:
         click.echo("\n".join(job.lines(summary)))
     if summary["failure"]:
-        raise click.ClickException(f"{summary['failure']} The fitted points are kept in {path / 'fitted.npy'}.")
+        raise click.ClickException(f"{summary['failure']} The fitted points are kept in {named / 'fitted.npy'}.")
     if not whole:
         raise click.exceptions.Exit(FAILED)

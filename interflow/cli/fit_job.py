@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -231,31 +228,6 @@ class FitJob:
         return {name: values[nearest] for name, values in self.cloud.columns.items()}
 
 
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which takes its name when the block ends well and is removed when it does not.
-
-    Raises:
-        ArgumentError: if there is something at the path already, or the folder cannot be made.
-    """
-    if path.exists():
-        remedy = "Name a new folder, or move this one away."
-        raise ArgumentError("out", came=f"{path}, a path that exists", wanted="a new folder", remedy=remedy)
-    unfinished = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-    except OSError as error:
-        reason = str(error.strerror).lower()
-        raise ArgumentError("out", came=f"{path}, {reason}", wanted="a folder that can be made") from None
-    try:
-        yield unfinished
-        unfinished.rename(path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
 def _check_range(file: Path, cloud: PointCloud, dtype: torch.dtype) -> None:
     """Refuse coordinates and weights whose squares are no numbers in a dtype."""
     finite = torch.finfo(dtype)
@@ -273,10 +245,3 @@ def _check_range(file: Path, cloud: PointCloud, dtype: torch.dtype) -> None:
 def _report_suffix(target: Path) -> str:
     """That of a picture, other than the target's, so that the fitted points are the only file of their kind."""
     return ".jpg" if target.suffix.lower() == ".png" else ".png"
-
-
-def default_folder(target: Path) -> Path:
-    """A folder for now, numbered where several fits begin in one second."""
-    base = Path("fits") / f"{target.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    candidates = (base.with_name(f"{base.name}-{number}") for number in range(2, 1000))
-    return base if not base.exists() else next(path for path in candidates if not path.exists())

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interflow.cli.folders import default_folder
 from interflow.config.assignments import parse_assignment
 from interflow.config.document import LARGEST_STORED, Document, parse, read
 
 if TYPE_CHECKING:
     from interflow.config.run_config import Run, RunConfig
     from interflow.reporters import CsvReport, Observable
+    from interflow.state import State
     from interflow.storage import RunFolder
     from interflow.system import ParticleSystem
 
@@ -38,15 +40,21 @@ class Job:
     folder: RunFolder
     resume: bool
 
-    def reports(self) -> list[CsvReport]:
-        """The table of what is observed, if the config wants one."""
+    def reports(self) -> list[Callable[[State], object]]:
+        """The table of what is observed, if the config wants one, in the folder that the run has by its first row."""
         from interflow.reporters import CsvReport, EnergyOf
-        from interflow.storage.run_folder import REPORT
+        from interflow.storage.reports import REPORT
 
         if self.run.report_every is None:
             return []
         observed = {"energy": EnergyOf(self.system.energy), **self.observables}
-        return [CsvReport(self.folder.path / REPORT, observed, self.run.report_every, resume=True)]
+        every = self.run.report_every
+
+        @cache
+        def table() -> CsvReport:
+            return CsvReport(self.folder.path / REPORT, observed, every, resume=True)
+
+        return [lambda state: table()(state)]
 
 
 def begun(
@@ -62,7 +70,8 @@ def begun(
 
     run_config, document = configure(document, changes)
     due, text = EverySeconds(run_config.run.checkpoint_every), dump(run_config)
-    folder = RunFolder(out or _default_folder(config), checkpoint_every=due, overwrite=overwrite, config=text)
+    path = out or default_folder("runs", config)
+    folder = RunFolder(path, checkpoint_every=due, overwrite=overwrite, numbered=out is None, config=text)
     return _job(config.stem, run_config, document, folder, resume=False)
 
 
@@ -90,10 +99,3 @@ def _load(plugins: Iterable[str]) -> None:
 
     for plugin in plugins:
         load_plugin(plugin)
-
-
-def _default_folder(config: Path) -> Path:
-    """A folder for now, numbered where several runs begin in one second."""
-    base = Path("runs") / f"{config.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    candidates = (base.with_name(f"{base.name}-{number}") for number in range(2, 1000))
-    return base if not base.exists() else next(path for path in candidates if not path.exists())

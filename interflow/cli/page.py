@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from interflow.errors import ArgumentError
 from interflow.storage import RunFolder, open_run
 from interflow.storage.run_folder import CONFIG
 from interflow.storage.stored import read_manifest
@@ -28,6 +29,8 @@ def show(run: Path, out: Path | None, *, html: bool, live: bool) -> None:
 
 def write(run: Path, out: Path | None) -> Path:
     """Write the page of the run in a folder into a file; ``page.html`` in the folder by default."""
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise ArgumentError("out", came=str(out), wanted="a name that ends in .html")
     return write_page(open_run(run), out or run / PAGE, **told(run))
 
 

@@ -17,6 +17,7 @@ from interflow.energies import Energy
 from interflow.errors import ArgumentError, ConfigError, InterflowError
 from interflow.solution import Solution
 from interflow.storage import RunFolder, open_run, stored_config
+from interflow.storage.outputs import output_file
 from interflow.storage.run_folder import CONFIG
 from interflow.views import boundary_curves, density, energy_curve, evolution, kernel_profiles, movie
 from interflow.views.clouds import POINTS
@@ -89,11 +90,8 @@ def save(figure: Figure, file: Path) -> None:
     """Write a figure to a file that the user named."""
     if file.suffix.lower() not in FORMATS:
         raise ArgumentError("out", came=str(file), wanted=f"a name that ends in one of {', '.join(FORMATS)}")
-    try:
-        figure.savefig(file)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ArgumentError("out", came=f"{file}, {reason}", wanted="a file that can be written") from None
+    with output_file(file, "out") as unfinished:
+        figure.savefig(unfinished)
 
 
 def _of_config(run: Path, solution: Solution, title: str, *, asked: bool) -> Drawings:

@@ -40,6 +40,7 @@ class Checkpoint:
         modules: the names of the classes that the system is made of, by their places, to tell another system by.
         choices: what the next step depends on beside the system.
         system: the system's ``state_dict``: the state with its carry, the generator's state, and all hyperparameters.
+        report: the digest of the rows of the run's table up to this step; empty where it has none.
     """
 
     step: int
@@ -48,9 +49,10 @@ class Checkpoint:
     modules: Mapping[str, str]
     choices: Choices
     system: Mapping[str, Any]
+    report: str = ""
 
     def __post_init__(self) -> None:
-        kinds = {"step": int, "frames": int, "config": str, "modules": Mapping, "system": Mapping}
+        kinds = {"step": int, "frames": int, "config": str, "modules": Mapping, "system": Mapping, "report": str}
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"`{name}` is none")

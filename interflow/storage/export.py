@@ -13,15 +13,17 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from interflow.errors import ArgumentError, StorageError
-from interflow.reporters.series import columns, numbers, write_rows
+from interflow.errors import ArgumentError
+from interflow.reporters.series import columns, heading, numbers, write_rows
 from interflow.solution import Solution
 from interflow.state import State
+from interflow.storage.outputs import output_file
 from interflow.storage.points import PointCloud, write_points
 from interflow.storage.points.cloud import Lattice
 from interflow.storage.points.xyz import write_frame
@@ -39,8 +41,8 @@ def export(solution: Solution, file: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         ArgumentError: for another suffix, a format whose package is missing, clouds that the format cannot hold, or a
-            file that cannot be written.
-        StorageError: if the run is damaged.
+            file that cannot be written or is a part of a run.
+        StorageError: if the run is damaged, or the disk is full; then no file is left.
 
     Example:
         >>> import tempfile
@@ -55,13 +57,7 @@ def export(solution: Solution, file: str | os.PathLike[str]) -> list[Path]:
     path = Path(file)
     if path.suffix not in FORMATS:
         raise ArgumentError("file", came=str(file), wanted=f"a name that ends in one of {', '.join(FORMATS)}")
-    try:
-        return FORMATS[path.suffix](solution, path)
-    except StorageError:
-        raise
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ArgumentError("file", came=f"{file}, {reason}", wanted="a file that can be written") from None
+    return FORMATS[path.suffix](solution, path)
 
 
 def _npz(solution: Solution, file: Path) -> list[Path]:
@@ -69,23 +65,25 @@ def _npz(solution: Solution, file: Path) -> list[Path]:
     names = ("weights", "times", "steps")
     scalars = {f"scalars.{name}": _array(values) for name, values in solution.scalars.items()}
     arrays = {name: _array(getattr(solution, name)) for name in names} | moving | scalars
-    np.savez(file, positions=np.asarray(solution.positions), **arrays)
+    with output_file(file) as unfinished:
+        np.savez(unfinished, positions=np.asarray(solution.positions), **arrays)
     return [file]
 
 
 def _csv(solution: Solution, file: Path) -> list[Path]:
     first = {name: values[0] for name, values in solution.scalars.items()}
-    rows: list[list[Any]] = [["step", "time", *columns(first)]]
+    rows: list[list[Any]] = [heading(first)]
     for frame in range(len(solution)):
         observed = {name: values[frame] for name, values in solution.scalars.items()}
         rows.append([int(solution.steps[frame]), float(solution.times[frame]), *numbers(observed)])
-    write_rows(file, rows)
+    with output_file(file) as unfinished:
+        write_rows(unfinished, rows)
     return [file]
 
 
 def _xyz(solution: Solution, file: Path) -> list[Path]:
     lattice = _lattice(solution)
-    with open(file, "w", encoding="utf-8") as stream:
+    with output_file(file) as unfinished, open(unfinished, "w", encoding="utf-8") as stream:
         for frame in range(len(solution)):
             observed = {name: values[frame] for name, values in solution.scalars.items() if values.ndim == 1}
             scalars = dict(zip(columns(observed), numbers(observed), strict=True))
@@ -117,11 +115,13 @@ def _cloud(state: State, lattice: Lattice | None) -> PointCloud:
 def _ply(solution: Solution, file: Path) -> list[Path]:
     digits = max(4, len(str(len(solution) - 1)))
     files = [file.with_suffix(f".{frame:0{digits}d}.ply") for frame in range(len(solution))]
-    for frame, path in enumerate(files):
-        state = solution[frame]
-        velocities: Any = [] if state.velocities is None else _array(state.velocities).T
-        moving = dict(zip(("vx", "vy", "vz"), velocities, strict=False))
-        write_points(path, PointCloud(_array(state.positions), _array(state.weights), moving))
+    with ExitStack() as unfinished:  # all of them get their names at the end
+        for frame, path in enumerate(files):
+            state = solution[frame]
+            velocities: Any = [] if state.velocities is None else _array(state.velocities).T
+            moving = dict(zip(("vx", "vy", "vz"), velocities, strict=False))
+            cloud = PointCloud(_array(state.positions), _array(state.weights), moving)
+            write_points(unfinished.enter_context(output_file(path)), cloud)
     return files
 
 
@@ -131,7 +131,7 @@ def _gsd(solution: Solution, file: Path) -> list[Path]:
     import gsd.hoomd
 
     centre, lengths = _box(solution)
-    with gsd.hoomd.open(name=str(file), mode="w") as trajectory:
+    with output_file(file) as unfinished, gsd.hoomd.open(name=str(unfinished), mode="w") as trajectory:
         for index in range(len(solution)):
             state, frame = solution[index], gsd.hoomd.Frame()
             frame.configuration.step = state.step

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interflow.errors import StorageError
 from interflow.reporters.triggers import Trigger
 from interflow.state import State
 from interflow.storage.checkpoint import Checkpoint
 from interflow.storage.choices import Choices
-from interflow.storage.files import told
+from interflow.storage.files import Lock, flush, told
 from interflow.storage.manifest import Manifest
+from interflow.storage.reports import REPORT, digest
 from interflow.storage.stored import StoredSolution
 from interflow.storage.trajectory import SCALARS, Array, Trajectory
 from interflow.system import ParticleSystem
@@ -32,15 +34,19 @@ class FolderRecording:
         system: what runs.
         config: of the run, for checkpoints.
         due: when to write one.
+        lock: on the folder.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, system: ParticleSystem, config: str, due: Trigger) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, system: ParticleSystem, config: str, due: Trigger, lock: Lock
+    ) -> None:
         self.manifest = manifest
         self.made = system.state.step - manifest.first_step
         self._folder = folder
         self._system = system
         self._config = config
         self._due = due
+        self._lock = lock
         self._trajectory = Trajectory(folder, manifest.arrays) if manifest.frames else None
         self._flushed = manifest.frames
 
@@ -68,29 +74,40 @@ class FolderRecording:
         return StoredSolution(self._folder, self.manifest)
 
     def save(self) -> None:
-        """Write a checkpoint of the system, once the frames before it are on the disk."""
+        """Write a checkpoint of the system, once the frames and the rows before it are on the disk."""
         frames = self.manifest.frames
         with self._writing(f"the checkpoint of step {self._system.state.step}"):
             if self._trajectory is not None:
                 self._trajectory.flush(range(self._flushed, frames))
-            snapshot(self._system, frames, self._config).write(self._folder)
+            table = self._folder / REPORT
+            if table.exists():
+                flush(table)
+            rows = digest(table, self._system.state.step)
+            snapshot(self._system, frames, self._config, rows).write(self._folder)
         self._flushed = frames
 
-    def _writing(self, what: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        if not self._lock.holds(self._folder):  # Zarr would make it anew
+            why = "the folder was removed or renamed while the run went on"
+            remedy = "If it was renamed, `interflow run --resume` goes on from the last checkpoint in it."
+            raise StorageError(f"{self._folder}: cannot write {what}: {why}. {remedy}")
         remedy = f"What was saved before is intact, and `interflow run --resume {self._folder}` goes on from it."
-        return told(self._folder, f"write {what}", remedy)
+        with told(self._folder, f"write {what}", remedy):
+            yield
 
     def _declare(self, *, settle: bool = True, **changes: Any) -> None:
         self.manifest = self.manifest.model_copy(update=changes)
         self.manifest.write(self._folder, settle=settle)
 
 
-def snapshot(system: ParticleSystem, frames: int, config: str) -> Checkpoint:
+def snapshot(system: ParticleSystem, frames: int, config: str, report: str = "") -> Checkpoint:
     """The system now."""
     return Checkpoint(
         step=system.state.step,
         frames=frames,
         config=config,
+        report=report,
         modules=classes(system),
         choices=Choices.now(system),
         system=system.state_dict(),

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,14 +27,26 @@ from interflow.reporters.triggers import EverySeconds, Trigger, trigger
 from interflow.solution import FramePlan
 from interflow.storage.checkpoint import Checkpoint, latest
 from interflow.storage.choices import Choices
-from interflow.storage.files import UNFINISHED, check_no_links, flush, locked, replace_file, told
+from interflow.storage.files import (
+    Lock,
+    check_free,
+    check_no_links,
+    give_name,
+    hidden,
+    locked,
+    new_file,
+    new_folder,
+    replace_file,
+    told,
+)
 from interflow.storage.manifest import Manifest, StoredExtent
 from interflow.storage.recording import FolderRecording, snapshot
+from interflow.storage.reports import REPORT, check_report
 from interflow.storage.resuming import resumed
 from interflow.storage.stored import read_manifest
 from interflow.system import ParticleSystem
 
-CONFIG, REPORT, SUMMARY = "config.yaml", "report.csv", "summary.json"
+CONFIG, SUMMARY = "config.yaml", "summary.json"
 
 _logger = logging.getLogger("interflow")
 
@@ -48,6 +59,8 @@ class RunFolder:
         path: of the folder.
         checkpoint_every: a number of steps or a trigger; every 30 seconds by default, and at the end.
         overwrite: delete the run that is there already. Nothing else is ever deleted.
+        numbered: take the first of ``path``, ``path-2``, ``path-3``, … where nothing is yet; the attribute ``path``
+            tells which, once the run has begun.
         config: of the run, as text.
 
     Example:
@@ -68,11 +81,13 @@ class RunFolder:
         *,
         checkpoint_every: int | Trigger | None = None,
         overwrite: bool = False,
+        numbered: bool = False,
         config: str = "",
     ) -> None:
         self.path = Path(path)
         self._due = EverySeconds(30) if checkpoint_every is None else trigger(checkpoint_every)
         self._overwrite = overwrite
+        self._numbered = numbered
         self._config = config
 
     @contextmanager
@@ -83,25 +98,27 @@ class RunFolder:
             ArgumentError: if something is there already, or, to resume, no run or another one.
             StorageError: if the folder cannot be written or is damaged, or another process writes to it.
         """
-        with self._resumed(system, plan) if resume else self._begun(system, plan) as manifest:
-            recording = FolderRecording(self.path, manifest, system, self._config, self._due)
+        with self._resumed(system, plan) if resume else self._begun(system, plan) as (manifest, lock):
+            recording = FolderRecording(self.path, manifest, system, self._config, self._due, lock)
             try:
                 yield recording
             except (RunStoppedError, NonFiniteError):
                 recording.save()
                 raise
+            except BaseException:
+                if not resume and not recording.manifest.frames and lock.holds(self.path):
+                    shutil.rmtree(self.path, ignore_errors=True)  # it failed to start, and has nothing to go on from
+                raise
 
     def write_picture(self, save: Callable[[IO[bytes]], object], name: str = "evolution") -> None:
         """Keep the picture that a function writes to a stream, as the PNG of a name."""
         file = f"{name}.png"
-        with told(self.path, f"write {file}"):
-            replace_file(self.path / file, save)
+        self._write(file, save)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Keep how it went."""
         text = json.dumps(summary, indent=2, default=str) + "\n"
-        with told(self.path, f"write {SUMMARY}"):
-            replace_file(self.path / SUMMARY, lambda stream: stream.write(text.encode()))
+        self._write(SUMMARY, lambda stream: stream.write(text.encode()))
 
     def summary(self) -> dict[str, Any]:
         """How it went; empty where that is not known yet.
@@ -117,11 +134,18 @@ class RunFolder:
             raise StorageError(f"{self.path / SUMMARY}: damaged: {error}") from None
         return summary if isinstance(summary, dict) else {}
 
+    def _write(self, name: str, save: Callable[[IO[bytes]], object]) -> None:
+        """Write a file that other processes may be writing too, such as a picture."""
+        with told(self.path, f"write {name}"), new_file(self.path / name) as file, open(file, "wb") as stream:
+            save(stream)
+
     @contextmanager
-    def _begun(self, system: ParticleSystem, plan: FramePlan) -> Iterator[Manifest]:
+    def _begun(self, system: ParticleSystem, plan: FramePlan) -> Iterator[tuple[Manifest, Lock]]:
         """A new folder with all that must be there before the first step."""
-        if os.path.lexists(self.path):
+        if self._overwrite:
             self._make_way()
+        if not self._numbered:
+            check_free(self.path)
         manifest = Manifest(
             steps=plan.steps,
             save_every=plan.save_every,
@@ -129,20 +153,11 @@ class RunFolder:
             choices=Choices.now(system),
             extent=StoredExtent.of(system.boundary.extent(system.state.positions.shape[1])),
         )
-        with told(self.path, "make the folder"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            unnamed = self._hidden()
-            unnamed.mkdir()
-            try:
-                self._furnish(unnamed, manifest, system)
-            except BaseException:
-                shutil.rmtree(unnamed)
-                raise
-        with locked(unnamed):
-            with told(self.path, "give the folder its name"):
-                unnamed.rename(self.path)
-                flush(self.path.parent)
-            yield manifest
+        with new_folder(self.path) as folder, locked(folder) as lock:
+            with told(self.path, "make the folder"):
+                self._furnish(folder, manifest, system)
+                self.path = give_name(folder, self.path, numbered=self._numbered)
+            yield manifest, lock
 
     def _furnish(self, folder: Path, manifest: Manifest, system: ParticleSystem) -> None:
         if self._config:
@@ -151,11 +166,9 @@ class RunFolder:
         manifest.write(folder)
 
     def _make_way(self) -> None:
-        """Delete a run, which loses its name at once; refuse all else."""
-        wanted = "a path where nothing is yet"
-        remedy = "Name another one; where it holds a run, --resume goes on with that and --overwrite deletes it."
-        if not self._overwrite:
-            raise ArgumentError("out", came=f"{self.path}, a path that exists", wanted=wanted, remedy=remedy)
+        """Delete the run that is there, which loses its name at once; refuse all else."""
+        if not os.path.lexists(self.path):
+            return
         if self.path.is_symlink():
             raise ArgumentError("out", came=f"{self.path}, a symbolic link", wanted="a folder")
         try:
@@ -164,25 +177,22 @@ class RunFolder:
             came = f"{self.path}, which holds no run: {error}"
             raise ArgumentError("out", came=came, wanted="a run folder to overwrite") from None
         with told(self.path, "delete the run in it"), locked(self.path):
-            shutil.rmtree(self.path.rename(self._hidden()))
-
-    def _hidden(self) -> Path:
-        """A path beside the folder that no other process takes."""
-        return self.path.parent / f".{self.path.name}.{secrets.token_hex(4)}{UNFINISHED}"
+            shutil.rmtree(self.path.rename(hidden(self.path)))
 
     @contextmanager
-    def _resumed(self, system: ParticleSystem, plan: FramePlan) -> Iterator[Manifest]:
+    def _resumed(self, system: ParticleSystem, plan: FramePlan) -> Iterator[tuple[Manifest, Lock]]:
         """The folder as it was at its last good checkpoint, and the system with it."""
         read_manifest(self.path)
-        with locked(self.path):
+        with locked(self.path) as lock:
             manifest = read_manifest(self.path)
             check_no_links(self.path)
             checkpoint = latest(self.path)
             if self._config != checkpoint.config:
                 came, remedy = f"{self.path / CONFIG}, changed since the run began", "Start a new run from it."
                 raise ArgumentError("config", came=came, wanted="the config of the run", remedy=remedy)
+            check_report(self.path / REPORT, checkpoint.step, checkpoint.report)
             with resumed(system, plan, manifest, checkpoint):
-                yield self._taken_up(manifest, checkpoint)
+                yield self._taken_up(manifest, checkpoint), lock
 
     def _taken_up(self, manifest: Manifest, checkpoint: Checkpoint) -> Manifest:
         """The manifest from which the run goes on: frames after the checkpoint do not exist any more."""

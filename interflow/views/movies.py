@@ -13,8 +13,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.typing import NDArray
 
-from interflow.errors import ArgumentError, StorageError
+from interflow.errors import ArgumentError
 from interflow.solution import Solution
+from interflow.storage.outputs import output_file
 from interflow.views.clouds import POINTS, Clouds, time_labels
 from interflow.views.colours import Colour, Scale
 from interflow.views.densities import DENSITIES, Grid, legend
@@ -78,7 +79,7 @@ def movie(
 
     Raises:
         ArgumentError: if the extra ``movie`` is not installed, or for an argument that cannot be used.
-        StorageError: if the file cannot be written.
+        StorageError: if the file cannot be written to its end; then there is none.
     """
     path = Path(file)
     _check(path, rate)
@@ -177,8 +178,6 @@ def _writer(path: Path, rate: float) -> Iterator[Callable[[Pixels], None]]:
     """What takes the frames of a movie, which has its name once it is whole."""
     import imageio_ffmpeg
 
-    suffix = path.suffix.lower()
-    unfinished = path.with_name(f".{path.stem}.new{suffix}")
     stream: Any = None
 
     def add(pixels: Pixels) -> None:
@@ -192,18 +191,11 @@ def _writer(path: Path, rate: float) -> Iterator[Callable[[Pixels], None]]:
                 quality=None,
                 macro_block_size=2,
                 ffmpeg_log_level="error",
-                **_ENCODINGS[suffix],
+                **_ENCODINGS[path.suffix.lower()],
             )
             stream.send(None)
         stream.send(pixels)
 
-    try:
-        unfinished.touch()
+    with output_file(path) as unfinished:
         yield add
         stream.close()
-        unfinished.replace(path)
-    except OSError as error:
-        reason = (error.strerror or str(error)).strip().splitlines()[-1].lower()
-        raise StorageError(f"{path}: cannot write the movie: {reason}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from interflow.cli.fit_progress import progress
 from interflow.fitting import FitSettings
 from interflow.fitting.stops import Record
 from interflow.storage.points import PointCloud, Reading, format_of, read_points, write_points
+from tests.faults.disks import SIZE, small_disk
 
 SMALL = ["--set", "descent.steps=4", "--set", "backend.kind=dense", "--set", "reading.samples=200"]
 
@@ -257,6 +258,17 @@ def test_the_progress_of_a_fit_with_a_time_limit_is_that_of_its_time(monkeypatch
     assert "75 %" in screen.getvalue()
 
 
+def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(interflow, tmp_path):
+    write_points(tmp_path / "scan.csv", samples())
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "filler").write_bytes(bytes(SIZE - 20_000))
+        done = interflow("fit", "scan.csv", "--points", "5", "--out", "disk/here", *SMALL)
+        assert [path.name for path in disk.iterdir()] == ["filler"]
+    assert done.exit_code == 1, done.output
+    assert "disk/here: cannot write the fit: no space left on device" in done.stderr
+    assert "Traceback" not in done.output
+
+
 def test_quiet_prints_the_path_alone(interflow, tmp_path):
     write_points(tmp_path / "scan.csv", samples())
     done = interflow("fit", "scan.csv", "--points", "5", "--out", "here", "--quiet", *SMALL)
@@ -286,6 +298,8 @@ def test_the_folder_is_named_after_the_target_and_the_time(interflow, tmp_path):
         (["scan.csv", "--source", "space.csv"], "space.csv: got 3 coordinates a point, wanted 2"),
         (["scan.csv", "--source", "scan.csv", "--points", "3"], "--source brings its own points"),
         (["scan.csv", "--out", "taken"], "taken, a path that exists"),
+        (["scan.csv", "--out", "link"], "link, a path that exists"),
+        (["scan.csv", "--out", "scan.csv/fit"], "a folder that can be made"),
     ],
 )
 def test_bad_input_is_told_in_few_lines_with_exit_code_2(interflow, tmp_path, arguments, said):
@@ -293,6 +307,7 @@ def test_bad_input_is_told_in_few_lines_with_exit_code_2(interflow, tmp_path, ar
     (tmp_path / "space.csv").write_text("1,2,3\n")
     (tmp_path / "bad.csv").write_text("1,2\n3,b\n")
     (tmp_path / "taken").mkdir()
+    (tmp_path / "link").symlink_to("nowhere")
     before = sorted(tmp_path.iterdir())
     done = interflow("fit", *arguments)
     assert done.exit_code == 2, done.output

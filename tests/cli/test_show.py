@@ -1,15 +1,19 @@
 """``interflow show`` draws a run again from its folder alone."""
 
+import gc
 import importlib.util
 
 import pytest
 from click.testing import CliRunner
 
+from interflow import Euler
 from interflow.cli import main
 from interflow.cli.show import COLOURS, PICTURES
 from interflow.storage import RunFolder
 from interflow.views.colours import COLOURINGS
 from interflow.views.page import library
+from tests.faults.disks import SIZE, small_disk
+from tests.flows import cloud, torus_system
 from tests.storage.runs import simulate, system
 
 
@@ -82,6 +86,7 @@ def test_a_movie_goes_into_the_folder_or_where_it_is_sent(folder, tmp_path):
         ("--picture", "energy", "--colour", "speed"),
         ("--html", "--movie"),
         ("--out", "a.txt"),
+        ("--html", "--out", "a.txt"),
     ],
 )
 def test_options_that_contradict_each_other_are_bad_input(folder, options):
@@ -106,6 +111,50 @@ def test_the_page_goes_into_the_folder_or_where_it_is_sent(folder, tmp_path):
         assert done.exit_code == 0, done.output
         assert done.stdout.strip() == str(file)
         assert "<title>tour</title>" in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", [("show",), ("show", "--html"), ("show", "--movie"), ("export",)])
+def test_nothing_goes_over_the_files_of_a_run(folder, tmp_path, verb):
+    before = {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file()}
+    names = ["manifest.json", "report.csv", "frames.zarr/new.png", "frames.zarr/x.html", "frames.zarr/x.gif"]
+    for name in names:
+        file = str(folder.path / name)
+        rest = (file,) if verb == ("export",) else ("--out", file)
+        done = CliRunner().invoke(main, [verb[0], str(folder.path), *verb[1:], *rest])
+        assert done.exit_code == 2, done.output
+    assert {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [
+        (("show",), "out.png"),
+        (("show", "--html"), "out.html"),
+        *((("export",), f"out{suffix}") for suffix in (".npz", ".xyz", ".ply", ".csv", ".gsd")),
+    ],
+)
+def test_a_full_disk_is_a_failure_and_leaves_the_old_file_or_none(tmp_path, verb, name):
+    if name.endswith(".gsd"):
+        pytest.importorskip("gsd")
+    simulate(torus_system(Euler(0.01), positions=cloud(100)), tmp_path / "run")
+    with small_disk(tmp_path / "disk") as disk:
+        filler, file = disk / "filler", disk / name
+        filler.write_bytes(bytes(SIZE - 4096 * (1 if name.endswith(".csv") else 3)))
+        if name.endswith(".csv"):
+            (disk / "more").write_bytes(bytes(4096))
+        else:
+            file.write_text("old")
+        rest = (str(file),) if verb == ("export",) else ("--out", str(file))
+        done = CliRunner().invoke(main, [verb[0], str(tmp_path / "run"), *verb[1:], *rest])
+        code, said = done.exit_code, done.output
+        del done
+        gc.collect()  # the error holds gsd's file, which it leaves open
+        assert code == 1, said
+        assert "cannot write it" in said
+        assert "Traceback" not in said
+        left = {path.name for path in disk.iterdir()} - {"filler", "more"}
+        assert left == (set() if name.endswith(".csv") else {name})
+        assert not left or file.read_text() == "old"
 
 
 def test_a_page_without_the_package_that_draws_it_says_what_to_install(folder, monkeypatch):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import threading
 from dataclasses import replace
 
@@ -23,11 +24,14 @@ from interflow import (
     RunFolder,
     RunStoppedError,
     StorageError,
+    guard,
     open_run,
 )
+from interflow.reporters import CsvReport
 from interflow.storage.checkpoint import latest
 from interflow.storage.choices import Choices
 from interflow.storage.manifest import Manifest
+from interflow.storage.reports import check_report
 from tests.flows import cloud, generator, repulsion, same, torus_system
 from tests.storage.runs import INTEGRATORS, SAVE_EVERY, STEPS, same_frames, simulate, system
 
@@ -341,3 +345,155 @@ def test_the_folder_can_be_read_by_others_as_folders_are(tmp_path):
     simulate(system(), tmp_path / "run")
     (tmp_path / "other").mkdir()
     assert os.stat(tmp_path / "run").st_mode == os.stat(tmp_path / "other").st_mode
+
+
+@pytest.mark.parametrize("leave", [lambda folder: folder.rename(folder.with_name("moved")), shutil.rmtree])
+def test_a_run_whose_folder_is_gone_stops_at_the_next_frame_and_makes_nothing_anew(tmp_path, leave):
+    made = []
+
+    def interfere(state):
+        made.append(state.step)
+        if state.step == 4:
+            leave(tmp_path / "run")
+
+    with pytest.raises(StorageError, match=r"frame of step 6: the folder was removed or renamed"):
+        system().simulate(
+            STEPS,
+            save_every=SAVE_EVERY,
+            callbacks=[interfere],
+            out=RunFolder(tmp_path / "run", checkpoint_every=100),
+            progress=False,
+        )
+    assert made[-1] == 5
+    assert not (tmp_path / "run").exists()
+    if (tmp_path / "moved").exists():
+        assert same_frames(simulate(system(), tmp_path / "moved", resume=True), simulate(system()))
+
+
+def test_a_run_in_whose_place_another_folder_is_put_leaves_that_alone(tmp_path):
+    def replace_folder(state):
+        if state.step == 4:
+            (tmp_path / "run").rename(tmp_path / "moved")
+            (tmp_path / "run").mkdir()
+
+    with pytest.raises(StorageError, match="removed or renamed"):
+        system().simulate(STEPS, callbacks=[replace_folder], out=RunFolder(tmp_path / "run"), progress=False)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_run_that_fails_to_start_leaves_nothing(tmp_path):
+    def fail(state):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        simulate(system(), tmp_path / "run", observables={"wrong": fail})
+    columns = {"mean": lambda state: state.positions.mean(0), "mean_0": lambda state: state.positions.mean()}
+    with pytest.raises(ArgumentError, match="columns 'mean_0'"):
+        simulate(system(), tmp_path / "run", observables=columns)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_resumes_before_its_first_frame_keeps_its_folder(tmp_path):
+    def leave_it(state):
+        (tmp_path / "run").rename(tmp_path / "kept")  # as if the process were killed now: what is not there stays
+
+    with pytest.raises(StorageError, match="removed or renamed"):
+        simulate(system(), tmp_path / "run", observables={"any": lambda state: leave_it(state) or state.time})
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            simulate(system(), tmp_path / "kept", resume=True, observables={"wrong": lambda state: 1 / 0})
+    assert same_frames(simulate(system(), tmp_path / "kept", resume=True), simulate(system()))
+
+
+def test_numbered_folders_are_the_first_that_are_free(tmp_path):
+    for name in ("run", "run-2", "run-3"):
+        out = RunFolder(tmp_path / "run", numbered=True)
+        system().simulate(1, out=out, progress=False)
+        assert out.path == tmp_path / name
+        assert len(open_run(out.path)) == 2
+
+
+def test_no_checkpoint_is_ever_of_a_state_that_is_not_finite(tmp_path, monkeypatch):
+    monkeypatch.setitem(guard.CHECK_INTERVAL, "cpu", 100)  # as on a GPU, where steps are not looked at one by one
+
+    def spoil(state):
+        if state.step == 5:
+            explosive.energy.velocity = lambda positions, weights: torch.full_like(positions, float("nan"))
+        if state.step == 9:
+            raise ZeroDivisionError  # nothing is saved on the way out
+
+    explosive = torus_system(INTEGRATORS["noise"]())
+    out = RunFolder(tmp_path / "run", checkpoint_every=1)
+    with pytest.raises(ZeroDivisionError):
+        explosive.simulate(STEPS, callbacks=[spoil], out=out, progress=False)
+    assert latest(tmp_path / "run").step == 5
+    assert latest(tmp_path / "run").state.is_finite()
+
+
+def two_terms():
+    """A system whose terms are summed by two backends."""
+    terms = [
+        InteractionEnergy(LaplacianKernel(0.1), backend="sorted"),
+        InteractionEnergy(GaussianKernel(0.1), backend="dense"),
+    ]
+    return ParticleSystem(
+        cloud(12, dimension=1), energy=terms[0] + terms[1], integrator=EulerMaruyama(0.01, 0.1), generator=generator()
+    )
+
+
+@pytest.mark.parametrize("term", [0, 1])
+def test_every_term_of_an_energy_goes_on_with_its_own_backend(tmp_path, term):
+    assert Choices.now(two_terms()).backends == ["sorted", "dense"]
+    wanted = simulate(two_terms())
+    with pytest.raises(RunStoppedError):
+        simulate(two_terms(), tmp_path / "run", stop_at=5)
+    changed = ["sorted", "dense"]
+    changed[term] = "keops"
+    before = latest(tmp_path / "run")
+    with_choices(tmp_path / "run", backends=changed)
+    with pytest.raises(ArgumentError, match="keops") as caught:
+        simulate(two_terms(), tmp_path / "run", resume=True)
+    assert caught.value.argument == "backends"
+    before.write(tmp_path / "run")
+    assert same_frames(simulate(two_terms(), tmp_path / "run", resume=True), wanted)
+
+
+def test_a_resumed_run_tells_all_its_steps_and_which_of_them_were_made_before(tmp_path):
+    broken_off(tmp_path / "run")
+    stats = simulate(system(), tmp_path / "run", resume=True).stats
+    assert (stats["steps"], stats["steps_before"]) == (STEPS, 5)
+    assert stats["steps_per_second"] == (STEPS - 5) / stats["seconds"]
+
+
+def tabled(folder, **options):
+    """The run with a table of every other step."""
+    table = CsvReport(folder / "report.csv", {"mean": lambda state: state.positions.mean()}, every=2, resume=True)
+
+    def stop(state):
+        if state.step == options.get("stop_at"):
+            raise RunStoppedError("enough")
+
+    out = RunFolder(folder, checkpoint_every=1)
+    resume = options.get("resume", False)
+    return system().simulate(STEPS, callbacks=[table, stop], out=out, resume=resume, progress=False)
+
+
+def test_a_damaged_table_is_refused_and_a_missing_one_told(tmp_path, caplog):
+    tabled(tmp_path / "whole")
+    with pytest.raises(RunStoppedError):
+        tabled(tmp_path / "run", stop_at=7)
+    file, good = tmp_path / "run/report.csv", (tmp_path / "run/report.csv").read_bytes()
+    for place in range(len(good)):
+        file.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        with pytest.raises(StorageError, match="damaged"):
+            check_report(file, 7, latest(tmp_path / "run").report)
+    for damaged in (good[:-9], b"", good.splitlines(keepends=True)[0]):
+        file.write_bytes(damaged)
+        with pytest.raises(StorageError, match=r"report\.csv: damaged"):
+            tabled(tmp_path / "run", resume=True)
+    file.write_bytes(good + b"8,0.08,0.5\r\n8,0.0")  # rows after the checkpoint are made again
+    tabled(tmp_path / "run", resume=True)
+    assert file.read_bytes() == (tmp_path / "whole/report.csv").read_bytes()
+    file.unlink()
+    tabled(tmp_path / "run", resume=True)
+    assert "report.csv: missing" in caplog.text

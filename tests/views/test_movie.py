@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import interflow as fl
-from interflow.errors import ArgumentError, StorageError
+from interflow.errors import ArgumentError
 from interflow.views import movie, movies
 from tests.views.runs import solution
 
@@ -63,7 +63,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(StorageError, match="cannot write the movie"):
+    with pytest.raises(ArgumentError, match="a file that can be written"):
         movie(solution(2), tmp_path / "missing" / "run.mp4", progress=False)
 
 

@@ -11,9 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from interflow.errors import ArgumentError
 from interflow.solution import Solution
-from interflow.storage.files import replace_file
+from interflow.storage.outputs import output_file
 from interflow.views.page.library import bundle, licences
 from interflow.views.page.scene import Scene, scene
 
@@ -59,11 +58,8 @@ def write_page(
     shown = scene(solution, 0.75 * room, title=title, summary=summary, config=config)
     text = html_page(shown.about, "".join(_tags(shown)))
     file = Path(path)
-    try:
-        replace_file(file, lambda stream: stream.write(text.encode()), settle=False)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ArgumentError("path", came=f"{file}, {reason}", wanted="a file that can be written") from None
+    with output_file(file, "path") as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
     return file
 
 
