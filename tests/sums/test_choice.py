@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
-from interflow import GaussianKernel, PeriodicBoundary, explain, field, potential, potential_and_field
-from interflow.errors import PromiseError
-from interflow.sums import Auto, Fourier, Nufft
-from interflow.sums.backends import Question
+from interflow import DistanceKernel, GaussianKernel, PeriodicBoundary, explain, field, potential, potential_and_field
+from interflow.errors import ArgumentError, BackendError, PromiseError
+from interflow.sums import Auto, Fourier, Nufft, Sorted
+from interflow.sums.backends import Approximation, Question
 from interflow.sums.preparation import Options, prepare
 
 KERNEL, TORUS = GaussianKernel(0.05), PeriodicBoundary(1.0, images="all")
@@ -70,3 +71,57 @@ def test_a_check_finds_a_broken_promise(total, monkeypatch):
     few = X[:1000]
     with pytest.raises(PromiseError, match=r"off by .* a tolerance of 1.0e-04 allows"):
         total(KERNEL, few, few, boundary=TORUS, backend="fourier", tolerance=1e-4, check=True)
+
+
+def test_a_named_approximation_that_predicts_hours_is_refused_with_the_time_and_an_option_lets_it_go_on():
+    asked = prepare(DistanceKernel(), X, X, None, Options(None, True, "sorted", 1e-5)).question(order=1)
+    with pytest.raises(BackendError, match=r"predicts .* s, more than 600; .*Sorted\(longest=math.inf\)"):
+        Sorted().approximation(asked)
+    assert Sorted(longest=math.inf).approximation(asked) == Sorted(longest=math.inf)
+    for backend in (Sorted, Fourier, Nufft):
+        with pytest.raises(ArgumentError, match="longest"):
+            backend(longest=0.0)
+
+
+def test_no_series_is_settled_where_no_tolerance_was_given(monkeypatch):
+    monkeypatch.setattr("interflow.sums.backends.series.settle", None)
+    asked = question(None)
+    for backend in (Fourier(), Nufft()):
+        assert "no tolerance was given" in backend.obstacle(asked)
+        assert backend.cost(asked) == math.inf
+    explain(KERNEL, X, X, boundary=TORUS)
+
+
+class Fake(Approximation):
+    """An approximation with an error, a time and bits of its own."""
+
+    def __init__(self, error: float, seconds: float, repeatable: bool = True) -> None:
+        self.error, self.time, self.repeatable = error, seconds, repeatable
+
+    def obstacle(self, request):
+        return None
+
+    def promise(self, request):
+        return self.error
+
+    def cost(self, request):
+        return self.time
+
+    def repeats(self, question):
+        return self.repeatable
+
+    def potential(self, data):
+        raise NotImplementedError
+
+    gradient = potential
+
+
+def test_auto_takes_the_cheapest_that_promises_the_tolerance_and_repeats_where_that_is_asked(monkeypatch):
+    asked = question(1e-4)
+    worse, fast, slow = Fake(1.01e-4, 1e-9), Fake(1e-4, 1e-6, repeatable=False), Fake(0.0, 1e-5)
+    monkeypatch.setattr("interflow.sums.backends.auto.APPROXIMATIONS", (worse, slow, fast))
+    assert Auto().approximation(asked) is fast
+    assert Auto(deterministic=True).approximation(asked) is slow
+    assert Auto().approximation(question(None)) is slow
+    monkeypatch.setattr("interflow.sums.backends.auto.APPROXIMATIONS", (worse,))
+    assert Auto().approximation(asked) is None

@@ -15,23 +15,37 @@ from typing import TYPE_CHECKING, Self
 
 from torch import Tensor
 
-from interflow.errors import BackendError
+from interflow.errors import ArgumentError, BackendError
 from interflow.sums.backends.base import Backend, Question
 
 if TYPE_CHECKING:
     from interflow.sums.preparation import Prepared
+
+LONGEST = 600.0
+"""Predicted seconds past which a sum is refused, unless an option of the backend says otherwise."""
 
 FLOOR = 0.01
 """The part of the natural scale S that counts where the result itself nearly vanishes."""
 
 
 class Approximation(Backend):
-    """A backend that gives potentials and fields within a tolerance, differentiable in all that they depend on."""
+    """A backend that gives potentials and fields within a tolerance, differentiable in all that they depend on.
+
+    Attributes:
+        longest: predicted seconds past which a sum is refused where this backend is asked for by name.
+    """
+
+    longest: float
 
     def approximation(self, question: Question) -> Self:
         obstacle = self.obstacle(question)
         if obstacle is None and self.promise(question) > (question.tolerance or 0.0):
             obstacle = "it approximates, and no tolerance was given"
+        if obstacle is None and (seconds := self.cost(question)) > self.longest:
+            obstacle = (
+                f"it predicts {seconds:.2g} s, more than {self.longest:g}; take a larger tolerance, or let it go on by "
+                f"{type(self).__name__}(longest=math.inf)"
+            )
         if obstacle is not None:
             raise BackendError(f"The backend {self.name} cannot run this sum: {obstacle}.")
         return self
@@ -54,3 +68,9 @@ class Approximation(Backend):
     def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
         """Both."""
         return self.potential(data), self.gradient(data)
+
+
+def check_longest(seconds: float) -> None:
+    """Raise `ArgumentError` unless it is a positive number of seconds, which may be infinite."""
+    if not seconds > 0.0:
+        raise ArgumentError("longest", came=seconds, wanted="a positive number of seconds")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from interflow.errors import ArgumentError
+from interflow.sums.backends.approximation import LONGEST, check_longest
 from interflow.sums.backends.base import Question
 from interflow.sums.backends.series import SeriesBackend, threads
 from interflow.sums.series import Phases, Settings, Transform, UnsuitableError
@@ -21,6 +22,7 @@ class Fourier(SeriesBackend):
 
     Args:
         tile: numbers in the working set, which should fit the cache.
+        longest: predicted seconds past which a sum is refused.
 
     Example:
         >>> import torch
@@ -31,11 +33,13 @@ class Fourier(SeriesBackend):
     """
 
     tile: int = 2**18
+    longest: float = LONGEST
     name = "fourier"
 
     def __post_init__(self) -> None:
         if self.tile < 1:
             raise ArgumentError("tile", came=self.tile, wanted="a positive whole number")
+        check_longest(self.longest)
 
     def missing(self, device: str) -> str | None:
         return f"it computes in float64, which {device} has not" if device == "mps" else None

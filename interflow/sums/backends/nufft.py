@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import final
 
+from interflow.sums.backends.approximation import LONGEST, check_longest
 from interflow.sums.backends.base import Question
 from interflow.sums.backends.series import SeriesBackend, threads
 from interflow.sums.series import NonuniformFFT, Settings, Transform, UnsuitableError
@@ -22,6 +23,9 @@ class Nufft(SeriesBackend):
     O((N + M) log(1/ε)ᵈ + modes·log(modes)) in float64, the memory O(N + M + modes). It needs the extra ``fast``. On the
     CPU results repeat to the bit for a number of threads, on CUDA they do not.
 
+    Args:
+        longest: predicted seconds past which a sum is refused.
+
     Example:
         >>> import torch
         >>> from interflow import GaussianKernel, potential
@@ -30,7 +34,11 @@ class Nufft(SeriesBackend):
         tensor([1., 1.])
     """
 
+    longest: float = LONGEST
     name = "nufft"
+
+    def __post_init__(self) -> None:
+        check_longest(self.longest)
 
     def repeats(self, question: Question) -> bool:
         return question.device == "cpu"

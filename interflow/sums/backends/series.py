@@ -26,9 +26,6 @@ from interflow.validation import can_read
 if TYPE_CHECKING:
     from interflow.sums.preparation import Prepared
 
-_UNTOLD = 1e-2
-"""The tolerance for which costs are predicted where none was given."""
-
 
 class SeriesBackend(Approximation):
     """A backend that sums ``uᵢ = Σₖ cₖ ŵₖ exp(i ωₖ·xᵢ)``. A subclass says by which transform, and at what cost."""
@@ -170,7 +167,9 @@ def _values(module: Kernel | Boundary) -> tuple[float, ...]:
 
 
 def _tolerance(question: Question) -> float:
-    return _UNTOLD if question.tolerance is None else question.tolerance
+    if question.tolerance is None:
+        raise UnsuitableError("it approximates, and no tolerance was given")
+    return question.tolerance
 
 
 def _demands(question: Question) -> tuple[Demand, ...]:
@@ -179,11 +178,11 @@ def _demands(question: Question) -> tuple[Demand, ...]:
 
 
 def _demand(question: Question, order: int) -> Demand:
-    supremum = question.kernel.supremum(order, question.dimension)
+    tolerance, supremum = _tolerance(question), question.kernel.supremum(order, question.dimension)
     if not supremum:
         what = "gradient" if order else "value"
         raise UnsuitableError(f"the kernel's largest {what} is not known, and with it the scale of the tolerance")
-    return Demand(order, FLOOR * _tolerance(question) * supremum)
+    return Demand(order, FLOOR * tolerance * supremum)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ReflectingBoundary
 from interflow.errors import BackendError
-from interflow.sums.backends.approximation import FLOOR, Approximation
+from interflow.sums.backends.approximation import FLOOR, LONGEST, Approximation, check_longest
 from interflow.sums.backends.base import Question
 from interflow.sums.sorted import (
     DISTANCE,
@@ -54,6 +54,7 @@ class Sorted(Approximation):
         redraw: whether each new set of points x meets new directions, which are drawn from the seed and the bits of x:
             a flow then averages over directions as it goes, and repeats to the bit from any of its states.
         seed: what the directions are drawn from.
+        longest: predicted seconds past which a sum is refused.
 
     Raises:
         ArgumentError: for a number of directions that is none, or an unknown sampling.
@@ -69,11 +70,13 @@ class Sorted(Approximation):
     sampling: Sampling = "design"
     redraw: bool = False
     seed: int = 0
+    longest: float = LONGEST
     name = "sorted"
 
     def __post_init__(self) -> None:
         if self.directions is not None:
             check_count("directions", self.directions)
+        check_longest(self.longest)
         check_choice("sampling", self.sampling, get_args(Sampling))
 
     def approximation(self, question: Question) -> Self:
