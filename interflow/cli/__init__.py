@@ -62,11 +62,24 @@ class _BadInput(click.ClickException):
     exit_code = 2
 
 
+def _bad_input() -> tuple[type[Exception], ...]:
+    """The errors of what was asked for: a backend that was named and cannot run, or a package that is missing, too."""
+    from interflow import errors
+
+    return (
+        errors.ArgumentError,
+        errors.ConfigError,
+        errors.KernelError,
+        errors.PointFileError,
+        errors.BackendError,
+        errors.MissingPackageError,
+    )
+
+
 def _failure(error: Exception) -> click.ClickException:
     """An error as one message and an exit code."""
-    from interflow.errors import ArgumentError, ConfigError, InterflowError, KernelError, PointFileError
+    from interflow import errors
 
-    if isinstance(error, InterflowError):
-        bad_input = isinstance(error, ArgumentError | ConfigError | KernelError | PointFileError)
-        return _BadInput(str(error)) if bad_input else click.ClickException(str(error))
+    if isinstance(error, errors.InterflowError):
+        return _BadInput(str(error)) if isinstance(error, _bad_input()) else click.ClickException(str(error))
     return click.ClickException(f"{type(error).__name__}: {error}\nRun `interflow --debug …` for the traceback.")

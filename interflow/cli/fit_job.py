@@ -19,6 +19,7 @@ from torch import Tensor
 from interflow.cli.drawing import drawn
 from interflow.cli.fit_progress import progress
 from interflow.cli.versions import versions
+from interflow.config.context import check_memory
 from interflow.config.fit_config import OPEN, FitConfig
 from interflow.config.registry import of
 from interflow.errors import ArgumentError, InterflowError, PointFileError
@@ -27,7 +28,7 @@ from interflow.fitting.judging import Split, figures, split
 from interflow.fitting.quality import sliced_w2
 from interflow.fitting.stops import Record
 from interflow.storage.files import replace_file
-from interflow.storage.points import PointCloud, check_points, read_points, write_points
+from interflow.storage.points import PointCloud, Reading, check_points, read_points, write_points
 from interflow.storage.points.cloud import Array
 from interflow.storage.points.svg import write_svg
 
@@ -54,8 +55,8 @@ class FitJob:
         self.reading = config.reading.build()
         self.settings = config.settings()
         self.discrepancy, self.integrator = config.build()
-        self.cloud = read_points(target, self.reading)
-        self.source = None if source is None else read_points(source, replace(self.reading, frame=-1))
+        self.cloud = _read(target, self.reading)
+        self.source = None if source is None else _read(source, replace(self.reading, frame=-1))
         if self.source is not None and self.source.dimension != self.cloud.dimension:
             came, wanted = (f"{cloud.dimension} coordinates a point" for cloud in (self.source, self.cloud))
             raise PointFileError(source, came=came, wanted=f"{wanted}, as in {target}")
@@ -63,6 +64,8 @@ class FitJob:
         self.offset = torch.zeros(self.cloud.dimension, dtype=torch.float64)
         if config.boundary == OPEN:  # a scan in the coordinates of a country is not for float32; a domain has a place
             self.offset += torch.as_tensor(self.cloud.positions, dtype=torch.float64).mean(0)
+        if self.source is None:
+            check_memory(("points",), config.points, self.cloud.dimension, getattr(torch, config.dtype))
         positions, weights = self._tensors(self.cloud)
         count = config.points if self.source is None else len(self.source)
         self.split = split(positions, weights, config.held_out, count, config.seed)
@@ -240,6 +243,13 @@ def _check_range(file: Path, cloud: PointCloud, dtype: torch.dtype) -> None:
             wanted = f"between {least:.1g} and {largest:.1g}, the range of {str(dtype).removeprefix('torch.')}"
             remedy = "Take other units, or --set dtype=float64, whose range is wider."
             raise PointFileError(file, came=f"{words} {figure:.3g}", wanted=wanted, remedy=remedy)
+
+
+def _read(file: Path, reading: Reading) -> PointCloud:
+    """The points in a file; a pipe or a device would be waited for, and may never end."""
+    if file.exists() and not file.is_file():
+        raise PointFileError(file, came="a folder" if file.is_dir() else "a pipe or a device", wanted="a file")
+    return read_points(file, reading)
 
 
 def _report_suffix(target: Path) -> str:

@@ -21,13 +21,16 @@ def load_plugin(name: str) -> ModuleType:
     """
     if name.endswith(".py"):
         return _from_file(Path(name))
+    remedy = "A file is given by its path, such as ./ring.py."
+    refusal = ArgumentError("plugin", came=name or "nothing", wanted="a module that can be imported", remedy=remedy)
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise refusal
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not name.startswith(error.name):
             raise  # the plugin is there, and what it imports is not
-        remedy = "A file is given by its path, such as ./ring.py."
-        raise ArgumentError("plugin", came=name, wanted="a module that can be imported", remedy=remedy) from None
+        raise refusal from None
 
 
 def _from_file(file: Path) -> ModuleType:

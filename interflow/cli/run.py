@@ -69,7 +69,7 @@ def command(
 
 def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) -> None:
     """Simulate, keep, and say how it went."""
-    from interflow.cli.summary import backends, headline, summarise
+    from interflow.cli.summary import backends, check, headline, summarise
     from interflow.errors import NonFiniteError, RunStoppedError
     from interflow.reporters import EverySeconds, StopWhen
 
@@ -93,6 +93,7 @@ def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) 
     except NonFiniteError as error:
         raise click.ClickException(f"{error} {job.folder.path} keeps it, and the frames before.") from error
     summary = job.folder.summary() or summarise(job.name, job.system, solution)
+    check(summary)
     whole = _keep(job, solution, summary)
     click.echo(job.folder.path)
     if not quiet:

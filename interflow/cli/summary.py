@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from interflow.cli.versions import versions
+from interflow.errors import ArgumentError
 from interflow.solution import Solution
 from interflow.system import ParticleSystem
 
@@ -24,6 +25,14 @@ def summarise(name: str, system: ParticleSystem, solution: Solution) -> dict[str
         "energies": _finite(solution.energies.tolist()),
         "versions": versions(),
     }
+
+
+def check(summary: Mapping[str, Any]) -> None:
+    """Raise `ArgumentError` unless a summary that was read tells what its headline does."""
+    told = ("particles", "steps", "seconds", "steps_per_second", "energies", "sums")
+    if missing := [name for name in told if name not in summary or (name == "energies" and not summary[name])]:
+        remedy = "Move it away: `interflow run --resume` writes it anew."
+        raise ArgumentError("run", came=f"a summary.json without `{missing[0]}`", wanted="all of it", remedy=remedy)
 
 
 def headline(summary: Mapping[str, Any]) -> str:

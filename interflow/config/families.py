@@ -30,6 +30,7 @@ class Family:
         base: the class that all members derive from.
         scaled: the member that multiplies another by a number; configs write it as the field ``scale``.
         handed_down: arguments of constructors that come from the root of the config instead of a field.
+        squared: its positive parameters are squared in the dtype of the run, as lengths are.
         extras: fields that every config of the family has beside the arguments, as `pydantic.create_model` takes them.
     """
 
@@ -43,11 +44,13 @@ class Family:
         scaled: type | None = None,
         handed_down: frozenset[str] = frozenset(),
         extras: Mapping[str, Any] | None = None,
+        squared: bool = False,
     ) -> None:
         self.name = name
         self.base = base
         self.scaled = scaled
         self.handed_down = handed_down
+        self.squared = squared
         scale = (Number, Field(1.0, description=f"a number that multiplies the {name}."))
         self.extras: dict[str, Any] = {**(extras or {}), **({SCALE: scale} if scaled else {})}
         self.models: dict[str, type[ObjectConfig]] = {}

@@ -32,8 +32,8 @@ _TOLERANCE = (
 )
 
 BACKENDS = add_family(Family("backend", backends.Backend, extras={"tolerance": _TOLERANCE}))
-BOUNDARIES = add_family(Family("boundary", boundaries.Boundary))
-KERNELS = add_family(Family("kernel", kernels.Kernel, scaled=kernels.ScaledKernel))
+BOUNDARIES = add_family(Family("boundary", boundaries.Boundary, squared=True))
+KERNELS = add_family(Family("kernel", kernels.Kernel, scaled=kernels.ScaledKernel, squared=True))
 DISCREPANCIES = add_family(Family("discrepancy", discrepancies.Discrepancy, handed_down=_FROM_THE_ROOT))
 ENERGIES = add_family(Family("energy", energies.Energy, scaled=energies.ScaledEnergy, handed_down=_FROM_THE_ROOT))
 INTEGRATORS = add_family(Family("integrator", integrators.Integrator))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from interflow.config.context import Context
+from interflow.config.context import Context, check_squares
 from interflow.config.families import SCALE, Family
 from interflow.config.fields import raise_at, wording
 from interflow.config.problems import did_you_mean
@@ -75,5 +75,7 @@ class ObjectConfig(Model):
         shared = {name: getattr(context, name) for name in made.handed_down}
         with context.reporting({argument: name for name, argument in made.arguments.items()}):
             built = made.cls(**arguments, **shared)
+            if made.family.squared:
+                check_squares(built, context.dtype)
         scale: float = getattr(self, SCALE) if made.family.scaled else 1.0
         return built if scale == 1.0 else scale * built

@@ -6,6 +6,7 @@ import difflib
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from interflow.errors import ConfigError
 
@@ -36,8 +37,12 @@ class Problem:
         return f"{where}{field}: got {self.came}, wanted {self.wanted}. {self.remedy}".rstrip()
 
 
+_MOST_LINES: Final = 20
+"""Problems that a message tells; whoever mends them meets the others next."""
+
+
 class InvalidConfigError(ConfigError):
-    """A config that cannot be read or built. The message has a line for each of its `problems`.
+    """A config that cannot be read or built. The message has a line for each of the first of its `problems`.
 
     Example:
         >>> raise InvalidConfigError([Problem(("run", "steps"), came="-1", wanted="a whole number, at least 0")])
@@ -47,7 +52,9 @@ class InvalidConfigError(ConfigError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        lines = [str(problem) for problem in self.problems[:_MOST_LINES]]
+        rest = len(self.problems) - len(lines)
+        super().__init__("\n".join([*lines, *[f"… and {rest} more of the kind."] * bool(rest)]))
 
     def map(self, change: Callable[[Problem], Problem]) -> InvalidConfigError:
         """The same error with every problem changed."""

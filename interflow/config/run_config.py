@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from interflow.config.context import Context
+from interflow.config.context import Context, check_memory
 from interflow.config.fields import Count, CountFromZero, Seconds, Seed, Text
 from interflow.config.kinds import BACKENDS, BOUNDARIES, DISTRIBUTIONS, ENERGIES, INTEGRATORS, OBSERVABLES, SCHEDULES
 from interflow.config.kinds import of as of
@@ -80,14 +80,14 @@ class SystemConfig(Model):
 
 def context_of(boundary: Any, backend: Any, dtype: str, device: str) -> Context:
     """The context of a config's root, from its sections."""
-    root = Context()
+    root = Context(dtype=getattr(torch, dtype))
     built = backend.build(root.at("backend"))
     as_named = built == type(built)()  # a bare name leaves the options to the energy
     return Context(
         boundary=boundary.build(root.at("boundary")),
         backend=backend.kind if as_named else built,
         tolerance=backend.tolerance,
-        dtype=getattr(torch, dtype),
+        dtype=root.dtype,
         device=_device(device),
     )
 
@@ -170,10 +170,11 @@ class RunConfig(Model):
         """
         generator = torch.Generator().manual_seed(self.seed)
         where = Context().at("particles", "distribution")
+        count, dimension = self.particles.count, self.particles.dimension
+        check_memory(("particles", "count"), count, dimension, getattr(torch, self.dtype))
         distribution = self.particles.distribution.build(where)
         with where.reporting({name: name for name in vars(distribution)}):
-            shape = (self.particles.count, self.particles.dimension)
-            positions = distribution.sample(shape, generator, getattr(torch, self.dtype))
+            positions = distribution.sample((count, dimension), generator, getattr(torch, self.dtype))
         return self.system.build(positions, generator=generator)
 
     def observe(self, system: ParticleSystem) -> dict[str, Observable]:
@@ -189,9 +190,10 @@ class RunConfig(Model):
 
 
 def _device(name: str) -> torch.device:
-    """The device of a name, if it can hold a tensor here."""
+    """The device of a name, if it can hold the numbers of a tensor here."""
     try:
-        return torch.zeros(0, device=name).device
+        torch.zeros(1, device=name).item()
+        return torch.device(name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidConfigError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interflow.errors import BackendError
+from interflow.errors import MissingPackageError
 from interflow.sums.backends.silence import silent_keops
 
 
@@ -12,14 +12,11 @@ def samples_loss() -> Any:
     """GeomLoss's class ``SamplesLoss``.
 
     Raises:
-        BackendError: if the package is missing.
+        MissingPackageError: if the package is missing.
     """
     with silent_keops():
         try:
             from geomloss import SamplesLoss
         except ImportError as error:
-            raise BackendError(
-                "SinkhornDivergence needs the package geomloss, which is not installed: "
-                "pip install 'interflow-particles[geomloss]'."
-            ) from error
+            raise MissingPackageError("geomloss", extra="geomloss", needed_for="SinkhornDivergence") from error
     return SamplesLoss

@@ -52,7 +52,8 @@ class SinkhornDivergence(Discrepancy):
         ArgumentError: at construction for arguments out of range; in a call for shapes, dtypes or devices that do not
             fit, an empty cloud, a negative weight, or measures whose masses differ by more than 1e-3, unless
             ``normalise``.
-        BackendError: in a call, if the package geomloss is missing, or if a second derivative is asked for.
+        MissingPackageError: in a call, without the package geomloss.
+        BackendError: if a second derivative is asked for.
 
     Example:
         >>> import torch

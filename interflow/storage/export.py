@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from interflow.errors import ArgumentError
+from interflow.errors import ArgumentError, MissingPackageError
 from interflow.reporters.series import columns, heading, numbers, write_rows
 from interflow.solution import Solution
 from interflow.state import State
@@ -127,7 +127,7 @@ def _ply(solution: Solution, file: Path) -> list[Path]:
 
 def _gsd(solution: Solution, file: Path) -> list[Path]:
     if importlib.util.find_spec("gsd") is None:
-        raise ArgumentError("file", came=str(file), wanted="another format: gsd is missing", remedy="pip install gsd")
+        raise MissingPackageError("gsd", extra="gsd", needed_for=f"The format of {file.name}")
     import gsd.hoomd
 
     centre, lengths = _box(solution)

@@ -124,15 +124,22 @@ class RunFolder:
         """How it went; empty where that is not known yet.
 
         Raises:
-            StorageError: if it cannot be read.
+            ArgumentError: if it is no summary.
         """
         try:
             summary = json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (ValueError, RecursionError) as error:
-            raise StorageError(f"{self.path / SUMMARY}: damaged: {error}") from None
-        return summary if isinstance(summary, dict) else {}
+        except (ValueError, RecursionError, OSError) as error:
+            raise self._damaged(str(error)) from None
+        if not isinstance(summary, dict):
+            raise self._damaged(f"a {type(summary).__name__}")
+        return summary
+
+    def _damaged(self, reason: str) -> ArgumentError:
+        remedy = "Move it away: `interflow run --resume` writes it anew."
+        came = f"{self.path / SUMMARY}, which is damaged: {reason}"
+        return ArgumentError("run", came=came, wanted="the summary of a run", remedy=remedy)
 
     def _write(self, name: str, save: Callable[[IO[bytes]], object]) -> None:
         """Write a file that other processes may be writing too, such as a picture."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from interflow.discrepancies import SinkhornDivergence
-from interflow.errors import ArgumentError, BackendError
+from interflow.errors import ArgumentError, BackendError, MissingPackageError
 from tests.discrepancies.clouds import cloud, masses
 
 
@@ -87,7 +87,7 @@ def test_a_second_derivative_is_refused():
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "geomloss", None)
-    with pytest.raises(BackendError, match=r"needs the package geomloss.*pip install"):
+    with pytest.raises(MissingPackageError, match=r"needs the package geomloss.*pip install"):
         SinkhornDivergence()(cloud(), cloud())
 
 

@@ -1,0 +1,129 @@
+"""Bad input ends with exit code 2 and a message that names it, never with a raw error."""
+
+import os
+import sys
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from interflow.cli import main
+from interflow.errors import KernelError
+
+CONFIG = """
+particles: {count: 20, dimension: 2}
+boundary: {kind: periodic, lengths: 1.0, images: all}
+backend: {kind: dense}
+energy: {kind: interaction, kernel: {kind: gaussian, sigma: 0.1}}
+integrator: {kind: euler, step_size: 0.005}
+run: {steps: 2}
+"""
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch):
+    """Runs the command line in a folder with a config and a few points, and gives the message of bad input."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text(CONFIG)
+    (tmp_path / "points.csv").write_text("x,y\n" + "".join(f"{i},{i * i % 7}\n" for i in range(9)))
+
+    def run(*arguments):
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 2, done.output
+        assert "--debug" not in done.output  # as raw errors end
+        return done.output
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("particles.count", count) for count in ("100000000000000", "3e12", "1e20", "3e38")],
+        ("particles.dimension", "1e20"),
+        ("run.steps", "1e20"),
+        *[("energy.kernel.sigma", sigma) for sigma in ("1e-160", "1e-308", "1e-30", "1e300")],
+        *[("boundary.lengths", lengths) for lengths in ("1e300", "1e-300")],
+        *[("device", name) for name in ("meta", "cuda:99")],
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_and_devices_that_no_run_can_have_are_refused_by_field(refused, field, value, dtype):
+    if (value, dtype) == ("1e-30", "float64"):
+        value = "1e-155"
+    message = refused("run", "run.yaml", "--out", "out", "--set", f"dtype={dtype}", "--set", f"{field}={value}")
+    assert f"--set: {field}: got" in message
+    assert not os.path.exists("out")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".x", "x..y", "a b", "/"])
+def test_a_plugin_of_no_name_of_a_module_is_refused(refused, name):
+    assert f"`plugin`: got {name or 'nothing'}, wanted a module" in refused("run", "run.yaml", "--plugin", name)
+
+
+def test_an_approximate_backend_without_a_tolerance_is_refused(refused):
+    message = refused("run", "run.yaml", "--set", "backend.kind=nufft", "--out", "out")
+    assert "The backend nufft cannot run this sum" in message
+
+
+def test_a_kernel_that_cannot_be_used_is_bad_input(refused, monkeypatch):
+    def fail(*arguments, **options):
+        raise KernelError("its formula is no formula")
+
+    monkeypatch.setattr("interflow.config.run_config.RunConfig.build", fail)
+    assert "its formula is no formula" in refused("run", "run.yaml", "--out", "out")
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "arguments"),
+    [
+        ("geomloss", "geomloss", ("fit", "points.csv", "--points", "3", "--set", "discrepancy.kind=sinkhorn")),
+        ("gsd", "gsd", ("export", "out", "out.gsd")),
+        ("k3d", "page", ("show", "out", "--html")),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(refused, monkeypatch, package, extra, arguments):
+    assert CliRunner().invoke(main, ["run", "run.yaml", "--out", "out", "--quiet"]).exit_code == 0
+    monkeypatch.setitem(sys.modules, package, None)
+    assert f"needs the package {package}: pip install 'interflow-particles[{extra}]'" in refused(*arguments)
+
+
+def test_what_is_no_file_is_no_target(refused, tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert "folder.csv: got a folder, wanted a file" in refused("fit", "folder.csv")
+    for name in ("pipe.csv", "/dev/zero"):
+        assert f"{name}: got a pipe or a device, wanted a file" in refused("fit", name)
+        assert f"{name}: got a pipe or a device" in refused("fit", "points.csv", "--source", name)
+
+
+def test_what_is_not_utf_8_is_refused(refused, tmp_path):
+    for name in ("bytes.yaml", "bytes.csv"):
+        (tmp_path / name).write_bytes(b"x,y\n1,\xff\n")
+    assert "bytes that are not UTF-8" in refused("run", "bytes.yaml")
+    assert "bytes.csv" in refused("fit", "bytes.csv")
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b"\xff", b"null", b'{"name": 3}', b'{"energies": []}'])
+def test_a_damaged_summary_is_told(refused, tmp_path, text):
+    assert CliRunner().invoke(main, ["run", "run.yaml", "--out", "out", "--quiet"]).exit_code == 0
+    (tmp_path / "out" / "summary.json").write_bytes(text)
+    assert "summary.json" in refused("run", "--resume", "out")
+    (tmp_path / "out" / "summary.json").unlink()
+    (tmp_path / "out" / "summary.json").mkdir()
+    assert "summary.json, which is damaged" in refused("show", "out", "--picture", "energy")
+
+
+def test_of_many_problems_the_first_are_told(refused, tmp_path):
+    config = yaml.safe_load(CONFIG)
+    config["energy"] = {"kind": "sum", "terms": [{"a": 1}] * 2000}
+    (tmp_path / "many.yaml").write_text(yaml.dump(config, Dumper=_WithoutAliases))
+    message = refused("run", "many.yaml")
+    assert len(message) < 3000
+    assert "energy.terms.19.kind" in message
+    assert "… and 1980 more" in message
+
+
+class _WithoutAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data):
+        return True
