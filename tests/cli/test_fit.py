@@ -261,11 +261,22 @@ def test_the_progress_of_a_fit_with_a_time_limit_is_that_of_its_time(monkeypatch
 def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(interflow, tmp_path):
     write_points(tmp_path / "scan.csv", samples())
     with small_disk(tmp_path / "disk") as disk:
-        (disk / "filler").write_bytes(bytes(SIZE - 20_000))
+        (disk / "filler").write_bytes(bytes(SIZE))
         done = interflow("fit", "scan.csv", "--points", "5", "--out", "disk/here", *SMALL)
         assert [path.name for path in disk.iterdir()] == ["filler"]
     assert done.exit_code == 1, done.output
     assert "disk/here: cannot write the fit: no space left on device" in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_a_disk_that_holds_all_but_the_report_keeps_the_fit_and_says_so(interflow, tmp_path):
+    write_points(tmp_path / "scan.csv", samples())
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "filler").write_bytes(bytes(SIZE - 20_000))
+        done = interflow("fit", "scan.csv", "--points", "5", "--out", "disk/here", *SMALL)
+        assert sorted(path.name for path in (disk / "here").iterdir()) == ["fitted.csv", "summary.json"]
+    assert done.exit_code == 1, done.output
+    assert "The fit is whole, but its report is not drawn" in done.stderr
     assert "Traceback" not in done.output
 
 
