@@ -69,7 +69,7 @@ def _nearest(data: Prepared, *, gradient: bool = False) -> Tensor:
     formula = formula_name(data.kernel, data.boundary, data.x.shape[1], torch.float64, nearest=True)
     formula = derive(formula, "row_gradient", data.axes) if gradient else formula
     columns = [y, torch.ones_like(y[:, :1])]
-    total = pair_sum(formula, backend_key("dense"), False, [x], columns, [data.parameters])
+    total: Tensor = pair_sum(formula, backend_key("dense"), False, [x], columns, [data.parameters])
     return total.unflatten(0, (data.x.shape[0], data.x.shape[2]))[..., 0].mT
 
 

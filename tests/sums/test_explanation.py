@@ -1,0 +1,58 @@
+"""An explanation says what the sums themselves would do."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+import interflow as fl
+from interflow.errors import ArgumentError
+from interflow.sums.backends import CANDIDATES
+from interflow.sums.preparation import Options, prepare
+from tests.sums.cases import cloud
+
+KERNEL = fl.GaussianKernel(0.3)
+
+
+@dataclass(frozen=True)
+class Slow(fl.Dense):
+    """Seconds that nothing else has."""
+
+    def cost(self, request):
+        return 0.25
+
+    def preparation(self, request):
+        return 75.0
+
+
+@pytest.mark.parametrize("self_pairs", [False, "images"])
+def test_it_takes_the_arguments_of_the_sums(self_pairs):
+    x, y = cloud(4, 2, 0), cloud(3, 2, 1)
+    for total in (fl.explain, fl.potential):
+        with pytest.raises(ArgumentError, match="self_pairs"):
+            total(KERNEL, x, y, self_pairs=self_pairs)
+    assert fl.explain(KERNEL, x, x, self_pairs=self_pairs).backend == "dense"
+
+
+def test_seconds_of_a_sum_and_seconds_before_it_are_those_of_the_backend():
+    x = cloud(50, 2, 0)
+    explanation = fl.explain(KERNEL, x, x)
+    question = prepare(KERNEL, x, x, None, Options()).question(order=1)
+    backends = {backend.name: backend for backend in CANDIDATES}
+    able = [candidate for candidate in explanation.candidates if candidate.obstacle is None]
+    for candidate in able:
+        backend = backends[candidate.name]
+        assert (candidate.seconds, candidate.preparation) == (backend.cost(question), backend.preparation(question))
+        assert candidate.seconds != candidate.preparation
+    header, *rows = str(explanation).splitlines()
+    assert header.index("seconds a sum") < header.index("seconds before")
+    shown = {row.split()[0]: row.split()[1:] for row in rows[:-1]}
+    for candidate in able:
+        assert shown[candidate.name] == ["exact", f"{candidate.seconds:.2g}", f"{candidate.preparation:.2g}"]
+
+
+def test_setup_and_run_are_not_taken_for_each_other(monkeypatch):
+    monkeypatch.setattr("interflow.sums.explanation.CANDIDATES", (Slow(),))
+    x = torch.zeros(2, 2)
+    (slow,) = fl.explain(KERNEL, x, x).candidates
+    assert (slow.seconds, slow.preparation) == (0.25, 75.0)
