@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary
+from interflow.discrepancies.squares import squared_distances
 from interflow.errors import ArgumentError
 from interflow.validation import check_cloud, is_count
 
@@ -46,10 +47,14 @@ def median_distance(
         points = points[torch.randperm(len(points), generator=generator)[:most].to(points.device)]
     domain = OpenBoundary() if boundary is None else boundary
     domain.check_dimension(points.shape[-1])
+    is_open = domain.straight and bool(domain.periods(points.shape[-1]).isinf().all())
+    distances = squared_distances if is_open else domain.squared_distances
     squares = torch.cat(
         [
-            domain.squared_distances(points[rows], points).double()[_later(rows, len(points), points.device)]
-            for rows in torch.arange(len(points), device=points.device).split(max(1, _AT_ONCE // points.numel()))
+            distances(points[rows], points).double()[_later(rows, len(points), points.device)]
+            for rows in torch.arange(len(points), device=points.device).split(
+                max(1, _AT_ONCE // (len(points) if is_open else points.numel()))
+            )
         ]
     )
     median = float(squares.sqrt().median())

@@ -16,10 +16,13 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from interflow.boundaries import Boundary
+from interflow.boundaries import Boundary, OpenBoundary
 from interflow.discrepancies.mmd import MMD
+from interflow.discrepancies.squares import squared_distances
 from interflow.errors import ArgumentError
 from interflow.kernels import Kernel
+from interflow.sums.formula import lookup_vectors
+from interflow.sums.preparation import formula_name
 
 MOST_ROWS: Final = 2048
 """Rows of K at a time, at most."""
@@ -134,13 +137,24 @@ def _labels(first: int, second: int, permutations: int, seed: int | torch.Genera
 def _statistics(kernel: Kernel, pooled: Tensor, first: Tensor, boundary: Boundary | None) -> Tensor:
     """``sᵀ K s`` for the weights s of each labelling, ``(labellings,)``, float64; of K, half is made."""
     total = pooled.new_zeros(len(first), dtype=torch.float64)
-    for rows in _tiles(len(pooled), pooled.shape[1]):
-        tile = kernel(pooled[rows], pooled[rows.start :], boundary).double()
+    radial = _is_radial(kernel, pooled.shape[1], boundary)
+    for rows in _tiles(len(pooled), 1 if radial else pooled.shape[1]):
+        if radial:
+            distances = squared_distances(pooled[rows], pooled[rows.start :]).sqrt()
+            tile = kernel.evaluate((distances,))
+        else:
+            tile = kernel(pooled[rows], pooled[rows.start :], boundary).double()
         tile[:, len(tile) :] *= 2.0  # right of the block on the diagonal: each of these pairs stands for two
         for labels, forms in zip(first.split(PERMUTATIONS_AT_ONCE), total.split(PERMUTATIONS_AT_ONCE), strict=True):
             weights = _signed_weights(labels)
             forms += (weights[:, rows] @ tile * weights[:, rows.start :]).sum(1)
     return total
+
+
+def _is_radial(kernel: Kernel, dimension: int, boundary: Boundary | None) -> bool:
+    """Whether the kernel is one of the distance in open space, of so many coordinates that products are faster."""
+    domain = OpenBoundary() if boundary is None else boundary
+    return lookup_vectors(formula_name(kernel, domain, dimension)) is not None
 
 
 def _signed_weights(first: Tensor) -> Tensor:

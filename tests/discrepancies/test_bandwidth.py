@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from interflow import ArgumentError, PeriodicBoundary, median_distance
+from interflow.discrepancies.squares import squared_distances
 from tests.discrepancies.clouds import cloud
 
 
@@ -18,6 +19,14 @@ def test_it_scales_and_does_not_move_with_the_cloud():
     x = cloud(20, dimension=5, dtype=torch.float32)
     assert median_distance(3.0 * x) == pytest.approx(3.0 * median_distance(x), rel=1e-6)
     assert median_distance(x + 64.0) == pytest.approx(median_distance(x), rel=1e-4)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e6])
+def test_distances_of_many_coordinates_are_right_to_round_off_where_points_nearly_coincide(shift):
+    x = cloud(30, dimension=200) + shift
+    x = torch.cat([x, x[:5], x[:5] + 1e-3, x[:1] + 1e6])
+    exact = (x[:, None] - x[None]).square().sum(-1)
+    torch.testing.assert_close(squared_distances(x, x), exact, rtol=1e-11, atol=0.0)
 
 
 def test_it_sees_the_domain():

@@ -147,3 +147,18 @@ def test_what_cannot_be_tested_is_named(name, options):
 def test_a_kernel_that_may_not_tell_distributions_apart_warns_as_an_mmd_does():
     with pytest.warns(InterflowWarning, match="not positive definite"):
         two_sample_test(cloud(5), cloud(5, seed=1), DistanceKernel(), boundary=PeriodicBoundary(1.0), permutations=9)
+
+
+@pytest.mark.parametrize(
+    "kernel", [GaussianKernel(3.0), DistanceKernel(), 2.0 * GaussianKernel(2.0) + DistanceKernel()]
+)
+def test_points_of_many_coordinates_take_products_and_have_the_same_statistics(kernel, monkeypatch):
+    x, y = normal(40, 0, dimension=30), normal(30, 1, dimension=30)
+    y[:3] = x[:3]
+    found = two_sample_test(x, y, kernel, permutations=50)
+    monkeypatch.setattr(two_sample, "_is_radial", lambda *_: False)
+    plain = two_sample_test(x, y, kernel, permutations=50)
+    torch.testing.assert_close(found.permuted, plain.permuted, rtol=1e-11, atol=1e-13)
+    monkeypatch.undo()
+    monkeypatch.setattr(type(kernel), "forward", None)  # no difference of every coordinate is made
+    assert two_sample_test(x, y, kernel, permutations=50).statistic == found.statistic
