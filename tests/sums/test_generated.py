@@ -5,11 +5,13 @@ A formula takes seconds to compile, so that the default run looks at two of them
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
 from interflow.kernels import DistanceKernel, GaussianKernel, SumKernel
-from interflow.sums import potential, potential_and_field, quadratic
+from interflow.sums import Keops, potential, potential_and_field, quadratic
 from tests.sums import reference
 from tests.sums.cases import BOUNDARIES, KERNELS, SINGULAR, cloud, excess, signed_weights
 
@@ -79,3 +81,24 @@ def test_batches_are_summed_also_with_as_many_components_as_the_batch_that_a_loo
     found = potential(kernel, x, y, backend="compiled")
     assert ran == {"compiled"}
     torch.testing.assert_close(found, potential(kernel, x, y, backend="dense"), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("self_pairs", [True, False])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 5), (6, 1), (1, 1)])
+def test_keops_is_given_the_same_program_for_one_point_as_for_several(monkeypatch, rows, columns, self_pairs):
+    programs = []
+
+    def reduce(self, summands, job):
+        programs.append([re.sub(r"Var\(\d+", "Var(", summand.formula) for summand in summands])
+        kernel = (-0.5 * ((job.rows[:, :, :, None] - job.columns[:, :2, None]) / 0.3).square().sum(1)).exp()
+        return (kernel * job.columns[:, 2, None]).sum(-1)[:, None]
+
+    monkeypatch.setattr(Keops, "_reduce", reduce)
+    kernel, x, y = GaussianKernel(0.3), cloud(6, 2, 0), cloud(6, 2, 1)
+    potential(kernel, x, y, self_pairs=self_pairs, backend="keops")
+    columns = columns if self_pairs else rows
+    options = {"self_pairs": self_pairs}
+    found = potential(kernel, x[:rows], y[:columns], backend="keops", **options)
+    assert all(program == programs[0] for program in programs)
+    if self_pairs or rows == 1:
+        torch.testing.assert_close(found, potential(kernel, x[:rows], y[:columns], backend="dense", **options))

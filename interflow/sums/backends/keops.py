@@ -9,7 +9,7 @@ import math
 import operator
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
@@ -65,6 +65,15 @@ class Keops(LoopBackend):
         return 1e-3 + request.pairs * weight / rate
 
     def run(self, job: Job) -> Tensor:
+        if job.column_count == 1 and job.skip_diagonal:
+            return job.rows.new_zeros(job.batch, len(job.inner), job.row_count)
+        if 1 not in (job.row_count, job.column_count):
+            return self._run_several(job)
+        doubled = self._run_several(replace(job, rows=_two_or_more(job.rows), columns=_two_or_more(job.columns)))
+        return doubled[..., : job.row_count] * (0.5 if job.column_count == 1 else 1.0)
+
+    def _run_several(self, job: Job) -> Tensor:
+        """The same for several rows and columns: of one, KeOps would make another program and compile it."""
         _announce(job.formula, job.rows.dtype)
         lazy = _keops().LazyTensor
         batch = slice(None) if job.batch > 1 else 0  # KeOps is faster without a batch axis
@@ -96,6 +105,11 @@ class Keops(LoopBackend):
         except (RuntimeError, ValueError, OSError) as error:
             raise BackendError(f"The backend keops could not run this sum: {error}") from error
         return total.reshape(job.batch, job.row_count, len(job.inner)).mT.contiguous()
+
+
+def _two_or_more(points: Tensor) -> Tensor:
+    """A single point twice."""
+    return points.expand(-1, -1, 2) if points.shape[-1] == 1 else points
 
 
 @functools.cache
