@@ -124,7 +124,7 @@ def check_same_mass(
     raise ArgumentError(
         names[x_weights is None],
         came=f"a mass of {first:g} in `{names[0]}` and of {second:g} in `{names[1]}`",
-        wanted="two measures of one mass, which is 1 where no weights are given",
+        wanted="two measures of the same mass, which is 1 where no weights are given",
         remedy="Take the discrepancy with normalise=True, or divide each by its sum.",
     )
 

@@ -219,9 +219,9 @@ of_equal_masses = pytest.mark.parametrize("make", OF_EQUAL_MASSES.values(), ids=
 )
 def test_measures_of_different_mass_are_refused_with_the_remedy(make, a, b, name):
     a, b = (None if weights is None else weights.double() for weights in (a, b))
-    with pytest.raises(ArgumentError, match=rf"`{name}`: got a mass of .* one mass.*normalise=True, or divide"):
+    with pytest.raises(ArgumentError, match=rf"`{name}`: got a mass of .* same mass.*normalise=True, or divide"):
         make()(cloud(), cloud(9, seed=1), a, b)
-    with pytest.raises(ArgumentError, match="one mass"):
+    with pytest.raises(ArgumentError, match="same mass"):
         make().velocity(cloud(), cloud(9, seed=1), a, b)
 
 
@@ -274,7 +274,7 @@ def test_normalised_any_weights_stand_for_their_shares(make):
 
 
 def test_an_estimate_by_slices_is_of_equal_masses():
-    with pytest.raises(ArgumentError, match="one mass"):
+    with pytest.raises(ArgumentError, match="same mass"):
         sliced_energy_distance(cloud(), cloud(9), torch.ones(12, dtype=torch.float64))
     ones = torch.ones(12, dtype=torch.float64)
     assert sliced_energy_distance(cloud(), cloud(9), ones, normalise=True) == sliced_energy_distance(
