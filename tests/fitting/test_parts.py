@@ -1,5 +1,8 @@
 """The parts of a fit keep their laws."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -224,3 +227,15 @@ def test_both_parts_of_a_measure_have_mass_unless_one_point_has_it_all(massive, 
     found = figures(parts.sample, None, parts)
     assert (found["sliced_w2"] is None) == (len(massive) == 1)
     assert found["sliced_w2"] is None or found["sliced_w2"] > 0.0
+
+
+def test_nothing_is_said_where_the_solver_s_package_came_without_bytecode(tmp_path):
+    pytest.importorskip("ot")
+    program = (
+        "import sys, warnings, torch\nfrom interflow.fitting.quality import exact_w2\n"
+        # from here on what is imported is compiled, and every warning is an error
+        f"sys.pycache_prefix, sys.dont_write_bytecode = {str(tmp_path)!r}, True\nwarnings.simplefilter('error')\n"
+        "assert 'ot' not in sys.modules\nassert exact_w2(torch.zeros(2, 2), torch.ones(2, 2)) > 1.4\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
