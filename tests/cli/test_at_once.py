@@ -18,6 +18,8 @@ from interflow.cli.fit_job import FitJob
 from interflow.storage.points import PointCloud, read_points, write_points
 from tests.config.cases import TOUR
 
+pytestmark = pytest.mark.slow
+
 MOMENT = datetime(2026, 1, 2, 3, 4, 5)
 FIT = ["--points", "5", "--set", "descent.steps=2", "--set", "backend.kind=dense", "--set", "reading.samples=50"]
 
