@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from typing import Final
 
 from interflow.sums.expression import ONE, TINY, ZERO, Expression, node, rebuild, topological
 from interflow.sums.operations import multiply, reciprocal, sqrt
@@ -37,7 +38,7 @@ def _compares_a_distance(a: Expression) -> bool:
     """Whether it is ``r² > t`` for a sum of squares r²."""
     if a.operation != "greater" or a.arguments[1] is not TINY:
         return False
-    return all(term.operation == "square" for term in _terms(a.arguments[0]))
+    return all(term.operation == "square" for term in _parts(a.arguments[0], "add"))
 
 
 class _Coincidence:
@@ -48,7 +49,11 @@ class _Coincidence:
         self.squared = apart.arguments[0]
         self.guard = node("where", apart, self.squared, ONE)
         self.root = sqrt(self.guard)
-        self.vanishing = {self.squared, sqrt(self.squared), *(term.arguments[0] for term in _terms(self.squared))}
+        self.vanishing = {
+            self.squared,
+            sqrt(self.squared),
+            *(term.arguments[0] for term in _parts(self.squared, "add")),
+        }
         self._leaning = {self.guard: True}
 
     def released(self, outputs: tuple[Expression, ...]) -> tuple[Expression, ...]:
@@ -75,7 +80,7 @@ class _Coincidence:
         """A selected ``√g`` as ``r²/√g`` where 1/√g is needed anyway, else as ``√r²``; anything else as it is."""
         if not self._is_selection(a):
             return a
-        factors = list(_factors(a.arguments[1]))
+        factors = list(_parts(a.arguments[1], "multiply"))
         if self.root not in factors or self.vanishing & set(factors):
             return a
         factors.remove(self.root)
@@ -84,39 +89,39 @@ class _Coincidence:
 
     def _is_idle(self, selection: Expression) -> bool:
         """Whether what is selected is 0 at r = 0 and finite all around, with s in the place of g."""
-        factors = list(_factors(selection.arguments[1]))
+        factors = list(_parts(selection.arguments[1], "multiply"))
         powers = [self._exponent(factor) for factor in factors if self._leans_on_guard(factor)]
         total = sum(power for power in powers if power is not None)
         return bool(self.vanishing & set(factors)) and None not in powers and total >= _LEAST_EXPONENT
 
     def _leans_on_guard(self, a: Expression) -> bool:
         """Whether g stands in it, outside of other selections."""
-        if a not in self._leaning:
-            self._leaning[a] = not self._is_selection(a) and any(map(self._leans_on_guard, a.arguments))
+        for current in topological((a,)):
+            if current not in self._leaning:
+                inside = any(self._leaning[argument] for argument in current.arguments)
+                self._leaning[current] = inside and not self._is_selection(current)
         return self._leaning[a]
 
     def _exponent(self, a: Expression) -> float | None:
         """p where it is ``g^p``, else None."""
-        if a is self.guard:
-            return 1.0
-        factor = {"sqrt": 0.5, "reciprocal": -1.0, "rsqrt": -0.5, "square": 2.0}.get(a.operation)
-        inner = None if factor is None else self._exponent(a.arguments[0])
-        return None if factor is None or inner is None else factor * inner
+        exponent = 1.0
+        while a is not self.guard:
+            if a.operation not in _EXPONENTS:
+                return None
+            exponent *= _EXPONENTS[a.operation]
+            (a,) = a.arguments
+        return exponent
 
 
-def _terms(a: Expression) -> Iterator[Expression]:
-    """What is added up in it."""
-    if a.operation == "add":
-        for argument in a.arguments:
-            yield from _terms(argument)
-    else:
-        yield a
+_EXPONENTS: Final = {"sqrt": 0.5, "reciprocal": -1.0, "rsqrt": -0.5, "square": 2.0}
 
 
-def _factors(a: Expression) -> Iterator[Expression]:
-    """What is multiplied in it."""
-    if a.operation == "multiply":
-        for argument in a.arguments:
-            yield from _factors(argument)
-    else:
-        yield a
+def _parts(a: Expression, operation: str) -> Iterator[Expression]:
+    """What is added up in it, or multiplied."""
+    stack = [a]
+    while stack:
+        current = stack.pop()
+        if current.operation == operation:
+            stack.extend(reversed(current.arguments))
+        else:
+            yield current

@@ -65,9 +65,12 @@ class Expression:
         return node(self.operation, *arguments, value=self.value)
 
     def __repr__(self) -> str:
-        if self.operation in LEAVES:
-            return f"{self.operation}[{self.value}]" if self.operation != "tiny" else "tiny"
-        return f"{self.operation}({', '.join(map(repr, self.arguments))})"
+        texts: dict[Expression, str] = {}
+        for current in topological((self,)):
+            parts = ", ".join(texts[argument] for argument in current.arguments)
+            written = f"({parts})" if parts else "" if current.operation == "tiny" else f"[{current.value}]"
+            texts[current] = current.operation + written
+        return texts[self]
 
 
 _known: weakref.WeakValueDictionary[tuple[object, ...], Expression] = weakref.WeakValueDictionary()
@@ -83,8 +86,8 @@ def node(operation: str, *arguments: Expression, value: Value = 0) -> Expression
 
 
 def constant(number: float) -> Expression:
-    """A number."""
-    return node("constant", value=float(number))
+    """A number; −0 is 0."""
+    return node("constant", value=float(number) + 0.0)
 
 
 def leaf(side: str, index: int) -> Expression:

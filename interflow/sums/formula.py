@@ -11,7 +11,7 @@ derivations from it, such as ``"1f0c…/rows:0,1/columns:2"``. A name is enough 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -211,7 +211,7 @@ def plan(name: str) -> Plan:
 
 def plan_of(outputs: Sequence[Expression]) -> Plan:
     """The plan of some expressions."""
-    pulled = [_pull_factors(output) for output in outputs]
+    pulled = _pulled(outputs)
     before: dict[Expression, Expression] = {}
 
     def hoist(old: Expression, parts: tuple[Expression, ...]) -> Expression:
@@ -244,25 +244,37 @@ def _grouped(old: Expression, parts: tuple[Expression, ...]) -> Expression:
     return node("multiply", a, b)
 
 
-@lru_cache(maxsize=65536)  # a part that stands in many places is taken apart once
-def _pull_factors(output: Expression) -> tuple[Expression, Expression]:
-    """A product taken apart: the factors that depend on the column, and the others."""
+def _pulled(outputs: Sequence[Expression]) -> list[tuple[Expression, Expression]]:
+    """Each output taken apart: the factors that depend on the column, and the others."""
+    order, wanted = list(topological(outputs)), set(outputs)
+    for current in reversed(order):
+        if current in wanted and current.operation in ("neg", "multiply", "where", "add", "subtract"):
+            wanted.update(current.arguments)
+    found: dict[Expression, tuple[Expression, Expression]] = {}
+    for current in order:
+        if current in wanted:
+            found[current] = _pull_factors(current, found)
+    return [found[output] for output in outputs]
+
+
+def _pull_factors(
+    output: Expression, found: Mapping[Expression, tuple[Expression, Expression]]
+) -> tuple[Expression, Expression]:
+    """One of them, whose arguments have been taken apart."""
     if not {"column"} <= output.sides:
         return (ONE, output) if output.sides else (output, ONE)
     match output.operation, output.arguments:
         case "neg", (a,):
-            inner, after = _pull_factors(a)
+            inner, after = found[a]
             return inner, multiply(node("constant", value=-1.0), after)
         case "multiply", (a, b):
-            inner_a, after_a = _pull_factors(a)
-            inner_b, after_b = _pull_factors(b)
+            (inner_a, after_a), (inner_b, after_b) = found[a], found[b]
             return multiply(inner_a, inner_b), multiply(after_a, after_b)
         case "where", (condition, a, b) if b.constant == 0.0:
-            inner, after = _pull_factors(a)
+            inner, after = found[a]
             return node("where", condition, inner, b), after
         case "add" | "subtract", (a, b):
-            inner_a, after_a = _pull_factors(a)
-            inner_b, after_b = _pull_factors(b)
+            (inner_a, after_a), (inner_b, after_b) = found[a], found[b]
             if after_a is after_b and after_a is not ONE:
                 return node(output.operation, inner_a, inner_b), after_a
     return output, ONE

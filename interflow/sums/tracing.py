@@ -26,7 +26,7 @@ from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters, substitute
 from interflow.sums import operations as op
-from interflow.sums.expression import ONE, ZERO, Expression, constant, leaf
+from interflow.sums.expression import ONE, ZERO, Expression, constant, leaf, topological
 
 Array = Any
 """A tensor's worth of expressions: a NumPy array of objects."""
@@ -117,7 +117,7 @@ class _Tracer(OperationMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.vanishing: set[Expression] = set()
+        self.vanishing: set[Expression] = {ZERO}
         self._owner = ""
         self._arrays: dict[int, Array] = {}
         self._constants: set[int] = set()
@@ -257,12 +257,20 @@ class _Tracer(OperationMode):
 
     def _vanishes(self, a: Expression) -> bool:
         """Whether ``a`` is 0 at coincident points, as its form shows."""
-        if a in self.vanishing or a is ZERO:
-            return True
-        if a.operation in ("multiply", "divide"):
-            concerned = a.arguments[:1] if a.operation == "divide" else a.arguments
-            return any(self._vanishes(argument) for argument in concerned)
-        return a.operation in _ZERO_AT_ZERO and all(self._vanishes(argument) for argument in a.arguments)
+        for current in topological((a,)):
+            if current in self.vanishing:
+                continue
+            vanish = [argument in self.vanishing for argument in current.arguments]
+            match current.operation:
+                case "multiply":
+                    found = any(vanish)
+                case "divide":
+                    found = vanish[0]
+                case _:
+                    found = current.operation in _ZERO_AT_ZERO and all(vanish)
+            if found:
+                self.vanishing.add(current)
+        return a in self.vanishing
 
 
 # --- what each recorded operation becomes -----------------------------------------------------------------------------

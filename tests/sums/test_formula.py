@@ -11,8 +11,10 @@ import torch
 
 from interflow.boundaries import PeriodicBoundary
 from interflow.kernels import DistanceKernel, GaussianKernel
+from interflow.sums import operations as op
 from interflow.sums.evaluation import evaluate
-from interflow.sums.formula import Formula, derive, lookup, plan, register
+from interflow.sums.expression import ZERO, leaf, topological
+from interflow.sums.formula import Formula, derive, lookup, plan, plan_of, register
 from interflow.sums.preparation import formula_name
 from interflow.sums.tracing import parameter_vector
 
@@ -112,3 +114,14 @@ def test_parameters_are_the_kernels_and_then_the_boundarys():
     vector = parameter_vector(kernel, boundary, like=torch.zeros(1))
     assert vector.dtype == torch.float64
     torch.testing.assert_close(vector[0], torch.tensor([2.0, 0.3, 1.0, 3.0, 0.0], dtype=torch.float64))
+
+
+def test_formulas_as_deep_as_sums_over_many_images_are_planned():
+    squared, total = ZERO, ZERO
+    for index in range(1200):
+        squared = op.add(squared, op.square(op.subtract(leaf("row", index), leaf("column", index))))
+        total = op.add(total, op.multiply(leaf("parameter", 0), op.multiply(leaf("column", 1), leaf("row", index))))
+    distance = op.guarded(squared, op.sqrt, ZERO)
+    made = plan_of([op.multiply(leaf("column", 1), distance), total])
+    assert "where" not in [current.operation for current in topological(made.inner)]
+    assert repr(squared).startswith("add(add(")
