@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from interflow.sums.coincidence import without_selections
 from interflow.sums.differentiation import gradient, tangent
+from interflow.sums.even_part import at_coincidence, with_even_parts
 from interflow.sums.expression import ONE, Expression, leaf, node, rebuild, topological
-from interflow.sums.operations import multiply
+from interflow.sums.operations import is_condition, multiply
 from interflow.sums.rewriting import cheaper
-from interflow.sums.vectors import VectorFormula
+from interflow.sums.vectors import Rewriting, VectorFormula
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Formula:
     columns: int
     parameters: int
     outputs: tuple[Expression, ...]
+
+    @property
+    def coordinates(self) -> int:
+        """The first components of A, and of B, which are those of points; of a formula as it was written."""
+        return self.rows
 
     def by_rows(self, components: Sequence[int]) -> Formula:
         """``Σ_c g_c(i) ∂f_c/∂A_k`` for the given k: A is followed by the cotangents g."""
@@ -88,6 +94,10 @@ class Formula:
         slopes = self.row_gradient(components).outputs
         return Formula(self.rows, self.columns, self.parameters, self.outputs + slopes)
 
+    def rewritten(self, rewrite: Rewriting) -> Formula:
+        """The same with other expressions."""
+        return replace(self, outputs=rewrite(self.outputs))
+
 
 _written: dict[str, Formula | VectorFormula] = {}
 
@@ -108,25 +118,49 @@ def derive(name: str, derivation: str, *components: Sequence[int]) -> str:
 @lru_cache(maxsize=4096)
 def lookup(name: str) -> Formula:
     """The formula of a name, in components."""
-    base, derivation, components = _last_step(name)
-    if derivation:
-        return _DERIVATIONS[derivation](lookup(base), *components)
-    written = _written[name]
-    if isinstance(written, Formula):
-        return written
-    sizes = written.size(written.rows), written.size(written.columns)
-    return Formula(*sizes, written.parameters, written.expanded())
+    return _derived(name, _degree(name)).rewritten(at_coincidence)
 
 
 @lru_cache(maxsize=4096)
 def lookup_vectors(name: str) -> VectorFormula | None:
     """The formula of a name in terms of inner products, where it was written so."""
+    found = _derived_vectors(name, _degree(name))
+    return None if found is None else found.rewritten(at_coincidence)
+
+
+@lru_cache(maxsize=4096)
+def _derived(name: str, degree: int) -> Formula:
+    """A formula that is right at coincident points up to a degree of derivatives by points."""
     base, derivation, components = _last_step(name)
     if derivation:
-        found = lookup_vectors(base)
+        return _DERIVATIONS[derivation](_derived(base, degree), *components)
+    written = _written[name]
+    if not isinstance(written, Formula):
+        sizes = written.size(written.rows), written.size(written.columns)
+        written = Formula(*sizes, written.parameters, written.expanded())
+    return written.rewritten(lambda outputs: with_even_parts(outputs, degree))
+
+
+@lru_cache(maxsize=4096)
+def _derived_vectors(name: str, degree: int) -> VectorFormula | None:
+    base, derivation, components = _last_step(name)
+    if derivation:
+        found = _derived_vectors(base, degree)
         return None if found is None else _VECTOR_DERIVATIONS[derivation](found, *components)
     written = _written[name]
-    return written if isinstance(written, VectorFormula) else None
+    if not isinstance(written, VectorFormula):
+        return None
+    return written.rewritten(lambda outputs: with_even_parts(outputs, degree))
+
+
+def _degree(name: str) -> int:
+    """The even number of times, at most, that a formula was differentiated by points."""
+    times = 0
+    while "/" in name:
+        name, derivation, components = _last_step(name)
+        points = [] if derivation == "parameters" else components[:2]  # of rows and of columns
+        times += any(index < _written[name.partition("/")[0]].coordinates for part in points for index in part)
+    return times - times % 2
 
 
 def output_count(name: str) -> int:
@@ -214,21 +248,17 @@ def plan_of(outputs: Sequence[Expression]) -> Plan:
     pulled = _pulled(outputs)
     before: dict[Expression, Expression] = {}
 
+    def hoisted(part: Expression) -> Expression:
+        if part.sides != {"parameter"} or is_condition(part):
+            return part
+        return before.setdefault(part, leaf("parameter", len(before)))
+
     def hoist(old: Expression, parts: tuple[Expression, ...]) -> Expression:
-        if old.sides == {"parameter"}:
-            return old
-        shared = tuple(
-            before.setdefault(part, leaf("parameter", len(before))) if part.sides == {"parameter"} else part
-            for part in parts
-        )
-        return old.with_arguments(shared)
+        whole = old.sides == {"parameter"} and not is_condition(old)
+        return old if whole else old.with_arguments(tuple(map(hoisted, parts)))
 
     inner = cheaper(without_selections([inner for inner, _ in pulled]))
-    inner = rebuild(rebuild(inner, _grouped), hoist)
-    inner = tuple(
-        before.setdefault(part, leaf("parameter", len(before))) if part.sides == {"parameter"} else part
-        for part in inner
-    )
+    inner = tuple(map(hoisted, rebuild(rebuild(inner, _grouped), hoist)))
     return Plan(tuple(before), inner, tuple(after for _, after in pulled))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from interflow.sums.expression import ONE, TINY, ZERO, Expression, constant, node
+from interflow.sums.expression import ONE, TINY, ZERO, Expression, constant, node, topological
 
 Partials = Callable[[Expression], tuple[Expression | None, ...]]
 """From a node to its partial derivative by each argument; None where that is zero everywhere."""
@@ -44,7 +44,7 @@ def add(a: Expression, b: Expression) -> Expression:
         return a
     if b.operation == "neg":
         return subtract(a, b.arguments[0])
-    return node("add", a, b)
+    return _of_branches(add, a, b) if _choose_alike(a, b) else node("add", a, b)
 
 
 def subtract(a: Expression, b: Expression) -> Expression:
@@ -59,7 +59,7 @@ def subtract(a: Expression, b: Expression) -> Expression:
         return ZERO
     if b.operation == "neg":
         return add(a, b.arguments[0])
-    return node("subtract", a, b)
+    return _of_branches(subtract, a, b) if _choose_alike(a, b) else node("subtract", a, b)
 
 
 def negate(a: Expression) -> Expression:
@@ -73,12 +73,13 @@ def negate(a: Expression) -> Expression:
     if a.operation == "multiply" and a.arguments[0].constant is not None:
         return multiply(constant(-a.arguments[0].constant), a.arguments[1])
     if _is_guard(a):
-        return where(a.arguments[0], negate(a.arguments[1]), ZERO)
+        condition, *branches = a.arguments
+        return where(condition, *map(negate, branches))
     return node("neg", a)
 
 
 def multiply(a: Expression, b: Expression) -> Expression:
-    """``a · b``. A constant comes first; a guard that gives 0 is moved outwards, where guards meet and merge."""
+    """``a · b``. A constant comes first; a guard is moved outwards, where guards meet and merge."""
     if b.constant is not None or (_is_guard(b) and not _is_guard(a)):
         a, b = b, a
     if a.constant is not None:
@@ -92,8 +93,7 @@ def multiply(a: Expression, b: Expression) -> Expression:
     if b.operation == "neg":
         return negate(multiply(a, b.arguments[0]))
     if _is_guard(a):
-        condition, value, _ = a.arguments
-        return where(condition, multiply(value, _within(condition, b)), ZERO)
+        return _of_branches(multiply, a, b)
     return node("square", a) if a is b else node("multiply", a, b)
 
 
@@ -111,7 +111,8 @@ def _multiply_by_constant(factor: float, b: Expression) -> Expression:
     if b.operation == "multiply" and b.arguments[0].constant is not None:
         return _multiply_by_constant(factor * b.arguments[0].constant, b.arguments[1])
     if _is_guard(b):
-        return where(b.arguments[0], _multiply_by_constant(factor, b.arguments[1]), ZERO)
+        condition, *branches = b.arguments
+        return where(condition, *(_multiply_by_constant(factor, branch) for branch in branches))
     return node("multiply", constant(factor), b)
 
 
@@ -133,17 +134,47 @@ def reciprocal(a: Expression) -> Expression:
 
 def where(condition: Expression, a: Expression, b: Expression) -> Expression:
     """``a`` where the condition holds, else ``b``."""
-    a = _within(condition, a)
+    if not condition.sides:
+        return a if holds(condition) else b
+    a, b = _branch(condition, a, 1), _branch(condition, b, 2)
     return a if a is b else node("where", condition, a, b)
 
 
+def is_condition(a: Expression) -> bool:
+    """Whether it is one, and no number."""
+    return a.operation in OPERATIONS and OPERATIONS[a.operation].boolean
+
+
+def holds(condition: Expression) -> bool:
+    """Whether a condition on numbers alone holds."""
+    values: dict[Expression, Tensor] = {}
+    for current in topological((condition,)):
+        if current.arguments:
+            inputs = (values[argument] for argument in current.arguments)
+            values[current] = OPERATIONS[current.operation].compute(*inputs)
+        else:
+            values[current] = torch.tensor(current.value, dtype=torch.float64)  # of TINY 0
+    return bool(values[condition])
+
+
 def _is_guard(a: Expression) -> bool:
-    return a.operation == "where" and a.arguments[2] is ZERO
+    """Whether it is 0 where its condition holds, or where it does not."""
+    return a.operation == "where" and ZERO in a.arguments[1:]
 
 
-def _within(condition: Expression, a: Expression) -> Expression:
-    """``a``, known to be used only where the condition holds."""
-    return a.arguments[1] if a.operation == "where" and a.arguments[0] is condition else a
+def _branch(condition: Expression, a: Expression, index: int) -> Expression:
+    """``a``, known to be used only where the condition holds (index 1), or only where it does not (2)."""
+    return a.arguments[index] if a.operation == "where" and a.arguments[0] is condition else a
+
+
+def _choose_alike(a: Expression, b: Expression) -> bool:
+    return a.operation == b.operation == "where" and a.arguments[0] is b.arguments[0]
+
+
+def _of_branches(build: Callable[[Expression, Expression], Expression], a: Expression, b: Expression) -> Expression:
+    """``build(a, b)`` of a choice a, made in each of its branches."""
+    condition, *branches = a.arguments
+    return where(condition, *(build(branch, _branch(condition, b, index)) for index, branch in enumerate(branches, 1)))
 
 
 def square(a: Expression) -> Expression:
@@ -188,6 +219,27 @@ def unary(operation: str, a: Expression) -> Expression:
 def binary(operation: str, a: Expression, b: Expression) -> Expression:
     """A function of two arguments, or a comparison, that has no simplification of its own."""
     return node(operation, a, b)
+
+
+def applied(operation: str, arguments: Sequence[Expression]) -> Expression:
+    """An operation on other arguments, with its simplifications."""
+    build = _BUILDERS.get(operation)
+    if build is not None:
+        return build(*arguments)
+    return unary(operation, *arguments) if len(arguments) == 1 else binary(operation, *arguments)
+
+
+_BUILDERS: Final[dict[str, Callable[..., Expression]]] = {
+    "add": add,
+    "subtract": subtract,
+    "neg": negate,
+    "multiply": multiply,
+    "divide": divide,
+    "reciprocal": reciprocal,
+    "where": where,
+    "square": square,
+    "power": power,
+}
 
 
 def guarded(a: Expression, function: Callable[[Expression], Expression], at_zero: Expression) -> Expression:

@@ -12,7 +12,7 @@ the column's data. Block 0 holds x, or y.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final
@@ -24,6 +24,8 @@ from interflow.sums.operations import add, multiply, negate, square, subtract
 SCALAR: Final = "s"
 VECTOR: Final = "v"
 DELTA: Final = 0
+
+Rewriting = Callable[[Sequence[Expression]], tuple[Expression, ...]]
 
 VectorSum = tuple[tuple[Expression, int], ...]
 """A vector ``Σ h·v``: coefficients, each with the number of a vector."""
@@ -80,6 +82,11 @@ class VectorFormula:
     columns: str
     parameters: int
     outputs: tuple[Expression | VectorSum, ...]
+
+    @property
+    def coordinates(self) -> int:
+        """The first components of A, and of B, which are those of points."""
+        return self.dimension
 
     @property
     def layout(self) -> str:
@@ -147,6 +154,16 @@ class VectorFormula:
     def with_row_gradient(self, components: Sequence[int]) -> VectorFormula:
         """The outputs followed by their slope; see `Formula.with_row_gradient`."""
         return replace(self, outputs=self.outputs + self.row_gradient(components).outputs)
+
+    def rewritten(self, rewrite: Rewriting) -> VectorFormula:
+        """The same with other expressions, numbers as well as coefficients."""
+        flat = [[output] if isinstance(output, Expression) else [h for h, _ in output] for output in self.outputs]
+        new = iter(rewrite([expression for part in flat for expression in part]))
+        outputs = (
+            next(new) if isinstance(output, Expression) else tuple((next(new), v) for _, v in output)
+            for output in self.outputs
+        )
+        return replace(self, outputs=tuple(outputs))
 
     def expanded(self) -> tuple[Expression, ...]:
         """The outputs as expressions of components, block after block."""

@@ -24,8 +24,8 @@ class KernelSuite(ModuleSuite):
     """The laws of a kernel as tests, for a class named ``Test…`` that gives `make`.
 
     Values, fields and their derivatives to second order are those of a float64 reference, on every backend that can
-    run the kernel; sums are finite where points coincide, to third order; layouts, dtypes, copies, saving and configs
-    work.
+    run the kernel; where points coincide, sums are finite to third order, and second derivatives those of the even part
+    of the kernel; layouts, dtypes, copies, saving and configs work.
 
     Attributes:
         dimension: of the points.
@@ -157,6 +157,18 @@ class KernelSuite(ModuleSuite):
             value = torch.stack([(slope * self.points(3, 0).to(dtype)).sum() for slope in slopes]).sum()
             if not value.requires_grad:
                 break
+
+    def test_second_derivatives_of_coincident_points_are_the_limit_along_each_axis(self, backend: str) -> None:
+        """Of both directions of an axis the mean, where it has a limit; there, without the first power of r."""
+        kernel, zero = self.make(), torch.zeros(1, self.dimension, dtype=torch.float64)
+        with skipped_if_unable():
+            found = reference.curvatures(lambda x: potential(kernel, x, zero, backend=backend).sum(), zero)
+        assert bool(found.isfinite().all())
+        if kernel.at_zero(self.dimension) is None:
+            pytest.skip(f"{type(kernel).__name__} is singular where points coincide")
+        limit, error = reference.limit_of_curvatures(kernel, self.dimension, 1e-3 * self.scale)
+        settled = error <= 1e-2 * limit.abs()
+        assert bool((settled <= ((found - limit).abs() <= 10.0 * error + 1e-7 * limit.abs())).all())
 
     def test_strided_clouds_are_summed_as_contiguous_ones(self) -> None:
         wide, w = self.points(6, 0).repeat(1, 2), signed_weights(6, 2)

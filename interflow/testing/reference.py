@@ -132,3 +132,30 @@ def _combined(parts: Sequence[Tensor]) -> Tensor:
 
 def _largest(sizes: Tensor) -> float:
     return float(sizes.detach().abs().max()) if sizes.numel() else 0.0
+
+
+def curvatures(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor:
+    """The second derivatives of a number by each component of a point ``(1, d)``, ``(d,)``."""
+    moved = point.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(function(moved), moved, create_graph=True, materialize_grads=True)
+    if not slope.requires_grad:
+        return torch.zeros(point.shape[1], dtype=point.dtype)
+    rows = [torch.autograd.grad(part, moved, retain_graph=True)[0][0, axis] for axis, part in enumerate(slope[0])]
+    return torch.stack(rows)
+
+
+def limit_of_curvatures(kernel: Kernel, dimension: int, step: float) -> tuple[Tensor, Tensor]:
+    """``∂²k/∂δₐ²`` for δ → 0 along axis a, the mean of both directions, ``(d,)``, with an estimate of the error."""
+
+    def mean(distance: float) -> Tensor:
+        total = torch.zeros(dimension, dtype=torch.float64)
+        for axis in range(dimension):
+            for sign in (-1.0, 1.0):
+                away = torch.zeros(1, dimension, dtype=torch.float64)
+                away[0, axis] = sign * distance
+                total[axis] += 0.5 * curvatures(lambda x: kernel.evaluate(x.unbind(-1)).sum(), away)[axis].detach()
+        return total
+
+    first, second, third = (mean(step * factor) for factor in (1.0, 2.0, 4.0))
+    coarse, fine = 2.0 * second - third, 2.0 * first - second
+    return fine, (fine - coarse).abs()

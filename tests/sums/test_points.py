@@ -7,7 +7,7 @@ import torch
 
 from interflow.boundaries import PeriodicBoundary
 from interflow.kernels import DistanceKernel
-from interflow.sums import field, potential, potential_and_field, quadratic
+from interflow.sums import potential, potential_and_field, quadratic
 from tests.sums import reference
 from tests.sums.cases import KERNELS, SINGULAR, Ring, cloud, excess, signed_weights
 
@@ -41,13 +41,6 @@ def test_derivatives_at_points_that_all_but_coincide_are_finite_to_third_order(n
         value = sum((slope * cloud(3, 2, 0, dtype)).sum() for slope in slopes)
         if not value.requires_grad:
             break
-
-
-@pytest.mark.parametrize("name", ["laplacian", "distance", "distance-1.3", "morse", "ring"])
-def test_kernels_without_a_gradient_at_zero_have_no_second_derivative_there(name):
-    x, y = (torch.zeros(2, 2, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    f = field(FINITE[name](), x, y, backend="dense")
-    assert torch.autograd.grad(f.sum(), x, materialize_grads=True)[0].count_nonzero() == 0
 
 
 @every_finite_kernel

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from interflow.sums.evaluation import number
 from interflow.sums.expression import ONE, TINY, ZERO, Expression, node, rebuild, topological
-from interflow.sums.operations import OPERATIONS
+from interflow.sums.operations import OPERATIONS, is_condition
 
 
 def tiles(sizes: tuple[int, int, int], shape: tuple[int, int]) -> Iterator[Tile]:
@@ -104,9 +104,9 @@ def compile_program(inner: tuple[Expression, ...], ones: frozenset[int] | None =
         for argument in set(expression.arguments):
             uses[argument] -= 1
             if uses[argument] == 0 and argument in place:
-                free[_is_boolean(argument)].append(place[argument])
+                free[is_condition(argument)].append(place[argument])
         if expression.per_pair:
-            boolean = _is_boolean(expression)
+            boolean = is_condition(expression)
             if not free[boolean]:
                 free[boolean].append(made[boolean])
                 made[boolean] += 1
@@ -114,7 +114,7 @@ def compile_program(inner: tuple[Expression, ...], ones: frozenset[int] | None =
         arguments = tuple(slot[argument] for argument in expression.arguments)
         instructions.append(
             Instruction(
-                expression.operation, arguments, slot[expression], place.get(expression), _is_boolean(expression)
+                expression.operation, arguments, slot[expression], place.get(expression), is_condition(expression)
             )
         )
     leaves = tuple((slot[expression], expression) for expression in order if not expression.arguments)
@@ -196,10 +196,6 @@ _COMPUTE: Final[dict[str, Callable[..., Tensor]]] = {
     "keep": _keep,
     "where": _where,
 }
-
-
-def _is_boolean(expression: Expression) -> bool:
-    return expression.operation in OPERATIONS and OPERATIONS[expression.operation].boolean
 
 
 class Workspace:

@@ -28,17 +28,17 @@ class Profile:
         coefficients: of the polynomial P, from the constant on; none for ``f = 0``.
         decaying: whether the factor ``e⁻ᵗ`` is there.
         odd: e, 1 for an odd function of δ and 0 for an even one.
-        at_zero: whether ``f(0)`` is ``P(0)``; otherwise it is 0, as every derivative of a kernel is taken to be.
+
+    At δ = 0 an even function is ``P(0)`` and an odd one 0: derivatives there are those of the even part of a kernel.
 
     Example:
         >>> Profile((1.0, 1.0), decaying=True).derivative()  # of (1 + t) e⁻ᵗ
-        Profile(coefficients=(0.0, -1.0), decaying=True, odd=True, at_zero=False)
+        Profile(coefficients=(0.0, -1.0), decaying=True, odd=True)
     """
 
     coefficients: tuple[float, ...]
     decaying: bool
     odd: bool = False
-    at_zero: bool = True
 
     @property
     def degree(self) -> int:
@@ -50,19 +50,14 @@ class Profile:
         """``f(−δ) / f(δ)``."""
         return -1.0 if self.odd else 1.0
 
-    @property
-    def counts_ties(self) -> bool:
-        """Whether points at distance 0 count."""
-        return self.at_zero and not self.odd
-
     def derivative(self) -> Profile:
         """``f'(δ) / λ``, which is ``sᵉ⁺¹ (P' − P) e⁻ᵗ``, or ``sᵉ⁺¹ P'`` without the decay."""
-        return replace(self, coefficients=self._slope(), odd=not self.odd, at_zero=False)
+        return replace(self, coefficients=self._slope(), odd=not self.odd)
 
     def by_rate(self) -> Profile:
         """``λ ∂f/∂λ = sᵉ t (P' − P) e⁻ᵗ``, or ``sᵉ t P'``."""
         slope = self._slope()
-        return replace(self, coefficients=(0.0, *slope) if slope else (), at_zero=False)
+        return replace(self, coefficients=(0.0, *slope) if slope else ())
 
     def _slope(self) -> tuple[float, ...]:
         slope = tuple(power * value for power, value in enumerate(self.coefficients))[1:]

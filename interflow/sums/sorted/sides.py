@@ -123,7 +123,7 @@ def sorted_sums(
     right = [state.flip(-1) for state in _before(view.mirrored(), circle)[0]]
     totals = torch.zeros_like(masses)
     for channel, profile in enumerate(profiles):
-        before = [with_ties, *left[1:]] if profile.counts_ties else left
+        before = left if profile.odd else [with_ties, *left[1:]]
         for coefficient, nearer, farther in zip(profile.coefficients, before, right, strict=False):
             if coefficient:
                 totals[:, channel] += coefficient * (nearer + profile.parity * farther)[:, channel]
