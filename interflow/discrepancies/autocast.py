@@ -25,7 +25,7 @@ def in_single_precision(forward: ForwardT) -> ForwardT:
 
     @wraps(forward)
     def guarded(
-        self: Any, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+        self: Any, x: Any, y: Any, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> Tensor:
         if not isinstance(x, Tensor):  # an array of NumPy has a device too, which is text; it is refused inside
             return forward(self, x, y, x_weights, y_weights)
@@ -38,7 +38,7 @@ def in_single_precision(forward: ForwardT) -> ForwardT:
     return cast(ForwardT, guarded)
 
 
-def _single(tensor: Tensor) -> Tensor:
+def _single(tensor: Any) -> Any:
     half = isinstance(tensor, Tensor) and tensor.dtype in (torch.float16, torch.bfloat16)
     return tensor.float() if half else tensor
 

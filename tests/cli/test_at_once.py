@@ -36,7 +36,7 @@ def begin(folder: Path, arguments: list[str], barrier, answers) -> None:
     """The command line in a process of its own, once all of them are ready."""
     os.chdir(folder)
     torch.set_num_threads(1)
-    folders.datetime = Clock
+    folders.datetime = Clock  # type: ignore[attr-defined]
     out, errors = folder / f"out{os.getpid()}", folder / f"err{os.getpid()}"
     for descriptor, file in ((1, out), (2, errors)):
         os.dup2(os.open(file, os.O_CREAT | os.O_WRONLY), descriptor)
@@ -46,7 +46,7 @@ def begin(folder: Path, arguments: list[str], barrier, answers) -> None:
         barrier.wait(120)
         return run(*arguments)
 
-    FitJob.run = together
+    FitJob.run = together  # type: ignore[method-assign]
     barrier.wait(120)
     try:
         main(arguments)

@@ -247,7 +247,7 @@ SINGULAR = {
 
 
 @exact_backends
-@pytest.mark.parametrize("name", {**KERNELS, **SINGULAR})
+@pytest.mark.parametrize("name", [*KERNELS, *SINGULAR])
 @pytest.mark.parametrize("dimension", [1, 2, 9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_the_field_of_coincident_points_is_0_for_every_kernel_and_its_derivatives_finite(
