@@ -70,7 +70,8 @@ def _nearest(data: Prepared, *, gradient: bool = False) -> Tensor:
     formula = derive(formula, "row_gradient", data.axes) if gradient else formula
     columns = [y, torch.ones_like(y[:, :1])]
     total: Tensor = pair_sum(formula, backend_key("dense"), False, [x], columns, [data.parameters])
-    return total.unflatten(0, (data.x.shape[0], data.x.shape[2]))[..., 0].mT
+    by_point: Tensor = total.unflatten(0, (data.x.shape[0], data.x.shape[2]))
+    return by_point[..., 0].mT
 
 
 def _others(data: Prepared) -> Callable[[Tensor], Tensor] | None:
