@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from interflow._torch_compat import constant_to_compilers
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
@@ -84,7 +85,7 @@ def _others(data: Prepared) -> Callable[[Tensor], Tensor] | None:
     return lambda displacement: images.others(data.kernel, displacement.unbind(1), lengths)[:, None]
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def _images(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype) -> ImageSum[Any] | None:
     return image_sum(kernel, structure(kernel), boundary, dimension, dtype)
 
