@@ -78,3 +78,21 @@ class Curved(Boundary):
 def test_the_reason_why_no_series_serves_is_said(kernel, boundary, demand, reason):
     with pytest.raises(UnsuitableError, match=reason):
         settle(kernel, boundary, 2, unit_box, [demand])
+
+
+@pytest.mark.parametrize("error", [1e-1, 1e-6])
+def test_what_all_parts_of_a_sum_may_take_adds_up_to_at_most_the_error(error):
+    demand = Demand(0, error)
+    settings = settle(GaussianKernel(0.1), PeriodicBoundary(1.0, images="all"), 2, unit_box, [demand])
+    modes_left_out, images_too_many = demand.share, demand.share
+    analysis = settings.accuracy.precision  # times Σ cₖ, which is k(0) = 1
+    assert modes_left_out + images_too_many + analysis + settings.errors[0] <= error * (1.0 + 1e-3)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_strictest_of_several_demands_sets_the_precision(order):
+    demands = [Demand(0, 1e-3), Demand(1, 1e-6), Demand(0, 1e-4)][::order]
+    alone = [settle(GaussianKernel(0.1), ALL_IMAGES, 2, unit_box, [demand]) for demand in demands]
+    together = settle(GaussianKernel(0.1), ALL_IMAGES, 2, unit_box, demands)
+    assert together.accuracy.precision <= min(one.accuracy.precision for one in alone) * (1.0 + 1e-6)
+    assert together.modes.widths == max(one.modes.widths for one in alone)
