@@ -24,9 +24,7 @@ def in_single_precision(forward: ForwardT) -> ForwardT:
     """
 
     @wraps(forward)
-    def guarded(
-        self: Any, x: Any, y: Any, x_weights: Tensor | None = None, y_weights: Tensor | None = None
-    ) -> Tensor:
+    def guarded(self: Any, x: Any, y: Any, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
         if not isinstance(x, Tensor):  # an array of NumPy has a device too, which is text; it is refused inside
             return forward(self, x, y, x_weights, y_weights)
         device = x.device.type
