@@ -20,8 +20,8 @@ from torch import Tensor
 
 import interflow as fl
 from benchmarks.tables import Table, count, number
-from interflow.fitting.loss import Loss
-from interflow.fitting.quality import exact_w2, sliced_w2
+from interflow.fitting.descent import Loss
+from interflow.fitting.evaluation import exact_w2, sliced_w2
 
 SIZES = (2_000,)
 DRAWS = 20

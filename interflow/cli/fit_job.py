@@ -24,9 +24,8 @@ from interflow.config.fit_config import OPEN, FitConfig
 from interflow.config.registry import of
 from interflow.errors import ArgumentError, InterflowError, PointFileError
 from interflow.fitting import Fit, fit
-from interflow.fitting.judging import Split, figures, split
-from interflow.fitting.quality import sliced_w2
-from interflow.fitting.stops import Record
+from interflow.fitting.evaluation import Split, figures, sliced_w2, split
+from interflow.fitting.settings import Record
 from interflow.storage.files import replace_file
 from interflow.storage.points import PointCloud, Reading, check_points, read_points, write_points
 from interflow.storage.points.cloud import Array

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from tqdm.auto import tqdm
 
 from interflow.fitting import FitSettings
-from interflow.fitting.stops import Record
+from interflow.fitting.settings import Record
 
 _LAYOUT = "{percentage:3.0f} %|{bar:20}| {elapsed}, {remaining} left{postfix}"
 

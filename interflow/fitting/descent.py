@@ -1,4 +1,15 @@
-"""The descent of a fit, stage by stage, watched by its stops."""
+"""The stages of a fit: its loss, its step size, and the runs from coarse to fine.
+
+The step size, from the curvature that points meet.
+
+A step h of the accelerated flow is stable where ``h² λ < 4`` for the slopes λ of the velocity. Two of them are measured
+on points of the target, shifted by ε ξ with ξ random:
+
+- that of points by themselves, ``|v(x + εξ)ᵢ − v(x)ᵢ| / ε|ξᵢ|`` with a ξᵢ of its own for each, which is steep where
+  the target is dense;
+- that of the cloud as a whole, ``|Σᵢ v(x + εξ)ᵢ − v(x)ᵢ| / Nε|ξ|`` with one ξ for all, which in many dimensions is the
+  steeper one: there the pull of the target and the push of the other points on a single point nearly cancel.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +21,69 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from interflow.discrepancies import Discrepancy
 from interflow.energies import DiscrepancyEnergy
-from interflow.fitting.batches import MiniBatches
-from interflow.fitting.fading import FadingDescent
-from interflow.fitting.loss import Loss
-from interflow.fitting.noise import NoiseInjection
-from interflow.fitting.refinement import Stage, resized
-from interflow.fitting.reweighting import Reweighting
-from interflow.fitting.settings import FitSettings
-from interflow.fitting.step_size import step_size
-from interflow.fitting.stops import Progress, Record, Stop, stops
+from interflow.fitting.initialisation import from_samples
+from interflow.fitting.resolution_levels import Stage, resized
+from interflow.fitting.settings import FitSettings, Progress, Record, Stop, stops
+from interflow.fitting.wrappers import FadingDescent, MiniBatches, NoiseInjection, Reweighting
 from interflow.guard import Guard
 from interflow.integrators import Integrator, Nesterov
 from interflow.state import State
 from interflow.system import ParticleSystem
+
+
+@final
+class Loss:
+    """The discrepancy to a target, in float64 whatever the descent is in, since it is a small difference of large sums.
+
+    Args:
+        discrepancy: D.
+        target: ``(M, d)``.
+        weights: ``(M,)``; None for 1/M.
+    """
+
+    def __init__(self, discrepancy: Discrepancy, target: Tensor, weights: Tensor | None) -> None:
+        self._discrepancy = discrepancy
+        self._target = target.double()
+        self._weights = None if weights is None else weights.double()
+        self._constant: float | None = None
+
+    @torch.no_grad()
+    def __call__(self, positions: Tensor, weights: Tensor) -> float:
+        """D of a weighted cloud."""
+        arguments = (positions.double(), self._target, weights.double(), self._weights)
+        relative = float(self._discrepancy.relative(*arguments))
+        if self._constant is None:
+            self._constant = float(self._discrepancy(*arguments)) - relative
+        return relative + self._constant
+
+
+PROBES = 1000
+LENGTH = 0.03
+QUANTILE = 0.95
+ALONE, TOGETHER = 0.6, 1.0
+
+
+@torch.no_grad()
+def step_size(energy: DiscrepancyEnergy, generator: torch.Generator) -> float:
+    """``h = min(0.6 / √λ, 1 / √λ₀)`` with the 95 % quantile λ of the slopes of points and the slope λ₀ of the cloud.
+
+    The two numbers were chosen by measurement.
+    """
+    target, weights = energy.target, energy.target_weights
+    probes = from_samples(min(PROBES, len(target)), target, weights, generator)
+    against = DiscrepancyEnergy(energy.discrepancy, from_samples(4 * len(probes), target, weights, generator))
+    noise = torch.randn(probes.shape, generator=generator, dtype=probes.dtype, device=generator.device)
+    shifts = LENGTH * noise.to(probes.device)
+    before = against.velocity(probes)
+    changes = against.velocity(probes + shifts) - before
+    slopes = changes.norm(dim=1) / shifts.norm(dim=1).clamp(min=1e-12)
+    change = (against.velocity(probes + shifts[0]) - before).mean(0)
+    slope = change.norm() / shifts[0].norm().clamp(min=1e-12)
+    steepest = max(float(slopes.double().quantile(QUANTILE)) / ALONE**2, float(slope) / TOGETHER**2)
+    return max(steepest, 1e-12) ** -0.5 if steepest > 0 else 1.0
+
 
 FADING = 1.5
 """The first step of plain descent, in units of the square of the accelerated one; stable below 2 or more."""

@@ -1,11 +1,11 @@
-"""Fitting a cloud to a target: a particle system over the discrepancy to it, with a start and stops around it."""
+"""Fit a point cloud to a target by descending a discrepancy."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
@@ -13,19 +13,37 @@ from torch import Tensor
 from interflow.boundaries import OpenBoundary
 from interflow.discrepancies import Discrepancy
 from interflow.errors import ArgumentError
-from interflow.fitting.defaults import Default, default_discrepancy
-from interflow.fitting.descent import Descent, Watch, descend
-from interflow.fitting.ladder import rungs
-from interflow.fitting.loss import Loss
-from interflow.fitting.normalisation import Normalisation
-from interflow.fitting.refinement import FINE, stages
-from interflow.fitting.repeatable import repeatable
-from interflow.fitting.result import Fit
-from interflow.fitting.settings import FitSettings
-from interflow.fitting.starts import STARTS
-from interflow.fitting.stops import Record
+from interflow.fitting.defaults import Default, default_discrepancy, repeatable
+from interflow.fitting.descent import Descent, Loss, Watch, descend
+from interflow.fitting.initialisation import STARTS, Normalisation
+from interflow.fitting.resolution_levels import FINE, rungs, stages
+from interflow.fitting.settings import FitSettings, Record
 from interflow.integrators import Integrator
 from interflow.validation import check_cloud, check_instance, check_masses, check_not_empty, check_same_space
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Points that represent a target.
+
+    Args:
+        positions: ``(N, d)``, in the target's own coordinates.
+        weights: ``(N,)``; their sum is the mass of the target.
+        start: ``(N, d)``, where the points were before the first step.
+        history: the loss at the start, every few steps, and at the end, in the coordinates of the descent.
+        stats: how it went: ``stopped``, which says why; ``steps``, ``seconds``, ``scale``, ``integrator``,
+            ``step_size``, ``loss``, ``discrepancy``, and ``sums``, the backends that ran.
+        config: how it was made.
+    """
+
+    positions: Tensor
+    weights: Tensor
+    start: Tensor
+    history: tuple[Record, ...]
+    stats: Mapping[str, Any]
+    config: FitSettings
+
 
 Callback = Callable[[Record, Tensor, Tensor], object]
 """What a fit calls with each record, the positions in the target's coordinates, and the weights."""

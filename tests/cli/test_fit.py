@@ -13,7 +13,7 @@ from PIL import Image
 from interflow.cli import main
 from interflow.cli.fit_progress import progress
 from interflow.fitting import FitSettings
-from interflow.fitting.stops import Record
+from interflow.fitting.settings import Record
 from interflow.storage.points import PointCloud, Reading, format_of, read_points, write_points
 from tests.faults.disks import SIZE, small_disk
 
@@ -46,7 +46,7 @@ def test_the_folder_holds_the_points_in_the_format_of_the_target(interflow, tmp_
 
 
 def test_it_says_to_how_many_points_each_distance_is(interflow, tmp_path, monkeypatch):
-    monkeypatch.setattr("interflow.fitting.judging.MOST_POINTS", 20)
+    monkeypatch.setattr("interflow.fitting.evaluation.MOST_POINTS", 20)
     write_points(tmp_path / "scan.csv", samples(200))
     done = interflow("fit", "scan.csv", "--points", "10", "--out", "here", *SMALL)
     assert "sliced W₂ to 40 held-out points" in done.output

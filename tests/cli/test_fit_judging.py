@@ -9,7 +9,7 @@ import torch
 from interflow.cli import fit_job
 from interflow.cli.fit_job import FitJob
 from interflow.config.fit_config import FitConfig
-from interflow.fitting.quality import exact_w2, sliced_w2
+from interflow.fitting.evaluation import exact_w2, sliced_w2
 from interflow.storage.points import PointCloud, write_points
 
 

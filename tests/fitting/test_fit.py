@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import interflow as fl
-from interflow.fitting.repeatable import repeatable
+from interflow.fitting.defaults import repeatable
 
 
 def target(count=300, dimension=2, seed=0):

@@ -7,13 +7,10 @@ import pytest
 import torch
 
 import interflow as fl
-from interflow.fitting.batches import MiniBatches
-from interflow.fitting.fading import FadingDescent
-from interflow.fitting.judging import figures, split
-from interflow.fitting.noise import NoiseInjection
-from interflow.fitting.quality import exact_w2, sliced_w2
-from interflow.fitting.starts import from_box, from_samples, systematic
-from interflow.fitting.step_size import step_size
+from interflow.fitting.descent import step_size
+from interflow.fitting.evaluation import exact_w2, figures, sliced_w2, split
+from interflow.fitting.initialisation import from_box, from_samples, systematic
+from interflow.fitting.wrappers import FadingDescent, MiniBatches, NoiseInjection
 
 
 def normal(*shape, seed=0):
@@ -232,7 +229,7 @@ def test_both_parts_of_a_measure_have_mass_unless_one_point_has_it_all(massive, 
 def test_nothing_is_said_where_the_solver_s_package_came_without_bytecode(tmp_path):
     pytest.importorskip("ot")
     program = (
-        "import sys, warnings, torch\nfrom interflow.fitting.quality import exact_w2\n"
+        "import sys, warnings, torch\nfrom interflow.fitting.evaluation import exact_w2\n"
         # from here on what is imported is compiled, and every warning is an error
         f"sys.pycache_prefix, sys.dont_write_bytecode = {str(tmp_path)!r}, True\nwarnings.simplefilter('error')\n"
         "assert 'ot' not in sys.modules\nassert exact_w2(torch.zeros(2, 2), torch.ones(2, 2)) > 1.4\n"

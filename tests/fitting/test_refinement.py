@@ -5,7 +5,7 @@ import torch
 
 import interflow as fl
 from interflow.fitting import defaults
-from interflow.fitting.refinement import resized, stages, thinned
+from interflow.fitting.resolution_levels import resized, stages, thinned
 
 DENSE = fl.EnergyDistance(backend="dense")
 

@@ -1,4 +1,6 @@
-"""Coarse fits first: few points find their places at little cost, and three times as many then join between them.
+"""From coarse to fine: bandwidths from wide to narrow, and points from few to many.
+
+Coarse fits first: few points find their places at little cost, and three times as many then join between them.
 
 What is left for all points is the arrangement among neighbours, which takes few steps; sums over pairs of a quarter of
 the points and of the target cost a sixteenth.
@@ -6,6 +8,7 @@ the points and of the target cost a sixteenth.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar, final
@@ -15,7 +18,51 @@ from torch import Tensor
 
 from interflow.discrepancies import Discrepancy
 from interflow.energies import DiscrepancyEnergy
-from interflow.fitting.starts import systematic
+from interflow.errors import ArgumentError
+from interflow.fitting.initialisation import systematic
+from interflow.kernels import Kernel
+from interflow.parameters import Parametrised
+
+DiscrepancyT = TypeVar("DiscrepancyT", bound=Discrepancy)
+BANDWIDTH = "sigma"
+
+
+def rungs(discrepancy: DiscrepancyT, factors: Sequence[float]) -> list[DiscrepancyT]:
+    """A copy of the discrepancy for each factor, the bandwidths of its kernels multiplied by it.
+
+    Args:
+        discrepancy: what it is at the factor 1.
+        factors: such as ``(8, 4, 2, 1)``; none for the discrepancy alone.
+
+    Raises:
+        ArgumentError: if a factor is not positive, or no kernel has a bandwidth.
+
+    Example:
+        >>> from interflow import GaussianKernel
+        >>> from interflow.discrepancies import MMD
+        >>> [rung.kernel.sigma.item() for rung in rungs(MMD(GaussianKernel(sigma=0.5)), (4, 1))]
+        [2.0, 0.5]
+    """
+    if not factors:
+        return [copy.deepcopy(discrepancy)]
+    for factor in factors:
+        if not factor > 0:
+            raise ArgumentError("ladder", came=factor, wanted="positive factors, such as (8, 4, 2, 1)")
+    return [_widened(copy.deepcopy(discrepancy), factor) for factor in factors]
+
+
+def _widened(discrepancy: DiscrepancyT, factor: float) -> DiscrepancyT:
+    kernels = [part for part in discrepancy.modules() if isinstance(part, Parametrised) and BANDWIDTH in part._positive]
+    if not kernels:
+        named = sorted({type(part).__name__ for part in discrepancy.modules() if isinstance(part, Kernel)})
+        of = f" with {' and '.join(named)}" if named else ""
+        came = f"{type(discrepancy).__name__}{of}, without a bandwidth `{BANDWIDTH}`"
+        remedy = "Take MMD with a GaussianKernel, say; the energy distance acts at all lengths and needs no ladder."
+        raise ArgumentError("ladder", came=came, wanted="a discrepancy with a bandwidth", remedy=remedy)
+    for kernel in kernels:
+        setattr(kernel, BANDWIDTH, factor * getattr(kernel, BANDWIDTH).item())
+    return discrepancy
+
 
 GROWTH = 4
 NEIGHBOURS = 12
@@ -28,7 +75,6 @@ FINE = {"samples": 0.25, "box": 0.15}
 """The part of the steps that each number of points after the first gets: from a box the first have a way to go."""
 
 MOST = 3
-DiscrepancyT = TypeVar("DiscrepancyT", bound=Discrepancy)
 
 
 @final
