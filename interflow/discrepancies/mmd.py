@@ -10,8 +10,7 @@ from torch import Tensor
 
 from interflow import sums
 from interflow.boundaries import Boundary
-from interflow.discrepancies.autocast import in_single_precision
-from interflow.discrepancies.base import Discrepancy
+from interflow.discrepancies.base import Discrepancy, in_single_precision
 from interflow.discrepancies.spectral import Excess, SpectralMMD
 from interflow.errors import ArgumentError, InterflowWarning
 from interflow.kernels import Kernel, stays_definite, torus_definiteness

@@ -11,13 +11,27 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from interflow._torch_compat import hide_opaque_functions, opaque_to_compilers
-from interflow.discrepancies.autocast import in_single_precision
-from interflow.discrepancies.base import Discrepancy
-from interflow.discrepancies.geomloss import samples_loss
+from interflow.discrepancies.base import Discrepancy, in_single_precision
 from interflow.discrepancies.mmd import Reduction
-from interflow.errors import ArgumentError, BackendError
+from interflow.errors import ArgumentError, BackendError, MissingPackageError
+from interflow.sums.backends.silence import silent_keops
 from interflow.sums.known import requiring_gradient, with_known_gradient
 from interflow.validation import can_read, check_choice
+
+
+def samples_loss() -> Any:
+    """GeomLoss's class ``SamplesLoss``.
+
+    Raises:
+        MissingPackageError: if the package is missing.
+    """
+    with silent_keops():
+        try:
+            from geomloss import SamplesLoss
+        except ImportError as error:
+            raise MissingPackageError("geomloss", extra="geomloss", needed_for="SinkhornDivergence") from error
+    return SamplesLoss
+
 
 Solver = Literal["auto", "tensorized", "online", "multiscale"]
 

@@ -7,8 +7,7 @@ from typing import final, get_args
 import torch
 from torch import Tensor
 
-from interflow.discrepancies.autocast import in_single_precision
-from interflow.discrepancies.base import Discrepancy
+from interflow.discrepancies.base import Discrepancy, in_single_precision
 from interflow.discrepancies.mmd import Reduction
 from interflow.errors import ArgumentError
 from interflow.sums.sorted import Sampling, ascending, centre_of_mass, check_count, drawn, seed_of

@@ -22,7 +22,7 @@ from interflow.boundaries import PeriodicBoundary
 from interflow.discrepancies import MMD, Discrepancy, EnergyDistance
 from interflow.errors import InterflowWarning
 from interflow.kernels import BandlimitedEnergyKernel
-from interflow.kernels.band import MOST_WAVES
+from interflow.kernels.bandlimited_energy import MOST_WAVES
 from interflow.sums import Auto, Nufft, Sorted
 
 PAIRS = 2e9

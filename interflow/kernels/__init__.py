@@ -1,8 +1,7 @@
 """The kernels: one formula a file."""
 
-from interflow.kernels.algebra import ScaledKernel, SumKernel
 from interflow.kernels.bandlimited_energy import BandlimitedEnergyKernel
-from interflow.kernels.base import Kernel, RadialKernel
+from interflow.kernels.base import Kernel, RadialKernel, ScaledKernel, SumKernel
 from interflow.kernels.definiteness import stays_definite, torus_definiteness
 from interflow.kernels.distance import DistanceKernel
 from interflow.kernels.gaussian import GaussianKernel

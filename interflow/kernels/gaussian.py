@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interflow.kernels import theta
 from interflow.kernels.base import RadialKernel
-from interflow.kernels.lattice import value
+from interflow.kernels.images import value
 from interflow.parameters import PositiveParameter
 
 

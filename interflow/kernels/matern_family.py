@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from interflow.kernels import lattice
 from interflow.kernels.base import RadialKernel
+from interflow.kernels.images import first_beyond, shell_sum, value
 
 
 class MaternFamily(RadialKernel, ABC):
@@ -37,7 +37,7 @@ class MaternFamily(RadialKernel, ABC):
             return math.inf
         dimension, rate = len(lengths), self._rate()
         spacings = [2.0 * math.pi / length for length in lengths]
-        nearest = min(lattice.first_beyond(frequency, spacing) - 0.5 * spacing for spacing in spacings)
+        nearest = min(first_beyond(frequency, spacing) - 0.5 * spacing for spacing in spacings)
         exponent = 2.0 * self.nu + dimension - order  # |ω|ᵐ is at most (κ² + ω²)^(m/2)
         integral = _radial_sum(nearest, spacings, rate, exponent)
         sphere = 2.0 * math.pow(math.pi, 0.5 * dimension) / math.gamma(0.5 * dimension)
@@ -47,18 +47,18 @@ class MaternFamily(RadialKernel, ABC):
     def image_tail(self, lengths: tuple[float, ...], shells: int, order: int) -> float:
         rate = self._rate()
         if order == 0:
-            return lattice.shell_sum(lambda r: self._value(rate * r), lengths, shells)
+            return shell_sum(lambda r: self._value(rate * r), lengths, shells)
         if order == 2:  # |φ''| and |φ'|/t are at most φ, for ν = ½ as far as t ≥ 1
-            return lattice.shell_sum(lambda r: rate**2 * self._value(rate * r), lengths, shells)
+            return shell_sum(lambda r: rate**2 * self._value(rate * r), lengths, shells)
         steepest = _STEEPEST[self.nu]
-        return lattice.shell_sum(lambda r: rate * self._slope(max(rate * r, steepest)), lengths, shells)
+        return shell_sum(lambda r: rate * self._slope(max(rate * r, steepest)), lengths, shells)
 
     def supremum(self, order: int, dimension: int) -> float:
         return 1.0 if order == 0 else self._rate() * self._slope(_STEEPEST[self.nu])
 
     def _rate(self) -> float:
         """κ."""
-        return math.sqrt(2.0 * self.nu) / lattice.value(self.sigma)
+        return math.sqrt(2.0 * self.nu) / value(self.sigma)
 
     def _value(self, t: float) -> float:
         return {0.5: 1.0, 1.5: 1.0 + t}.get(self.nu, 1.0 + t + t * t / 3.0) * math.exp(-t)

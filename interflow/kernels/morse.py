@@ -6,9 +6,8 @@ import math
 
 from torch import Tensor
 
-from interflow.kernels.base import RadialKernel
-from interflow.kernels.lattice import shell_sum, value
-from interflow.kernels.suprema import sampled_supremum
+from interflow.kernels.base import RadialKernel, sampled_supremum
+from interflow.kernels.images import shell_sum, value
 from interflow.parameters import PositiveParameter
 
 

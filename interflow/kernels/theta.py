@@ -5,15 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from torch import Tensor
 
-from interflow.kernels.images import ImageSum
-from interflow.kernels.lattice import first_beyond, total, union
-
-if TYPE_CHECKING:
-    from interflow.kernels.gaussian import GaussianKernel
+from interflow.kernels.images import ImageKernel, ImageSum, first_beyond, total, union
 
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 
@@ -106,13 +102,21 @@ class Theta:
         return (_ROOT_TWO_PI * sigma / period) * (1.0 + series)
 
 
+class Gaussian(ImageKernel, Protocol):
+    """A kernel ``exp(−r²/2σ²)``."""
+
+    @property
+    def sigma(self) -> Tensor:
+        """The bandwidth σ."""
+
+
 @dataclass(frozen=True)
-class ThetaProduct(ImageSum["GaussianKernel"]):
+class ThetaProduct(ImageSum[Gaussian]):
     """The sum over images as a product over the axes; those without images share one exponential."""
 
     axes: tuple[Theta, ...]
 
-    def evaluate(self, kernel: GaussianKernel, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
+    def evaluate(self, kernel: Gaussian, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
         parts = list(zip(self.axes, displacement, periods, strict=True))
         near = [delta for theta, delta, _ in parts if theta == Theta(0)]
         factors = [theta.evaluate(kernel.sigma, delta, L) for theta, delta, L in parts if theta != Theta(0)]
