@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from interflow.cli.drawing import FAILED
-from interflow.config.assignments import parse_assignment
-from interflow.config.document import Document, read
+from interflow.config.document import Document, parse_assignment, read
 
 EXAMPLES = """Examples:
 

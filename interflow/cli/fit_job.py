@@ -19,8 +19,8 @@ from torch import Tensor
 from interflow.cli.drawing import drawn
 from interflow.cli.fit_progress import progress
 from interflow.cli.versions import versions
-from interflow.config.context import check_memory
 from interflow.config.fit_config import OPEN, FitConfig
+from interflow.config.model import check_memory
 from interflow.config.registry import of
 from interflow.errors import ArgumentError, InterflowError, PointFileError
 from interflow.fitting import Fit, fit

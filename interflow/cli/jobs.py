@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interflow.cli.folders import default_folder
-from interflow.config.assignments import parse_assignment
-from interflow.config.document import LARGEST_STORED, Document, parse, read
+from interflow.config.document import LARGEST_STORED, Document, parse, parse_assignment, read
 
 if TYPE_CHECKING:
     from interflow.config.run_config import Run, RunConfig

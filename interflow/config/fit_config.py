@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal, final
 
 from pydantic import Field
 
-from interflow.config.context import Context
+from interflow.config.builtin_kinds import BACKENDS, BOUNDARIES, DISCREPANCIES, INTEGRATORS
 from interflow.config.fields import Count, CountFromZero, Number, Seed, Truth, Whole
-from interflow.config.kinds import BACKENDS, BOUNDARIES, DISCREPANCIES, INTEGRATORS
-from interflow.config.model import Model
+from interflow.config.model import Context, Model
 from interflow.config.run_config import AnyBackend, AnyBoundary, Device, Dtype, context_of
 from interflow.discrepancies import Discrepancy
 from interflow.fitting import FitSettings

@@ -1,20 +1,186 @@
-"""Base classes of the models of a config."""
+"""The pydantic models of configs: families told apart by kind, codecs of values, and what is handed down."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+import operator
+import os
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Annotated, Any, ClassVar, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, model_validator
+import torch
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
+from torch import Tensor
 
-from interflow.config.context import Context, check_squares
-from interflow.config.families import SCALE, Family
-from interflow.config.fields import raise_at, wording
-from interflow.config.problems import did_you_mean
+from interflow.boundaries import Boundary, OpenBoundary
+from interflow.config.fields import (
+    Array,
+    InvalidConfigError,
+    Number,
+    NumberOrList,
+    Path,
+    Problem,
+    Text,
+    Truth,
+    Whole,
+    did_you_mean,
+    raise_at,
+    refuse,
+    shown,
+    wording,
+)
+from interflow.energies import Energy
+from interflow.errors import ArgumentError
+from interflow.parameters import Parametrised
+from interflow.sums.backends import Backend
 
-if TYPE_CHECKING:
-    from interflow.config.codecs import Codec
+_COPIES: Final = 3
+"""Arrays of the size of the positions that a run holds at least: they, a velocity, and the next positions."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The one boundary and the one backend of a config, where tensors live, and where in the config we are.
+
+    Args:
+        boundary: the domain of every energy and discrepancy.
+        backend: what sums pairs, a name or an instance.
+        tolerance: the error that sums may have; None for exact ones.
+        dtype: dtype of tensors of points and weights.
+        device: their device.
+        energy: of the run, for what observes it.
+        path: path of the field that is being built.
+    """
+
+    boundary: Boundary = field(default_factory=OpenBoundary)
+    backend: str | Backend = "auto"
+    tolerance: float | None = None
+    dtype: torch.dtype = torch.float32
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    energy: Energy | None = None
+    path: Path = ()
+
+    def at(self, *names: str | int) -> Context:
+        """The same, further down the config."""
+        return replace(self, path=(*self.path, *names))
+
+    @contextmanager
+    def reporting(self, fields: Mapping[str, str]) -> Iterator[None]:
+        """Turn an `ArgumentError` into an `InvalidConfigError` with the path of the field.
+
+        Args:
+            fields: the field of each argument.
+        """
+        try:
+            yield
+        except ArgumentError as error:
+            own = (fields[error.argument],) if error.argument in fields else ()
+            came = str(error.came) if own else f"{error.came} as its `{error.argument}`"
+            raise InvalidConfigError([Problem((*self.path, *own), came, error.wanted, error.remedy)]) from error
+
+
+def check_squares(built: Parametrised, dtype: torch.dtype) -> None:
+    """Raise `ArgumentError` for a positive parameter whose square is 0 or infinite in the dtype of a run."""
+    for name in sorted(built._positive):
+        value: torch.Tensor = getattr(built, name).detach()
+        squares = value.to(dtype).square()
+        if not bool((squares.isfinite() & (squares >= torch.finfo(dtype).tiny)).all()):
+            smallest, largest = (limit**0.5 for limit in (torch.finfo(dtype).tiny, torch.finfo(dtype).max))
+            wanted = f"numbers from {smallest:.0e} to {largest:.0e}, whose squares {str(dtype)[6:]} can hold"
+            raise ArgumentError(name, came=value.tolist(), wanted=wanted, remedy="Take other units of length.")
+
+
+def check_memory(path: Path, count: int, dimension: int, dtype: torch.dtype) -> None:
+    """Raise `InvalidConfigError` for more particles than the memory of this machine can move."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = _COPIES * dtype.itemsize * count * dimension
+    if needed > memory:
+        came = f"{count} points of {dimension} coordinates, which take {needed / 1e9:.3g} GB to move"
+        wanted = f"as many as the {memory / 1e9:.3g} GB of memory of this machine can hold"
+        raise InvalidConfigError([Problem(path, came, wanted)])
+
+
+SCALE = "scale"
+"""Field of every kernel and every energy: the number that multiplies it."""
+
+
+class Family:
+    """The classes that may stand where a base class is annotated, by ``kind``.
+
+    As the metadata of an `Annotated` field it makes pydantic pick the model by ``kind``. The choice is looked up at
+    every validation, so a class that is registered later is found by the models that exist already.
+
+    Args:
+        name: what the family is called in messages and in the JSON schema.
+        base: the class that all members derive from.
+        scaled: the member that multiplies another by a number; configs write it as the field ``scale``.
+        handed_down: arguments of constructors that come from the root of the config instead of a field.
+        squared: its positive parameters are squared in the dtype of the run, as lengths are.
+        extras: fields that every config of the family has beside the arguments, as `pydantic.create_model` takes them.
+    """
+
+    by_base: ClassVar[dict[type, Family]] = {}
+
+    def __init__(
+        self,
+        name: str,
+        base: type,
+        *,
+        scaled: type | None = None,
+        handed_down: frozenset[str] = frozenset(),
+        extras: Mapping[str, Any] | None = None,
+        squared: bool = False,
+    ) -> None:
+        self.name = name
+        self.base = base
+        self.scaled = scaled
+        self.handed_down = handed_down
+        self.squared = squared
+        scale = (Number, Field(1.0, description=f"a number that multiplies the {name}."))
+        self.extras: dict[str, Any] = {**(extras or {}), **({SCALE: scale} if scaled else {})}
+        self.models: dict[str, type[ObjectConfig]] = {}
+
+    def parse(self, value: object) -> ObjectConfig:
+        """The model of a mapping with a ``kind``, validated."""
+        if any(isinstance(value, model) for model in self.models.values()):
+            return value  # type: ignore[return-value]
+        kinds = sorted(self.models)
+        wanted = "one of " + ", ".join(kinds)
+        if not isinstance(value, Mapping):
+            return refuse(value, f"a mapping with a `kind`, {wanted}", f"Write `{{kind: {kinds[0]}, …}}`.")
+        kind = value.get("kind")
+        if kind not in kinds:
+            raise_at({("kind",): wording(shown(kind), wanted, did_you_mean(kind, kinds))})
+        return self.models[str(kind)].model_validate(value)
+
+    def unscaled(self, member: Any) -> tuple[float, Any]:
+        """The factor and the object of a scaled one: ``(s, a)`` for ``s * a``."""
+        factor = 1.0
+        inner: Any = member
+        while self.scaled is not None and isinstance(inner, self.scaled):
+            factor, inner = factor * float(getattr(inner, SCALE)), getattr(inner, self.name)
+        return factor, inner
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.parse)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"family": self.name}  # `interflow.config.schema` puts a reference here
+
+
+def add_family(family: Family) -> Family:
+    """Let arguments that are annotated with the family's base be chosen by ``kind``."""
+    Family.by_base[family.base] = family
+    return family
+
+
+def family_of(cls: type) -> Family | None:
+    """The family of a class, if it derives from the base of one."""
+    return next((Family.by_base[base] for base in cls.__mro__ if base in Family.by_base), None)
 
 
 class Model(BaseModel):
@@ -79,3 +245,103 @@ class ObjectConfig(Model):
                 check_squares(built, context.dtype)
         scale: float = getattr(self, SCALE) if made.family.scaled else 1.0
         return built if scale == 1.0 else scale * built
+
+
+OfObject = Callable[[Any], ObjectConfig]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """The way of one argument into a config and out of it.
+
+    Args:
+        type: type of the field in the model.
+        build: the argument made of the field's value.
+        read: the field's value made of the object's attribute.
+    """
+
+    type: Any
+    build: Callable[[Any, Context], Any]
+    read: Callable[[Any], Any]
+
+
+def codec(annotation: Any, of: OfObject) -> Codec:
+    """The codec of an annotation.
+
+    Args:
+        annotation: of an argument of a constructor, evaluated.
+        of: gives the model of an object, for arguments that are themselves objects with a config.
+
+    Raises:
+        ArgumentError: if nothing in a config could be such an argument.
+    """
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    if isinstance(annotation, type) and annotation in Family.by_base:
+        return Codec(Annotated[Any, Family.by_base[annotation]], _build_object, of)
+    origin, parameters = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return Codec(annotation, _keep, _plain)
+    if origin in (Union, types.UnionType) and type(None) in parameters:
+        return _optional(codec(reduce(operator.or_, (p for p in parameters if p is not type(None))), of))
+    if origin in (list, tuple, Sequence) and set(parameters[1:]) <= {...}:
+        return _sequence(codec(parameters[0], of))
+    raise ArgumentError(
+        "annotation",
+        came=annotation,
+        wanted="float, int, bool, str, Literal, Tensor, Kernel, Boundary, Energy or another registered base, "
+        "a Sequence of these, or one of these or None",
+        remedy="A config can hold nothing else.",
+    )
+
+
+def _keep(value: Any, context: Context) -> Any:
+    return value
+
+
+def _build_object(value: ObjectConfig, context: Context) -> Any:
+    return value.build(context)
+
+
+def _tensor(value: Any, context: Context) -> Any:
+    """Hyperparameters are float64 wherever the positions are not."""
+    return torch.tensor(value, dtype=torch.float64) if isinstance(value, tuple) else value
+
+
+def _points(value: Any, context: Context) -> Tensor:
+    return torch.tensor(value, dtype=context.dtype, device=context.device)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, Tensor) else value
+
+
+def _decimals(value: Tensor) -> Any:
+    """Nested lists of the shortest decimals that mean these numbers in their own dtype."""
+    return value.detach().cpu().numpy().astype(str).astype(float).tolist()
+
+
+_PLAIN: dict[Any, Codec] = {
+    float: Codec(Number, _keep, _plain),
+    int: Codec(Whole, _keep, _plain),
+    bool: Codec(Truth, _keep, _plain),
+    str: Codec(Text, _keep, _plain),
+    Tensor: Codec(Array, _points, _decimals),
+    float | Tensor: Codec(NumberOrList, _tensor, _plain),
+}
+
+
+def _optional(inner: Codec) -> Codec:
+    return Codec(
+        inner.type | None,
+        lambda value, context: None if value is None else inner.build(value, context),
+        lambda value: None if value is None else inner.read(value),
+    )
+
+
+def _sequence(inner: Codec) -> Codec:
+    return Codec(
+        tuple[inner.type, ...],  # type: ignore[name-defined]
+        lambda values, context: [inner.build(value, context.at(index)) for index, value in enumerate(values)],
+        lambda values: tuple(inner.read(value) for value in values),
+    )

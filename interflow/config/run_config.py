@@ -9,12 +9,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from interflow.config.context import Context, check_memory
-from interflow.config.fields import Count, CountFromZero, Seconds, Seed, Text
-from interflow.config.kinds import BACKENDS, BOUNDARIES, DISTRIBUTIONS, ENERGIES, INTEGRATORS, OBSERVABLES, SCHEDULES
-from interflow.config.kinds import of as of
-from interflow.config.model import Model
-from interflow.config.problems import InvalidConfigError, Problem
+from interflow.config.builtin_kinds import (
+    BACKENDS,
+    BOUNDARIES,
+    DISTRIBUTIONS,
+    ENERGIES,
+    INTEGRATORS,
+    OBSERVABLES,
+    SCHEDULES,
+)
+from interflow.config.builtin_kinds import of as of
+from interflow.config.fields import Count, CountFromZero, InvalidConfigError, Problem, Seconds, Seed, Text
+from interflow.config.model import Context, Model, check_memory
 from interflow.energies import Energy
 from interflow.errors import ConfigError
 from interflow.reporters import Observable

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interflow.config.families import family_of
-from interflow.config.kinds import of
+from interflow.config.builtin_kinds import of
+from interflow.config.model import family_of
 
 
 class ModuleSuite(ABC):

@@ -167,7 +167,7 @@ def test_a_plugin_brings_kinds_of_its_own(interflow, tmp_path, monkeypatch, plug
     kernel = f"energy.kernel={{kind: {name}, radius: 0.3}}"
     done = interflow("run", "tour.yaml", "--out", "here", "--plugin", plugin, "--set", kernel)
     sys.modules.pop(name, None)
-    fl.config.kinds.KERNELS.models.pop(name, None)
+    fl.config.builtin_kinds.KERNELS.models.pop(name, None)
     assert done.exit_code == 0, done.output
 
 

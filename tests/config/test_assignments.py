@@ -2,9 +2,8 @@
 
 import pytest
 
-from interflow.config.assignments import assign, parse_assignment
-from interflow.config.document import parse
-from interflow.config.problems import InvalidConfigError
+from interflow.config.document import assign, parse, parse_assignment
+from interflow.config.fields import InvalidConfigError
 from tests.config.cases import TOUR
 
 

@@ -10,9 +10,9 @@ import yaml
 from torch import Tensor
 
 import interflow as fl
-from interflow.config import kinds
-from interflow.config.families import Family
-from interflow.config.reading import validate
+from interflow.config import builtin_kinds
+from interflow.config.loading import validate
+from interflow.config.model import Family
 from interflow.config.registry import register
 from tests.config.cases import TOUR
 
@@ -20,7 +20,7 @@ from tests.config.cases import TOUR
 @pytest.fixture(autouse=True)
 def _forget_what_the_test_registers():
     before = {family: dict(family.models) for family in Family.by_base.values()}
-    kinds.KERNELS.models.pop("ring", None)  # the docstring of `register` may have run already
+    builtin_kinds.KERNELS.models.pop("ring", None)  # the docstring of `register` may have run already
     yield
     for family, models in before.items():
         family.models.clear()
@@ -59,7 +59,7 @@ def test_a_class_is_written_once():
         "inner": {"kind": "gaussian", "sigma": 1},
         "names": ["a"],
     }
-    model = kinds.KERNELS.parse(data)
+    model = builtin_kinds.KERNELS.parse(data)
     ring = model.build()
     assert isinstance(ring, _Ring)
     assert ring.widths.tolist() == [1.0, 2.0]
@@ -76,7 +76,7 @@ def test_models_that_were_there_before_find_a_new_kind():
 
 def test_descriptions_come_from_the_docstring():
     register("ring")(_Ring)
-    fields = kinds.KERNELS.models["ring"].model_fields
+    fields = builtin_kinds.KERNELS.models["ring"].model_fields
     assert fields["radius"].description == "of the ring, in units of the positions."
     assert fields["widths"].description == "of several rings."
 
@@ -117,7 +117,7 @@ def test_an_argument_whose_name_means_something_else_is_refused_unless_renamed(n
     with pytest.raises(fl.ArgumentError, match="another name"):
         register("odd")(namespace["Odd"])
     register("odd", names={name: "value"})(namespace["Odd"])
-    assert kinds.KERNELS.parse({"kind": "odd", "value": 2}).build().radius.item() == 2.0
+    assert builtin_kinds.KERNELS.parse({"kind": "odd", "value": 2}).build().radius.item() == 2.0
 
 
 def test_an_object_of_an_unregistered_class_has_no_config():

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interflow import config
+from interflow.config.builtin_kinds import BACKENDS
 from interflow.config.document import parse
-from interflow.config.families import Family
-from interflow.config.kinds import BACKENDS
-from interflow.config.loading import dump
-from interflow.config.reading import validate
+from interflow.config.loading import dump, validate
+from interflow.config.model import Family
 from tests.config import cases
 
 FAMILIES = {family.name: family for family in Family.by_base.values()}

@@ -5,7 +5,7 @@ import torch
 import yaml
 
 import interflow as fl
-from interflow.config.reading import validate
+from interflow.config.loading import validate
 from tests.config.cases import TOUR
 
 

@@ -1,4 +1,4 @@
-"""The kinds that configs know from the start: one line each."""
+"""The kinds that interflow has itself."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pydantic import Field
 
 from interflow import boundaries, discrepancies, energies, integrators, kernels, reporters, schedules
 from interflow.config import distributions
-from interflow.config.families import Family, add_family
 from interflow.config.fields import Number
+from interflow.config.model import Family, add_family
 from interflow.config.registry import of, register
 from interflow.sums import backends
 
