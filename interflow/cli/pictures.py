@@ -20,7 +20,7 @@ from interflow.storage import RunFolder, open_run, stored_config
 from interflow.storage.outputs import output_file
 from interflow.storage.run_folder import CONFIG
 from interflow.views import boundary_curves, density, energy_curve, evolution, kernel_profiles, movie
-from interflow.views.clouds import POINTS
+from interflow.views.picture import POINTS
 
 MOVIE = "movie.mp4"
 FORMATS = (".png", ".svg", ".pdf")

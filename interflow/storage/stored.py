@@ -185,8 +185,8 @@ class StoredSolution:
         )
 
     def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
-        """A picture that notebooks show; see `interflow.views.plotting`."""
-        from interflow.views.plotting import plot
+        """A picture that notebooks show; see `interflow.views.evolutions`."""
+        from interflow.views.evolutions import plot
 
         return plot(self, picture, colour=colour, title=title)
 

@@ -1,12 +1,12 @@
 from .boundary import boundary_curves as boundary_curves
 from .colours import ByArray as ByArray
 from .colours import Colouring as Colouring
-from .densities import density as density
-from .energy import energy_curve as energy_curve
+from .curves import kernel_profiles as kernel_profiles
+from .evolutions import density as density
 from .evolutions import evolution as evolution
+from .evolutions import plot as plot
 from .fitting import fit_report as fit_report
-from .kernel import kernel_profiles as kernel_profiles
 from .movies import movie as movie
 from .page import widget as widget
 from .page import write_page as write_page
-from .plotting import plot as plot
+from .panels import energy_curve as energy_curve

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary
-from interflow.views.clouds import NAMES, Array, array
-from interflow.views.picture import Picture, quiet
+from interflow.views.picture import NAMES, Array, Picture, array, quiet
 
 _SAMPLES: Final = 3001
 _AROUND: Final = 1.5  # lengths of the domain to either side of its lower corner

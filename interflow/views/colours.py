@@ -14,8 +14,7 @@ from scipy.spatial import cKDTree
 from scipy.special import gamma
 
 from interflow.errors import ArgumentError
-from interflow.views.clouds import NAMES, Array, Clouds, array
-from interflow.views.picture import SCALE, TIME
+from interflow.views.picture import NAMES, SCALE, TIME, Array, Clouds, array
 
 _NEIGHBOURS: Final = 16  # whose mass and distance make a local density
 _SMALLEST: Final = 1e-3  # radius of such a neighbourhood, as a part of the longest side of what is drawn

@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 from interflow.errors import ArgumentError
 from interflow.solution import Solution
 from interflow.storage.outputs import output_file
-from interflow.views.clouds import POINTS, Clouds, time_labels
 from interflow.views.colours import Colour, Scale
-from interflow.views.densities import DENSITIES, Grid, legend
-from interflow.views.energy import draw_energy
-from interflow.views.panels import DOTS, Panel
-from interflow.views.picture import Legend, Picture, add_legend, joined
-from interflow.views.storyboard import time_colour
+from interflow.views.evolutions import DENSITIES, Grid, legend
+from interflow.views.panels import DOTS, Panel, draw_energy, time_colour
+from interflow.views.picture import POINTS, Clouds, Legend, Picture, add_legend, joined, time_labels
 
 _DPI: Final = 100
 _WIDTH, _HEIGHT = 8.0, 7.6  # that a cloud has at most, in inches

@@ -1,20 +1,38 @@
-"""Places in a figure that show a frame of a run, one after another: dots on a line, in the plane or in space."""
+"""Panels of pictures: one frame each, side by side, with the energy below them."""
 
 from __future__ import annotations
 
+import math
+import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import FigureBase
+from matplotlib.figure import FigureBase, SubFigure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 
-from interflow.views.clouds import NAMES, Array, Clouds
+from interflow.solution import ENERGY, Solution
 from interflow.views.colours import Scale
-from interflow.views.picture import PALE, quiet
+from interflow.views.picture import (
+    GREY,
+    NAMES,
+    PALE,
+    SCALE,
+    TIME,
+    Array,
+    Clouds,
+    Legend,
+    Picture,
+    add_legend,
+    array,
+    joined,
+    plain,
+    quiet,
+    time_labels,
+)
 
 _COVER: Final = 0.55  # what the dots of a panel cover together, as a part of it
 _STEPS: Final = (1, 2, 5, 10)  # between numbers at an axis, so that the ends of a unit box are among them
@@ -145,3 +163,146 @@ def opacity(count: int) -> float:
 def _visible(sides: Array) -> Array:
     """Sides of a box in proportion, none so short that it disappears."""
     return np.asarray(np.maximum(sides, 0.1 * sides.max()))
+
+
+_CURVES: Final = 200  # columns of a scalar that are drawn; of more, evenly spread ones
+_NAMED: Final = 7  # of these, that the legend names
+_NAME: Final = 96  # letters of a name, four lines
+_LETTERS: Final = 24  # of a name, in a line at the height of a panel
+
+
+def energy_curve(solution: Solution, *, title: str = "") -> Picture:
+    """The energy of every frame over time, and below it the other scalars of the run, a panel each.
+
+    Args:
+        solution: the run.
+        title: first line.
+
+    Example:
+        >>> import torch
+        >>> from interflow import Euler, GaussianKernel, InteractionEnergy, ParticleSystem
+        >>> repulsion = InteractionEnergy(GaussianKernel(sigma=1.0))
+        >>> system = ParticleSystem(torch.rand(5, 2), energy=repulsion, integrator=Euler(step_size=0.1))
+        >>> len(energy_curve(system.simulate(steps=3)).axes)
+        1
+    """
+    clouds = Clouds(solution)
+    others = {name: array(values) for name, values in solution.scalars.items() if name != ENERGY}
+    picture = Picture(9.0, 3.2 + 1.9 * len(others), joined(title, clouds.note(dots=False)))
+    ratios = (1.5, *[1.0] * len(others))
+    first, *rest = picture.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+    draw_energy(first, clouds, range(len(clouds)))
+    for panel, (name, values) in zip(rest, others.items(), strict=True):
+        _draw_scalar(panel, clouds.times, values, name)
+    for panel in (first, *rest[:-1]) if rest else ():
+        panel.set_xlabel("")
+    return picture
+
+
+def draw_energy(panel: Axes, clouds: Clouds, frames: Iterable[int]) -> None:
+    """The curve through all frames, with a dot in the colour of its time for some of them."""
+    times, energies, frames = clouds.times, clouds.energies, list(frames)
+    panel.plot(times, energies, color="0.6", linewidth=1.2, zorder=1)
+    span = (times[-1] - times[0]) or 1.0
+    colours = TIME((times[frames] - times[0]) / span)
+    panel.scatter(times[frames], energies[frames], s=28 if len(frames) < 40 else 8, color=colours, zorder=2)
+    panel.set(xlabel="time t", ylabel="energy E")
+    _furnish(panel)
+
+
+def _draw_scalar(panel: Axes, times: Array, values: Array, name: str) -> None:
+    """A curve a column; where there are several, a legend has their numbers and how many are left out."""
+    columns = values.reshape(len(values), math.prod(values.shape[1:])).T
+    count = len(columns)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, _CURVES)).astype(int)).tolist()
+    tints = [GREY] if values.ndim == 1 else [SCALE(shade) for shade in np.linspace(0.25, 1.0, max(len(chosen), 1))]
+    curves = [
+        panel.plot(times, columns[column], linewidth=1.2, color=tint)[0]
+        for column, tint in zip(chosen, tints, strict=False)
+    ]
+    panel.set_xlabel("time t")
+    words = textwrap.wrap(plain(name.replace("_", " "), _NAME), _LETTERS)
+    panel.set_ylabel("\n".join(words), parse_math=False)
+    _furnish(panel)
+    if values.ndim > 1:
+        named = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), _NAMED)).astype(int)).tolist()
+        handles, numbers = [curves[place] for place in named], [str(chosen[place]) for place in named]
+        title = f"{count:,} column{'' if count == 1 else 's'}" + f",\n{len(chosen)} drawn" * (len(chosen) < count)
+        style = {"fontsize": 7, "title_fontsize": 7, "frameon": False, "labelspacing": 0.25}
+        panel.legend(handles, numbers, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.08), **style)
+
+
+def _furnish(panel: Axes) -> None:
+    panel.margins(x=0.02, y=0.12)
+    panel.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
+    quiet(panel)
+
+
+PANELS: Final = 6
+"""Clouds in the picture."""
+WIDTH: Final = 9.0
+"""Of a picture of a run, in inches."""
+CURVE: Final = 2.1
+"""Height of the energy below, in inches."""
+_FLAT, _TALL = 0.45, 1.6  # heights of a cloud over its width from which rows have two panels, or six
+
+MakePanel = Callable[[SubFigure, SubplotSpec, float], Panel]
+"""A panel in a place of a figure, of an area in square inches."""
+
+
+def storyboard(clouds: Clouds, make_panel: MakePanel, legend: Legend | None, title: str) -> Picture:
+    """The frames of a run that are spread evenly over it, and the energy of all.
+
+    Args:
+        clouds: the run.
+        make_panel: makes a place for a frame.
+        legend: what the colours of the panels mean; None where that is said elsewhere.
+        title: first line.
+    """
+    frames = clouds.spread(PANELS)
+    proportion = _proportion(clouds)
+    columns = min(max(len(frames), 2), _columns(proportion))
+    rows = -(-len(frames) // columns)
+    width = WIDTH / columns - 0.35
+    height = float(np.clip(width * proportion, 0.7, 5.0))
+    top_height = rows * (height + 0.55)
+    picture = Picture(WIDTH, top_height + CURVE + 0.3, title)
+    halves = picture.add_gridspec(2, 1, height_ratios=(top_height, CURVE))
+    above, below = halves[0], halves[1]
+    top, bottom = picture.add_subfigure(above), picture.add_subfigure(below)
+    places = top.add_gridspec(rows, columns)
+    cells = [places[index // columns, index % columns] for index in range(len(frames))]
+    panels = [make_panel(top, cell, width * height) for cell in cells]
+    labels = time_labels(clouds.times[frames])
+    for index, (panel, frame, label) in enumerate(zip(panels, frames.tolist(), labels, strict=True)):
+        panel.show(frame)
+        panel.axes.set_title(f"t = {label}", fontsize=10, color=time_colour(clouds, frame))
+        _only_outside(panel, left=index % columns == 0, low=index + columns >= len(frames))
+    if legend is not None:
+        add_legend(top, [panel.axes for panel in panels], legend)
+    draw_energy(bottom.subplots(), clouds, frames.tolist())
+    return picture
+
+
+def time_colour(clouds: Clouds, frame: int) -> tuple[float, float, float, float]:
+    """Blue for the start of the run, red for its end."""
+    begin, end = clouds.times[0], clouds.times[-1]
+    return TIME(float((clouds.times[frame] - begin) / (end - begin)) if end > begin else 0.0)
+
+
+def _proportion(clouds: Clouds) -> float:
+    """Height over width of a panel: of the box on its first two axes; a cube is seen in a square."""
+    lower, upper = clouds.limits
+    sides = upper - lower
+    return float(sides[1] / sides[0]) if len(sides) == 2 else 0.95
+
+
+def _columns(proportion: float) -> int:
+    return 2 if proportion < _FLAT else PANELS if proportion > _TALL else 3
+
+
+def _only_outside(panel: Panel, *, left: bool, low: bool) -> None:
+    """Numbers and names at the left and the lower side of the whole, where all panels have the same axes."""
+    if panel.clouds.axes == 2:
+        panel.axes.tick_params(labelleft=left, labelbottom=low)
+        panel.axes.set(xlabel=panel.axes.get_xlabel() if low else "", ylabel=panel.axes.get_ylabel() if left else "")

@@ -1,16 +1,23 @@
-"""What all pictures share: a figure that notebooks show, text as it came, quiet axes, and the colours of time."""
+"""Figures that notebooks show, and the clouds of a run that are drawn in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from io import BytesIO
-from typing import Final, final
+from typing import Any, Final, final
 
+import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from numpy.typing import NDArray
+from torch import Tensor
+
+from interflow.solution import Solution
 
 GREY: Final = "0.35"
 PALE: Final = "0.75"
@@ -96,3 +103,125 @@ def add_legend(parent: FigureBase, panels: Sequence[Axes], legend: Legend) -> No
         bar.set_ticks(only.tolist(), labels=[f"{value:.7g}" for value in only])
     bar.ax.tick_params(which="both", labelsize=8, colors=GREY)
     bar.outline.set_visible(False)
+
+
+Array = NDArray[np.float64]
+
+POINTS: Final = 20_000
+"""Points drawn of each cloud; of a larger one, evenly spread ones."""
+NAMES: Final = ("x", "y", "z")
+"""Of the axes that are drawn."""
+_LEAST: Final = 1e-9  # width of open space around points, as a part of how far they are from the origin
+_LONG: Final = 1e6  # a time from which on it is written with an exponent
+_MARGIN: Final = 0.08  # around points in open space, as a part of what they span
+
+
+@final
+class Clouds:
+    """What is drawn of a run.
+
+    Args:
+        solution: the run; a frame is read when it is asked for.
+
+    Attributes:
+        axes: how many of the run's axes are drawn: the first three, or fewer.
+        sample: an index of the particles that are drawn as dots.
+    """
+
+    def __init__(self, solution: Solution) -> None:
+        self.solution = solution
+        _, self.count, self.dimension = solution.positions.shape
+        self.axes = min(self.dimension, len(NAMES))
+        large = self.count > POINTS
+        self.sample: Any = np.linspace(0, self.count - 1, POINTS).astype(int) if large else slice(None)
+
+    def __len__(self) -> int:
+        return len(self.solution)
+
+    @property
+    def drawn(self) -> int:
+        """How many particles are drawn as dots."""
+        return min(self.count, POINTS)
+
+    @property
+    def times(self) -> Array:
+        """``(frames,)``."""
+        return array(self.solution.times)
+
+    @property
+    def energies(self) -> Array:
+        """``(frames,)``."""
+        return array(self.solution.energies)
+
+    @property
+    def weights(self) -> Array:
+        """``(N,)``."""
+        return array(self.solution.weights)
+
+    def positions(self, frame: int) -> Array:
+        """All particles on the axes that are drawn, ``(N, axes)``; in a periodic domain as they are inside."""
+        positions = self.solution.positions[frame].detach().cpu()
+        return array(self.solution.extent.inside(positions))[:, : self.axes]
+
+    def dots(self, frame: int) -> Array:
+        """Those that are drawn as dots, ``(drawn, axes)``."""
+        return np.asarray(self.positions(frame)[self.sample])
+
+    @cached_property
+    def limits(self) -> tuple[Array, Array]:
+        """Lower and upper corner of what is drawn, the same in all frames.
+
+        They are those of the domain; where it has no end, those of a square around the points of all frames.
+        """
+        extent = self.solution.extent
+        lower, upper = (array(corner)[: self.axes] for corner in (extent.lower, extent.upper))
+        if np.isfinite([lower, upper]).all():
+            return lower, upper
+        lowest, highest = self._span()
+        centre = (lowest + highest) / 2
+        least = _LEAST * float(np.abs(centre).max())  # what numbers of this size are told apart by
+        half = (0.5 + _MARGIN / 2) * max(float((highest - lowest).max()) or 1.0, least)
+        return np.where(np.isfinite(lower), lower, centre - half), np.where(np.isfinite(upper), upper, centre + half)
+
+    def _span(self) -> tuple[Array, Array]:
+        """The corners of a box around all points that are finite; the origin where there are none."""
+        lowest, highest = np.full(self.axes, np.inf), np.full(self.axes, -np.inf)
+        for frame in range(len(self)):
+            points = self.positions(frame)
+            finite = points[np.isfinite(points).all(-1)]
+            lowest = np.minimum(lowest, finite.min(0, initial=np.inf))
+            highest = np.maximum(highest, finite.max(0, initial=-np.inf))
+        some = np.isfinite(lowest)
+        return np.where(some, lowest, 0.0), np.where(some, highest, 0.0)
+
+    def spread(self, most: int) -> NDArray[np.int_]:
+        """Frames spread evenly over the run, the first and the last among them."""
+        return np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int))
+
+    def note(self, *, dots: bool = True) -> str:
+        """How many particles there are, and what of them is not drawn."""
+        drawn = f", {POINTS:,} drawn" if dots and self.count > POINTS else ""
+        axes = f", the first {self.axes} of {self.dimension} axes" if self.dimension > self.axes else ""
+        return f"{self.count:,} particle{'' if self.count == 1 else 's'}{drawn}{axes}"
+
+
+def array(values: Tensor) -> Array:
+    """A tensor as numbers to draw."""
+    return np.asarray(torch.as_tensor(values).detach().cpu().double().numpy())
+
+
+def time_labels(times: Array) -> list[str]:
+    """Times with as many digits as tell them apart, to a hundredth of their smallest distance.
+
+    Example:
+        >>> time_labels(np.array([0.0, 0.25, 1.0])), time_labels(np.array([1e9, 1e9 + 1]))
+        (['0.00', '0.25', '1.00'], ['1.000000000e+09', '1.000000001e+09'])
+    """
+    apart = np.diff(np.unique(times))
+    near = 0.01 * float(apart.min(initial=np.inf) if len(apart) else np.abs(times).max(initial=0.0))
+    forms = [f".{digits}f" for digits in range(7)] if np.abs(times).max(initial=0.0) < _LONG else []
+    for form in (*forms, *(f".{digits}e" for digits in range(17))):
+        labels = [format(time, form) for time in times.tolist()]
+        if np.abs(np.array(labels, np.float64) - times).max(initial=0.0) <= near:
+            break
+    return labels

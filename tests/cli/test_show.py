@@ -10,7 +10,7 @@ from interflow.cli import main
 from interflow.cli.show import COLOURS, PICTURES
 from interflow.storage import RunFolder
 from interflow.views.colours import COLOURINGS
-from interflow.views.page import library
+from interflow.views.page.scene import bundle
 from tests.faults.disks import SIZE, small_disk
 from tests.flows import cloud, torus_system
 from tests.storage.runs import simulate, system
@@ -152,7 +152,7 @@ def test_a_full_disk_is_a_failure_and_leaves_the_old_file_or_none(tmp_path, verb
 
 
 def test_a_page_without_the_package_that_draws_it_says_what_to_install(folder, monkeypatch):
-    library.bundle.cache_clear()
+    bundle.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     done = CliRunner().invoke(main, ["show", str(folder.path), "--html"])
     assert done.exit_code == 1

@@ -8,8 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import interflow as fl
 from interflow.errors import ArgumentError
 from interflow.views import boundary_curves, density, energy_curve, kernel_profiles
-from interflow.views.clouds import Clouds
-from interflow.views.densities import Grid
+from interflow.views.evolutions import Grid
+from interflow.views.picture import Clouds
 from tests.views.runs import solution
 
 KERNELS = [

@@ -13,10 +13,9 @@ from matplotlib.collections import PathCollection
 import interflow as fl
 from interflow.errors import ArgumentError
 from interflow.views import evolution
-from interflow.views.clouds import POINTS, Clouds
 from interflow.views.colours import COLOURINGS, Scale
-from interflow.views.picture import SCALE
-from interflow.views.storyboard import PANELS
+from interflow.views.panels import PANELS
+from interflow.views.picture import POINTS, SCALE, Clouds
 from tests.views.runs import solution
 
 

@@ -1,17 +1,18 @@
-"""What a page draws of a run: which particles and axes, in which box."""
+"""What a page draws of a run: axes and particles, the box, and facts in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from interflow.boundaries import Extent
 from interflow.errors import ArgumentError
-from interflow.solution import Solution
+from interflow.solution import ENERGY, Solution
 from interflow.views.page.packing import Cloud
 
 PARTICLES: Final = 1_000_000
@@ -78,3 +79,91 @@ class Drawing:
         ends = [(cloud.min(axis=0), cloud.max(axis=0)) for cloud in map(self.positions, frames)]
         lowest, highest = zip(*ends, strict=True)
         return np.min(lowest, axis=0).astype(np.float64), np.max(highest, axis=0).astype(np.float64)
+
+
+Box = tuple[Cloud, Cloud]
+"""Lower and upper corner, each ``(d,)``."""
+MARGIN = 0.02
+
+
+def box_around(extent: Extent, lowest: Cloud, highest: Cloud, *, room: float = MARGIN) -> Box:
+    """A box around all that lies between two points.
+
+    An axis has the ends of the domain, if those are finite and nothing lies beyond them; else there is room beside the
+    points, in parts of their extent. No axis is without length.
+
+    Example:
+        >>> from interflow import PeriodicBoundary
+        >>> box_around(PeriodicBoundary(1.0).extent(2), np.array([0.2, 0.3]), np.array([0.7, 0.6]))
+        (array([0., 0.]), array([1., 1.]))
+    """
+    axes = len(lowest)
+    ends = (corner[:axes].double().numpy() for corner in (extent.lower, extent.upper))
+    (begin, end), length = ends, highest - lowest
+    longest = float(length.max(initial=0.0)) or 1.0
+    beside = np.where(length > 0.0, room * length, 0.05 * longest)
+    lower = np.where(np.isfinite(begin) & (begin <= lowest), begin, lowest - beside)
+    upper = np.where(np.isfinite(end) & (end >= highest), end, highest + beside)
+    return lower, upper
+
+
+def in_words(extent: Extent, lower: Cloud, upper: Cloud) -> str:
+    """The box on all axes, such as ``[0, 1) × [−2, 3]``, and which of its ends are those of the domain."""
+    periodic = extent.periodic.tolist()[: len(lower)]
+    spans = [
+        f"[{begin:.4g}, {end:.4g}{')' if closed else ']'}"
+        for begin, end, closed in zip(lower.tolist(), upper.tolist(), periodic, strict=True)
+    ]
+    if len(set(spans)) == 1 and len(spans) > 1:
+        spans = [spans[0] + " ²³"[len(spans) - 1]]
+    ended = np.isfinite(extent.lower.numpy()) & np.isfinite(extent.upper.numpy())
+    kind = "periodic" if all(periodic) else "periodic on some axes" if any(periodic) else ""
+    kind = kind or ("the domain" if ended.all() else "around the points; the domain is open")
+    return f"{' × '.join(spans)}, {kind}".replace("-", "−")
+
+
+def headline(drawing: Drawing) -> str:
+    """How many particles, in how many dimensions."""
+    dimensions = f"{drawing.dimension} dimension{'s' if drawing.dimension > 1 else ''}"
+    return f"{counted(drawing.particles)} particle{'' if drawing.particles == 1 else 's'} in {dimensions}"
+
+
+def facts(solution: Solution, summary: Mapping[str, Any], drawing: Drawing, box: Box) -> list[tuple[str, str]]:
+    """Pairs of a name and what is said under it.
+
+    Args:
+        solution: the run.
+        summary: how it went, as ``interflow run`` writes it; what it lacks is left out.
+        drawing: what is drawn of it.
+        box: its corners.
+    """
+    return list(_facts(solution, {**solution.stats, **summary}, drawing, box))
+
+
+def counted(value: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{value:,}".replace(",", " ")
+
+
+def _facts(solution: Solution, told: Mapping[str, Any], drawing: Drawing, box: Box) -> Iterator[tuple[str, str]]:
+    times, steps = solution.times.tolist(), solution.steps.tolist()
+    dtype, device = str(solution.positions.dtype).removeprefix("torch."), told.get("device")
+    yield "particles", f"{headline(drawing)}, {dtype}{f' on {device}' if device else ''}"
+    speed = (
+        f" in {told['seconds']:.3g} s, {told['steps_per_second']:.3g} a second" if "steps_per_second" in told else ""
+    )
+    yield "steps", f"{counted(steps[0])} to {counted(steps[-1])}{speed}"
+    yield "time", f"{times[0]:.6g} to {times[-1]:.6g}, {counted(len(times))} frame{'' if len(times) == 1 else 's'}"
+    yield "box", in_words(drawing.extent, *box)
+    yield "energy", _change(solution.energies)
+    for name, values in solution.scalars.items():
+        if name != ENERGY and values.ndim == 1:
+            yield name, _change(values)
+    for number, sums in enumerate(told.get("sums", ())):
+        yield "" if number else "sums", f"{sums['term']} on the backend {sums['backend']}: {sums['why']}"
+    if versions := told.get("versions"):
+        yield "versions", ", ".join(f"{package} {version}" for package, version in versions.items())
+
+
+def _change(values: Tensor) -> str:
+    return f"{float(values[0]):.6g} → {float(values[-1]):.6g}".replace("-", "−")

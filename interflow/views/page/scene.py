@@ -1,23 +1,100 @@
-"""A run as a page is given it: what it is, in the terms of JSON, and the bytes of its frames."""
+"""The scene of a page: colours, and the library that draws it."""
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any, Final, final
 
 import numpy as np
+from matplotlib import colormaps
 from numpy.typing import NDArray
 
-from interflow.errors import ArgumentError
+from interflow.errors import ArgumentError, MissingPackageError
 from interflow.solution import Solution
-from interflow.views.page.box import Box, box_around
-from interflow.views.page.drawing import Drawing
-from interflow.views.page.facts import counted, facts, headline
-from interflow.views.page.library import CREDIT
+from interflow.views.page.drawing import Box, Drawing, box_around, counted, facts, headline
 from interflow.views.page.packing import BITS, BudgetError, Grid, Packed, encode, pack
-from interflow.views.page.palettes import palettes
+from interflow.views.picture import TIME
+
+PACKAGE, BUNDLE = "k3d", "static/standalone.js"
+CREDIT = "Drawn with three.js (MIT) from the bundle of K3D-jupyter (MIT); the licences are in the source of this page."
+
+
+@cache
+def bundle() -> bytes:
+    """The script that defines three.js, compressed by zlib.
+
+    Raises:
+        MissingPackageError: if k3d is not installed, or has no such script.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise MissingPackageError(PACKAGE, extra="page", needed_for="The browser page")
+    file = Path(found.origin).parent / BUNDLE
+    try:
+        return zlib.compress(file.read_bytes(), 9)
+    except OSError:
+        raise MissingPackageError(f"{PACKAGE}'s {BUNDLE}", extra="page", needed_for="The browser page") from None
+
+
+def licences() -> str:
+    """The licence texts of the bundle and of what is in it."""
+    bundle()
+    notices = Path(str(distribution(PACKAGE).locate_file(f"{PACKAGE}/{BUNDLE}.LICENSE.txt"))).read_text(
+        encoding="utf-8"
+    )
+    files = distribution(PACKAGE).files or []
+    texts = [file.read_text(encoding="utf-8") for file in files if file.name.upper().startswith("LICENSE")]
+    return "\n\n".join([f"{PACKAGE} {distribution(PACKAGE).version}", *texts, notices])
+
+
+Colours = NDArray[np.float64]
+
+
+def palettes(axes: int) -> dict[str, str]:
+    """By the name of the colouring: time, speed, density, and initial position on so many axes.
+
+    Example:
+        >>> palettes(2)["time"][:6], palettes(2)["time"][-6:]
+        ('0000ff', 'ff0000')
+    """
+    ramp = np.linspace(0.0, 1.0, 256)
+    return {
+        "time": _text(np.asarray(TIME(ramp))[:, :3]),
+        "speed": _text(colormaps["viridis"](0.93 * ramp)[:, :3]),
+        "density": _text(colormaps["plasma"](0.92 * ramp)[:, :3]),
+        "initial": _text((_line, _square, _cube)[axes - 1]()),
+    }
+
+
+def _line() -> Colours:
+    return np.asarray(colormaps["turbo"](np.linspace(0.04, 0.96, 256))[:, :3])
+
+
+def _square() -> Colours:
+    """16 × 16, the first axis slower: four colours at the corners, mixed in between."""
+    corners = np.array([[[0.12, 0.30, 0.85], [0.05, 0.72, 0.62]], [[0.75, 0.12, 0.55], [0.98, 0.70, 0.12]]])
+    x, y = np.meshgrid(*[np.linspace(0.0, 1.0, 16)] * 2, indexing="ij")
+    shares = np.stack([np.stack([(1 - x) * (1 - y), (1 - x) * y]), np.stack([x * (1 - y), x * y])])
+    return np.asarray(np.einsum("abxy,abc->xyc", shares, corners)).reshape(256, 3)
+
+
+def _cube() -> Colours:
+    """6 × 6 × 6: an axis each of red, green and blue; the last 40 colours are not used."""
+    parts = np.linspace(0.1, 0.95, 6)
+    cube = np.stack(np.meshgrid(parts, 0.85 * parts, parts, indexing="ij"), axis=-1).reshape(-1, 3)
+    return np.concatenate([cube, np.zeros((256 - len(cube), 3))])
+
+
+def _text(colours: Colours) -> str:
+    return (255.0 * colours).round().astype(np.uint8).tobytes().hex()
+
 
 FOR_SPEEDS: Final = 0.25
 """The part of a budget that speeds may take."""

@@ -1,7 +1,15 @@
-"""A page that follows a run: served to this machine alone, and never writing anything."""
+"""The server of a live page, and the feed of frames that it sends.
+
+The frames of a run that goes on, as its page asks for them.
+
+The manifest of the run folder is looked at whenever the page asks, and tells how many frames there are. They are packed
+on one grid until a particle leaves its box, or until they are so many that every other one is left out; then a new
+generation begins, and the page starts again.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import threading
@@ -14,11 +22,130 @@ from pathlib import Path
 from typing import Any, Final, final
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+
 from interflow.errors import InterflowError
+from interflow.storage import StoredSolution, open_run
 from interflow.storage.stored import read_manifest
 from interflow.views.page.document import html_page
-from interflow.views.page.feed import Feed
-from interflow.views.page.library import bundle
+from interflow.views.page.drawing import Drawing, box_around, counted, facts
+from interflow.views.page.packing import BITS, Cells, Grid, encode, morton_order
+from interflow.views.page.scene import bundle, described_run
+
+MEMORY: Final = 400e6
+"""Bytes of decoded frames that a page is given at most."""
+REPLY: Final = 12e6
+"""Bytes of decoded frames in one reply."""
+ROOM: Final = 0.2
+"""Room beside the points where the domain has no end, in parts of their extent, so that they seldom leave the box."""
+
+
+@final
+class Feed:
+    """What the page of a run folder is sent.
+
+    Args:
+        folder: of the run, which has a frame.
+        title: what to call the run.
+    """
+
+    def __init__(self, folder: Path, title: str) -> None:
+        self._folder = folder
+        self._title = title
+        self._generation = -1
+        self._open()
+        self._begin()
+
+    def about(self) -> dict[str, Any]:
+        """What the page is told before it asks for frames."""
+        described = described_run(
+            self._solution, self._drawing, self._box, self._grid.bits, np.arange(0), title=self._title
+        )
+        return {**described, "notes": [], "column": None, "facts": self._facts(), "config": ""}
+
+    def news(self, generation: int, known: int) -> dict[str, Any]:
+        """What is new for a page that has some frames of a generation.
+
+        Args:
+            generation: the last that it was told of; −1 for none.
+            known: how many frames it has.
+        """
+        manifest = read_manifest(self._folder)
+        if manifest.frames != len(self._solution) or manifest.finished != self._solution.manifest.finished:
+            self._follow()
+        first = known if generation == self._generation else 0
+        kept = range(0, len(self._solution), self._stride)
+        chosen = kept[first : first + max(1, int(REPLY / self._size))]
+        described = described_run(
+            self._solution, self._drawing, self._box, self._grid.bits, np.array(kept), title=self._title
+        )
+        return {
+            **{
+                name: described[name] for name in ("count", "axes", "bits", "lower", "upper", "times", "steps", "curve")
+            },
+            "generation": self._generation,
+            "first": first,
+            "frames": list(self._packed(chosen)),
+            "notes": [*self._drawing.notes, *self._left_out()],
+            "facts": self._facts(),
+            "finished": manifest.finished,
+            "steps_wanted": manifest.first_step + manifest.steps,
+        }
+
+    def _open(self) -> None:
+        self._solution: StoredSolution = open_run(self._folder)
+        self._drawing = Drawing(self._solution)
+
+    def _begin(self) -> None:
+        """A new generation: a box around all frames, with room, and all of them packed again."""
+        drawing, frames = self._drawing, len(self._solution)
+        self._box = box_around(drawing.extent, *drawing.span(range(frames)), room=ROOM)
+        self._grid = Grid(*self._box, BITS[drawing.axes][0])
+        self._order = morton_order(self._grid.cells(drawing.positions(0)), self._grid.bits)
+        self._stride = self._stride_for(frames)
+        self._seen = frames
+        self._generation += 1
+
+    def _follow(self) -> None:
+        """Open the run again, with what it has now."""
+        before = self._solution
+        self._open()
+        frames = len(self._solution)
+        new = range(self._seen, frames)
+        another = frames < self._seen or self._solution.positions.shape[1:] != before.positions.shape[1:]
+        if another or self._stride_for(frames) != self._stride or any(map(self._outside, new)):
+            self._begin()
+        self._seen = frames
+
+    @property
+    def _size(self) -> int:
+        """Bytes of a decoded frame."""
+        return 2 * self._drawing.axes * max(self._drawing.count, 1)
+
+    def _stride_for(self, frames: int) -> int:
+        stride = 1
+        while frames / stride * self._size > MEMORY:
+            stride *= 2
+        return stride
+
+    def _outside(self, frame: int) -> bool:
+        cloud = self._drawing.positions(frame)
+        return bool((cloud < self._box[0]).any() or (cloud > self._box[1]).any())
+
+    def _packed(self, frames: range) -> Iterator[tuple[int, str]]:
+        for prediction, blob in encode(map(self._cells, frames), self._grid.bits):
+            yield prediction, base64.b64encode(blob).decode()
+
+    def _cells(self, frame: int) -> Cells:
+        return self._grid.cells(self._drawing.positions(frame))[self._order]
+
+    def _left_out(self) -> list[str]:
+        shown, frames = len(range(0, len(self._solution), self._stride)), len(self._solution)
+        return [f"{shown} of {counted(frames)} frames are shown."] if self._stride > 1 else []
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return facts(self._solution, {}, self._drawing, self._box)
+
 
 ADDRESS: Final = "127.0.0.1"
 WAITING: Final = (

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 import interflow as fl
-from interflow.views.page import library
 from interflow.views.page.document import SCRIPTS, asset, scripts
 from interflow.views.page.drawing import PARTICLES, Drawing
-from interflow.views.page.scene import scene
+from interflow.views.page.scene import bundle, scene
 from tests.views.page.runs import noise, run
 
 
@@ -95,7 +94,7 @@ def test_positions_that_are_not_finite_are_refused(tmp_path):
 
 
 def test_without_k3d_the_error_says_what_to_install(tmp_path, monkeypatch):
-    library.bundle.cache_clear()
+    bundle.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(fl.MissingPackageError, match=r"pip install 'interflow-particles\[page\]'"):
         text(noise(2, 10, 2), tmp_path)

@@ -6,7 +6,7 @@ import json
 import zlib
 
 from interflow.views.page.document import html_page
-from interflow.views.page.library import bundle
+from interflow.views.page.scene import bundle
 
 PARTS = (
     "BufferAttribute",

@@ -21,9 +21,9 @@ import torch
 
 import interflow as fl
 from interflow.solution import FramePlan
-from interflow.views.page import feed, served
-from interflow.views.page.feed import Feed
+from interflow.views.page import served, server
 from interflow.views.page.packing import Grid, decode
+from interflow.views.page.server import Feed
 from tests.storage.runs import simulate, system
 from tests.views.page.conftest import Shown
 
@@ -94,7 +94,7 @@ def test_a_particle_that_leaves_the_box_begins_a_new_generation_with_all_frames(
 
 
 def test_many_frames_are_thinned_and_that_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(feed, "MEMORY", 5 * 3 * 2 * 2)
+    monkeypatch.setattr(server, "MEMORY", 5 * 3 * 2 * 2)
     wanted = clouds(8)
     with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add:
         for cloud in wanted:
@@ -105,7 +105,7 @@ def test_many_frames_are_thinned_and_that_is_said(tmp_path, monkeypatch):
 
 
 def test_a_large_answer_is_given_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(feed, "REPLY", 2 * 3 * 2 * 2)
+    monkeypatch.setattr(server, "REPLY", 2 * 3 * 2 * 2)
     wanted = clouds(3)
     with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add:
         for cloud in wanted:
