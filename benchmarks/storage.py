@@ -17,7 +17,7 @@ import torch
 from benchmarks.tables import Table, count, number
 from interflow import Euler, GaussianKernel, InteractionEnergy, ParticleSystem, PeriodicBoundary, RunFolder, State
 from interflow.solution import FramePlan
-from interflow.storage.recording import snapshot
+from interflow.storage.run_folder import snapshot
 
 SIZES = (10_000,)
 STEPS, SAVE_EVERY = 200, 10

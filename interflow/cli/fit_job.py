@@ -28,8 +28,8 @@ from interflow.fitting.evaluation import Split, figures, sliced_w2, split
 from interflow.fitting.settings import Record
 from interflow.storage.files import replace_file
 from interflow.storage.points import PointCloud, Reading, check_points, read_points, write_points
-from interflow.storage.points.cloud import Array
-from interflow.storage.points.svg import write_svg
+from interflow.storage.points.format import Array
+from interflow.storage.points.image import write_svg
 
 _LOG = logging.getLogger("interflow")
 _DIRECTIONS = 16  # for a look on the way

@@ -10,8 +10,8 @@ import click
 
 from interflow.errors import ArgumentError
 from interflow.storage import RunFolder, open_run
+from interflow.storage.frames import read_manifest
 from interflow.storage.run_folder import CONFIG
-from interflow.storage.stored import read_manifest
 from interflow.views.page import served, write_page
 
 PAGE = "page.html"

@@ -25,7 +25,7 @@ from interflow.solution import Solution
 from interflow.state import State
 from interflow.storage.outputs import output_file
 from interflow.storage.points import PointCloud, write_points
-from interflow.storage.points.cloud import Lattice
+from interflow.storage.points.format import Lattice
 from interflow.storage.points.xyz import write_frame
 
 

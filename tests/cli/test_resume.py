@@ -14,7 +14,7 @@ import interflow as fl
 from interflow.cli import main
 from interflow.config.document import LARGEST_SIZE
 from interflow.storage.checkpoint import latest
-from interflow.storage.recording import FolderRecording
+from interflow.storage.run_folder import FolderRecording
 
 CONFIG = """
 seed: 3

@@ -9,7 +9,7 @@ import torch
 
 from interflow import StorageError
 from interflow.storage.checkpoint import LAST, PREVIOUS, TITLE, Checkpoint, latest
-from interflow.storage.recording import snapshot
+from interflow.storage.run_folder import snapshot
 from tests.flows import same
 from tests.storage.runs import system
 

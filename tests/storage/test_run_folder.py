@@ -29,8 +29,7 @@ from interflow import (
 )
 from interflow.reporters import CsvReport
 from interflow.storage.checkpoint import latest
-from interflow.storage.choices import Choices
-from interflow.storage.manifest import Manifest
+from interflow.storage.manifest import Choices, Manifest
 from interflow.storage.reports import check_report
 from tests.flows import cloud, generator, repulsion, same, torus_system
 from tests.storage.runs import INTEGRATORS, SAVE_EVERY, STEPS, same_frames, simulate, system

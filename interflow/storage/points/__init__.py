@@ -1,7 +1,6 @@
 """Point files: one format a class, chosen by the suffix."""
 
-from interflow.storage.points.cloud import PointCloud
-from interflow.storage.points.format import PointFormat, Reading
+from interflow.storage.points.format import PointCloud, PointFormat, Reading
 from interflow.storage.points.registry import FORMATS, check_points, format_of, read_points, write_points
 
 __all__ = [

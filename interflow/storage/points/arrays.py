@@ -11,8 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from interflow.errors import PointFileError
-from interflow.storage.points.cloud import Array, PointCloud, distinct
-from interflow.storage.points.format import LARGEST_FILE, PointFormat, Reading, foreign
+from interflow.storage.points.format import LARGEST_FILE, Array, PointCloud, PointFormat, Reading, distinct, foreign
 
 POSITIONS, WEIGHTS = "positions", "weights"
 

@@ -1,4 +1,4 @@
-"""Images: pixels as a weighted measure, read by Pillow; points as dots of their mass in pixels."""
+"""Images: pixels as a weighted measure, read by Pillow; points as dots of their mass, in pixels or as SVG."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import IO, TYPE_CHECKING, final
 import numpy as np
 
 from interflow.errors import PointFileError
-from interflow.storage.points.cloud import COLOURS, Array, PointCloud
-from interflow.storage.points.format import PointFormat, Reading, foreign
+from interflow.storage.points.format import COLOURS, Array, PointCloud, PointFormat, Reading, foreign
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -159,3 +158,18 @@ def _opened(file: Path, stream: IO[bytes]) -> ImageFile:
     if start.startswith(b"\xff\xd8\xff"):
         return JpegImageFile(stream)
     raise PointFileError(file, came="a file that is neither PNG nor JPEG", wanted="an image", remedy="Convert it.")
+
+
+def write_svg(file: Path, cloud: PointCloud, reading: Reading) -> None:
+    """Write points in the plane as circles whose areas are their weights, in pixels of the canvas, y down."""
+    width, height = canvas_of(cloud)
+    paper, ink = ("white", "black") if reading.ink == "dark" else ("black", "white")
+    circles = (
+        f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius:.3f}"/>'
+        for (x, y), radius in zip(cloud.positions.tolist(), radii(cloud).tolist(), strict=True)
+    )
+    with open(file, "w", encoding="utf-8") as stream:
+        stream.write(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">\n')
+        stream.write(f'<rect width="{width}" height="{height}" fill="{paper}"/>\n<g fill="{ink}">\n')
+        stream.writelines(f"{circle}\n" for circle in circles)
+        stream.write("</g>\n</svg>\n")

@@ -11,8 +11,7 @@ from typing import Any, final
 import numpy as np
 
 from interflow.errors import ArgumentError, PointFileError
-from interflow.storage.points.cloud import Array, PointCloud, distinct
-from interflow.storage.points.format import PointFormat, Reading, foreign
+from interflow.storage.points.format import Array, PointCloud, PointFormat, Reading, distinct, foreign
 
 _COORDINATES = ("X", "Y", "Z")
 _DIGITS = 1e9  # a coordinate is a 32-bit whole number times a scale

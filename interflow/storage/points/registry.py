@@ -12,12 +12,10 @@ import numpy as np
 
 from interflow.errors import InterflowError, PointFileError
 from interflow.storage.points.arrays import NpyFormat, NpzFormat
-from interflow.storage.points.cloud import Array, PointCloud
-from interflow.storage.points.format import LARGEST_FILE, PointFormat, Reading, foreign
+from interflow.storage.points.format import LARGEST_FILE, Array, PointCloud, PointFormat, Reading, foreign
 from interflow.storage.points.image import ImageFormat
 from interflow.storage.points.las import LasFormat
-from interflow.storage.points.meshes import ObjFormat, StlFormat
-from interflow.storage.points.ply import PlyFormat
+from interflow.storage.points.meshes import ObjFormat, PlyFormat, StlFormat
 from interflow.storage.points.table import CsvFormat
 from interflow.storage.points.xyz import XyzFormat
 

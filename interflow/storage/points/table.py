@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import final
 
 from interflow.errors import PointFileError
-from interflow.storage.points.cloud import PointCloud, distinct
-from interflow.storage.points.format import PointFormat, Reading
+from interflow.storage.points.format import PointCloud, PointFormat, Reading, distinct
 from interflow.storage.points.text import Rows, first_line, is_number, lines_of, rows_of
 
 

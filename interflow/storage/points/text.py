@@ -13,8 +13,7 @@ from typing import final
 import numpy as np
 
 from interflow.errors import PointFileError
-from interflow.storage.points.cloud import Array, PointCloud
-from interflow.storage.points.format import foreign
+from interflow.storage.points.format import Array, PointCloud, foreign
 
 WEIGHTS = ("weight", "weights", "mass")  # the first of these names that there is
 _WHOLE = re.compile(r"\s*[+-]?(0|[1-9][0-9]*)\s*")

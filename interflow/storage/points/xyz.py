@@ -16,8 +16,7 @@ from typing import IO, Final, final
 import numpy as np
 
 from interflow.errors import ArgumentError, PointFileError
-from interflow.storage.points.cloud import COLOURS, Array, Lattice, PointCloud, distinct
-from interflow.storage.points.format import PointFormat, Reading
+from interflow.storage.points.format import COLOURS, Array, Lattice, PointCloud, PointFormat, Reading, distinct
 from interflow.storage.points.text import Rows, column, first_line, lines_of, rows_of
 
 ELEMENT = "element"

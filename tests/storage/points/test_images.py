@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 from interflow.errors import PointFileError
 from interflow.storage.points import PointCloud, Reading, read_points, write_points
-from interflow.storage.points.svg import write_svg
+from interflow.storage.points.image import write_svg
 
 
 def photo(folder, shades, name="photo.png"):
