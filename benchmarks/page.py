@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.tables import Table, count, number
 from interflow import PeriodicBoundary, State
-from interflow.solution import MemorySolution
+from interflow.run import MemorySolution
 from interflow.views import write_page
 
 SIZES = (100_000, 1_000_000)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 import torch
 from torch import Tensor
 
-from interflow.boundaries import Boundary, Extent, OpenBoundary
+from interflow.boundaries import Extent
 from interflow.errors import ArgumentError
 from interflow.state import State
 from interflow.validation import is_count
@@ -18,7 +17,6 @@ from interflow.validation import is_count
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from interflow.system import ParticleSystem
 
 ENERGY = "energy"
 """The scalar that every frame has."""
@@ -108,46 +106,6 @@ class Solution(Protocol):
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class MemorySolution:
-    """A `Solution` whose frames are in memory, on the device of the positions."""
-
-    positions: Tensor
-    velocities: Tensor | None
-    weights: Tensor
-    times: Tensor
-    steps: Tensor
-    scalars: Mapping[str, Tensor]
-    stats: Mapping[str, Any]
-    final: State
-    extent: Extent
-
-    @property
-    def energies(self) -> Tensor:
-        """``(frames,)``."""
-        return self.scalars[ENERGY]
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __getitem__(self, frame: int) -> State:
-        """The state of a frame, without what an integrator carries: see `final`."""
-        return State(
-            positions=self.positions[frame],
-            weights=self.weights,
-            velocities=None if self.velocities is None else self.velocities[frame],
-            time=self.times[frame],
-            step=int(self.steps[frame]),
-        )
-
-    def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
-        """A picture that notebooks show; see `interflow.views.evolutions`."""
-        from interflow.views.evolutions import plot
-
-        return plot(self, picture, colour=colour, title=title)
-
-
-@final
 @dataclass(frozen=True)
 class FramePlan:
     """Which states of a run of ``steps`` steps are saved: every ``save_every``-th, and always the first and the last.
@@ -174,89 +132,6 @@ class FramePlan:
 
     def __len__(self) -> int:
         return 1 + -(-self.steps // (self.save_every or max(self.steps, 1)))
-
-
-class Recording(Protocol):
-    """A run while it goes on, and what is kept of it."""
-
-    @property
-    def made(self) -> int:
-        """How many of the run's steps were made before."""
-
-    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
-        """Keep a state as a frame, with its energy and other scalars."""
-
-    def step_made(self, state: State) -> None:
-        """Take note of a step, after all else that belongs to it is done."""
-
-    def solution(self, stats: Mapping[str, Any]) -> Solution:
-        """The frames, at the end of the run."""
-
-
-class Recorder(Protocol):
-    """Where a run puts its frames, and finds what it needs to go on."""
-
-    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> AbstractContextManager[Recording]:
-        """The time in which a run goes on.
-
-        Args:
-            system: what runs; where a run resumes, it is brought to the state that was saved last.
-            plan: which states will be frames.
-            resume: go on with a run that was broken off.
-        """
-
-
-@final
-class MemoryRecording:
-    """Collects the frames of a run that starts where the system is.
-
-    Args:
-        boundary: the domain; None for open space.
-    """
-
-    made = 0
-
-    def __init__(self, boundary: Boundary | None = None) -> None:
-        self._boundary = OpenBoundary() if boundary is None else boundary
-        self._states: list[State] = []
-        self._scalars: list[Mapping[str, Tensor]] = []
-
-    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
-        """Keep a state as a frame, with its energy and other scalars."""
-        self._states.append(state)
-        self._scalars.append(scalars)
-
-    def step_made(self, state: State) -> None:
-        """Nothing: what is in memory needs no saving."""
-
-    def solution(self, stats: Mapping[str, Any]) -> MemorySolution:
-        """The frames so far."""
-        states, final_state = self._states, self._states[-1]
-        velocities = [state.velocities for state in states if state.velocities is not None]
-        return MemorySolution(
-            positions=torch.stack([state.positions for state in states]),
-            velocities=torch.stack(velocities) if velocities else None,
-            weights=final_state.weights,
-            times=torch.stack([state.time.detach() for state in states]).cpu(),
-            steps=torch.tensor([state.step for state in states]),
-            scalars={name: torch.stack([scalars[name] for scalars in self._scalars]) for name in self._scalars[0]},
-            stats=stats,
-            final=final_state,
-            extent=self._boundary.extent(final_state.positions.shape[1]),
-        )
-
-
-@final
-class Memory:
-    """The `Recorder` that keeps frames in memory, from where nothing can be resumed."""
-
-    @contextmanager
-    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> Iterator[MemoryRecording]:
-        """A run from the state of the system."""
-        if resume:
-            remedy = "Say where: simulate(..., out=fl.RunFolder('runs/a'), resume=True)."
-            raise ArgumentError("resume", came="True without `out`", wanted="the folder of the run", remedy=remedy)
-        yield MemoryRecording(system.boundary)
 
 
 def check_observables(observables: Mapping[str, object] | None) -> None:

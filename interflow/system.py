@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, cast, final
+from typing import Any, Protocol, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -13,23 +14,13 @@ from torch import Tensor, nn
 from interflow.boundaries import Boundary
 from interflow.energies import Energy
 from interflow.errors import ArgumentError
-from interflow.guard import Guard
 from interflow.integrators import Dynamics, Integrator
 from interflow.reporters import progress_bar
 from interflow.reporters.series import heading
 from interflow.rollout import Gradient, gradient_mode, unrolled
+from interflow.run import Guard, Memory, MemoryRecording, MemorySolution, Recording
 from interflow.schedules import Schedule, Schedules
-from interflow.solution import (
-    ENERGY,
-    FramePlan,
-    Memory,
-    MemoryRecording,
-    MemorySolution,
-    Recorder,
-    Recording,
-    Solution,
-    check_observables,
-)
+from interflow.solution import ENERGY, FramePlan, Solution, check_observables
 from interflow.state import CARRY, State
 from interflow.validation import check_instance, check_masses
 
@@ -38,6 +29,19 @@ Callback = Callable[[State], object]
 
 Observable = Callable[[State], Tensor]
 """What a run keeps with each frame: a number, or an array of the same shape at every frame."""
+
+
+class Recorder(Protocol):
+    """Where a run puts its frames, and finds what it needs to go on."""
+
+    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> AbstractContextManager[Recording]:
+        """The time in which a run goes on.
+
+        Args:
+            system: what runs; where a run resumes, it is brought to the state that was saved last.
+            plan: which states will be frames.
+            resume: go on with a run that was broken off.
+        """
 
 
 @final

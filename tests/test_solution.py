@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interflow import ArgumentError, Euler, Momentum, State
-from interflow.solution import FramePlan, MemoryRecording
+from interflow.run import MemoryRecording
+from interflow.solution import FramePlan
 from tests.flows import cloud, masses, repulsion, same, torus_system
 
 

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-import interflow.guard
+import interflow.run
 from interflow import (
     AdaptiveRungeKutta,
     ArgumentError,
@@ -152,7 +152,7 @@ class TestInterrupted:
 class TestNotFinite:
     @pytest.fixture(params=[1, 32], ids=["checked each step", "checked every 32 steps"], autouse=True)
     def interval(self, request, monkeypatch):
-        monkeypatch.setitem(interflow.guard.CHECK_INTERVAL, "cpu", request.param)
+        monkeypatch.setitem(interflow.run.CHECK_INTERVAL, "cpu", request.param)
 
     def test_the_run_stops_at_the_first_bad_step_and_names_particles_and_term(self):
         cliff = ExternalEnergy(lambda x: (1.05 - x[:, 0]).sqrt())

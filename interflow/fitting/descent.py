@@ -27,8 +27,8 @@ from interflow.fitting.initialisation import from_samples
 from interflow.fitting.resolution_levels import Stage, resized
 from interflow.fitting.settings import FitSettings, Progress, Record, Stop, stops
 from interflow.fitting.wrappers import FadingDescent, MiniBatches, NoiseInjection, Reweighting
-from interflow.guard import Guard
 from interflow.integrators import Integrator, Nesterov
+from interflow.run import Guard
 from interflow.state import State
 from interflow.system import ParticleSystem
 

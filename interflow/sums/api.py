@@ -6,11 +6,11 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.backends import Backend
+from interflow.sums.backends import Backend, Options, Prepared, SelfPairs
 from interflow.sums.checking import check_promise
 from interflow.sums.diagonal import own_gradient, own_potential
 from interflow.sums.pairs import pair_gradient, pair_potential, pair_potential_and_gradient
-from interflow.sums.preparation import Options, Prepared, SelfPairs, components_last, prepare
+from interflow.sums.preparation import approximation_of, components_last, prepare
 
 
 def potential(
@@ -124,7 +124,7 @@ def potential_and_field(
 
 def potential_of(data: Prepared) -> Tensor:
     """The potential ``(batch, 1, N)``."""
-    approximation = data.approximation(order=0)
+    approximation = approximation_of(data, order=0)
     counted = approximation is not None
     total = pair_potential(data) if approximation is None else approximation.potential(data)
     return _with_own(total, own_potential(data, counted=counted), data)
@@ -132,7 +132,7 @@ def potential_of(data: Prepared) -> Tensor:
 
 def gradient_of(data: Prepared) -> Tensor:
     """The field ``(batch, d, N)``."""
-    approximation = data.approximation(order=1)
+    approximation = approximation_of(data, order=1)
     counted = approximation is not None
     slope = pair_gradient(data) if approximation is None else approximation.gradient(data)
     return _with_own(slope, own_gradient(data, counted=counted), data)
@@ -140,7 +140,7 @@ def gradient_of(data: Prepared) -> Tensor:
 
 def potential_and_gradient_of(data: Prepared) -> tuple[Tensor, Tensor]:
     """Potential ``(batch, 1, N)`` and field ``(batch, d, N)`` in one pass."""
-    approximation = data.approximation(order=1)
+    approximation = approximation_of(data, order=1)
     counted = approximation is not None
     both = pair_potential_and_gradient(data) if approximation is None else approximation.potential_and_gradient(data)
     own = own_potential(data, counted=counted), own_gradient(data, counted=counted)

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.backends import Auto, Backend, Sorted, backend_key, backend_of
+from interflow.sums.backends import Auto, Backend, Options, Sorted, backend_key, backend_of
 from interflow.sums.forms import row_weights
-from interflow.sums.preparation import MANY_COORDINATES, Options, prepare
+from interflow.sums.preparation import MANY_COORDINATES, approximation_of, prepare
 from interflow.sums.radial_differences import RadialDifference
 from interflow.sums.sorted import difference, terms_of
 
@@ -45,7 +45,7 @@ def difference_form(
     points, masses = difference(x, y, x_weights, y_weights)
     data = prepare(kernel, points, points, masses, options)
     order = int(data.differentiated)
-    approximation = data.approximation(order, highest=order)
+    approximation = approximation_of(data, order, highest=order)
     if not isinstance(approximation, Sorted):
         return None
     value = approximation.form(data)

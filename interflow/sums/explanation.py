@@ -13,12 +13,14 @@ from interflow.sums.backends import (
     APPROXIMATIONS,
     CANDIDATES,
     Backend,
+    Options,
     PairBackend,
     Question,
+    SelfPairs,
     backend_of,
     pair_backend_of,
 )
-from interflow.sums.preparation import Options, SelfPairs, prepare
+from interflow.sums.preparation import prepare
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from torch import Tensor
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
 from interflow.sums.api import potential_of
-from interflow.sums.backends import Backend, backend_key
+from interflow.sums.backends import Backend, Options, Prepared, SelfPairs, backend_key
 from interflow.sums.backends.registry import pair_backend_of
 from interflow.sums.diagonal import own_potential
 from interflow.sums.formula import derive
 from interflow.sums.known import requiring_gradient, with_known_gradient
 from interflow.sums.pairs import pair_potential, pair_potential_and_gradient
-from interflow.sums.preparation import Options, Prepared, SelfPairs, one_component, prepare
+from interflow.sums.preparation import approximation_of, one_component, prepare
 from interflow.sums.primitive import pair_sum
 from interflow.validation import can_read, check_cloud
 
@@ -53,7 +53,7 @@ def quadratic_of(data: Prepared) -> Tensor:
     inputs = [data.x, masses, parameters]
     needed = requiring_gradient(inputs)
     order = int(needed[0])
-    if not data.kernel.symmetric or data.approximation(order, highest=order) is not None:
+    if not data.kernel.symmetric or approximation_of(data, order, highest=order) is not None:
         return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
     if not any(needed):
         return _scalar((masses * _potential_of_pairs_once(data)).sum(-1, keepdim=True), data)
@@ -117,7 +117,7 @@ def bilinear_of(data: Prepared, masses: Tensor) -> Tensor:
     inputs = [data.x, masses, data.y, data.weights, parameters]
     needed = requiring_gradient(inputs)
     order = int(needed[0] or needed[2])
-    if not any(needed) or data.approximation(order, highest=order) is not None:
+    if not any(needed) or approximation_of(data, order, highest=order) is not None:
         return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
     potential, slope = pair_potential_and_gradient(data) if needed[0] else (pair_potential(data), masses)
     by_columns = _by_columns(data, masses, needed[2], needed[3])

@@ -6,9 +6,8 @@ import pickle
 import threading
 import warnings
 from collections.abc import Hashable
-from dataclasses import dataclass
 from operator import index
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -19,115 +18,24 @@ from interflow.errors import ArgumentError, InterflowWarning
 from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters
-from interflow.sums.backends import Approximation, Backend, PairBackend, Question, backend_key, backend_of
-from interflow.sums.formula import Formula, derive, register, weighted
+from interflow.sums.backends import Approximation, Options, Prepared, backend_key, backend_of
+from interflow.sums.formula import Formula, register, weighted
 from interflow.sums.images import image_sum, remember, watched
-from interflow.sums.known import requiring_gradient
 from interflow.sums.tracing import parameter_vector, trace_kernel
 from interflow.sums.vectors import VectorFormula, weighted_radial
 from interflow.validation import can_read, check_cloud, check_instance, check_same_space
 
-SelfPairs = bool | Literal["images"]
 
+def approximation_of(data: Prepared, order: int, highest: int | None = None) -> Approximation | None:
+    """The backend that answers a `question` of the data without visiting every pair; None if all pairs are summed.
 
-@dataclass(frozen=True)
-class Options:
-    """How pairs are summed.
-
-    Attributes:
-        boundary: the domain; None for open space.
-        self_pairs: whether the pairs i = j count; ``"images"`` if a particle's own images do, and not itself.
-        backend: a name or an instance.
-        tolerance: the error that may be made; None for exact sums.
+    Raises:
+        BackendError: if the backend that was asked for cannot do it, with the reason.
     """
-
-    boundary: Boundary | None = None
-    self_pairs: SelfPairs = True
-    backend: str | Backend = "auto"
-    tolerance: float | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The data of the potential ``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)`` as the engine wants it, components before points.
-
-    Attributes:
-        formula: name of ``w·k(x, y)``.
-        backend: key of the backend.
-        skip_diagonal: leave out i = j, with all images.
-        own_images: put the images of a particle at itself back, all but the nearest.
-        kernel: the kernel k.
-        boundary: the domain.
-        tolerance: the error that may be made; None for exact sums.
-        x: ``(batch, d, N)``.
-        y: ``(batch, d, M)``.
-        weights: ``(batch, 1, M)``.
-        parameters: float64, ``(1, k)``.
-        batched: whether the caller's clouds had a batch axis.
-    """
-
-    formula: str
-    backend: str
-    skip_diagonal: bool
-    own_images: bool
-    kernel: Kernel
-    boundary: Boundary
-    tolerance: float | None
-    x: Tensor
-    y: Tensor
-    weights: Tensor
-    parameters: Tensor
-    batched: bool
-
-    @property
-    def axes(self) -> range:
-        """The components of a point."""
-        return range(self.x.shape[1])
-
-    @property
-    def differentiated(self) -> bool:
-        """Whether gradients by points are wanted of what is summed."""
-        return any(requiring_gradient([self.x, self.y]))
-
-    def question(self, order: int, highest: int | None = None) -> Question:
-        """What a backend is asked.
-
-        Args:
-            order: 0 for the potential; 1 for the field with or without it. Within a tolerance, a potential of which
-                gradients are wanted is asked for with its field: they are held to what is promised of that.
-            highest: the order of the highest derivative of the kernel that must be right; None for one more than the
-                order where gradients are wanted.
-        """
-        if highest is None:
-            highest = order + self.differentiated
-        if self.tolerance is not None:
-            order = min(highest, 1)
-        return Question(
-            formula=derive(self.formula, "with_row_gradient", self.axes) if order else self.formula,
-            rows=self.x.shape[2],
-            columns=self.y.shape[2],
-            batch=self.x.shape[0],
-            dtype=self.x.dtype,
-            device=self.x.device.type,
-            kernel=self.kernel,
-            boundary=self.boundary,
-            order=order,
-            highest=highest,
-            tolerance=self.tolerance,
-            x=self.x,
-            y=self.y,
-        )
-
-    def approximation(self, order: int, highest: int | None = None) -> Approximation | None:
-        """What answers a `question` without visiting every pair; None if all pairs are to be summed.
-
-        Raises:
-            BackendError: if the backend that was asked for cannot do it, with the reason.
-        """
-        backend = backend_of(self.backend)
-        if not can_read(self.x, self.y) and isinstance(backend, PairBackend):
-            return None  # what an approximation promises depends on values
-        return backend.approximation(self.question(order, highest))
+    backend = backend_of(data.backend)
+    if not backend.reads_values(data.x, data.y):
+        return None  # what an approximation promises depends on values
+    return backend.approximation(data.question(order, highest))
 
 
 def prepare(
@@ -149,7 +57,7 @@ def prepare(
     y = x if one_cloud else boundary.fold(_in_full_precision(y))
     weights, rows = _weights(y, weights), _components_first(x)
     backend = backend_key(options.backend)
-    name = formula_name if isinstance(backend_of(backend), PairBackend) else untraced_name
+    name = formula_name if backend_of(backend).needs_formula else untraced_name
     formula = name(kernel, boundary, dimension, x.dtype)
     parameters = parameter_vector(kernel, boundary, like=x)
     return Prepared(

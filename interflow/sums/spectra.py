@@ -17,8 +17,8 @@ from torch import Tensor
 
 from interflow.errors import BackendError
 from interflow.kernels import Kernel
-from interflow.sums.backends import SeriesBackend, backend_of
-from interflow.sums.preparation import Options, one_component, prepare
+from interflow.sums.backends import Options, SeriesBackend, backend_of
+from interflow.sums.preparation import approximation_of, one_component, prepare
 from interflow.sums.series import Cloud, Series
 
 
@@ -69,7 +69,7 @@ def comparison(kernel: Kernel, x: Tensor, y: Tensor, options: Options, *, of_vel
         return None
     data = prepare(kernel, x, y, None, options)
     highest = None if of_velocity else 1
-    chosen = data.approximation(order=1, highest=highest)
+    chosen = approximation_of(data, order=1, highest=highest)
     if not isinstance(chosen, SeriesBackend):
         return None
     try:

@@ -24,8 +24,8 @@ from interflow import (
     RunFolder,
     RunStoppedError,
     StorageError,
-    guard,
     open_run,
+    run,
 )
 from interflow.reporters import CsvReport
 from interflow.storage.checkpoint import latest
@@ -413,7 +413,7 @@ def test_numbered_folders_are_the_first_that_are_free(tmp_path):
 
 
 def test_no_checkpoint_is_ever_of_a_state_that_is_not_finite(tmp_path, monkeypatch):
-    monkeypatch.setitem(guard.CHECK_INTERVAL, "cpu", 100)  # as on a GPU, where steps are not looked at one by one
+    monkeypatch.setitem(run.CHECK_INTERVAL, "cpu", 100)  # as on a GPU, where steps are not looked at one by one
 
     def spoil(state):
         if state.step == 5:

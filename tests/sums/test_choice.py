@@ -11,8 +11,8 @@ import torch
 from interflow import DistanceKernel, GaussianKernel, PeriodicBoundary, explain, field, potential, potential_and_field
 from interflow.errors import ArgumentError, BackendError, PromiseError
 from interflow.sums import Auto, Fourier, Nufft, Sorted
-from interflow.sums.backends import Approximation, Question
-from interflow.sums.preparation import Options, prepare
+from interflow.sums.backends import Approximation, Options, Question
+from interflow.sums.preparation import prepare
 
 KERNEL, TORUS = GaussianKernel(0.05), PeriodicBoundary(1.0, images="all")
 X = torch.rand(20_000, 2, generator=torch.Generator().manual_seed(0))

@@ -7,8 +7,8 @@ import torch
 
 import interflow as fl
 from interflow.errors import ArgumentError
-from interflow.sums.backends import CANDIDATES
-from interflow.sums.preparation import Options, prepare
+from interflow.sums.backends import CANDIDATES, Options
+from interflow.sums.preparation import prepare
 from tests.sums.cases import cloud
 
 KERNEL = fl.GaussianKernel(0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from interflow import OpenBoundary
-from interflow.solution import MemorySolution
+from interflow.run import MemorySolution
 from interflow.state import State
 
 

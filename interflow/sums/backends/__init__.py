@@ -1,8 +1,17 @@
 """The backends: one file each."""
 
-from interflow.sums.backends.approximation import FLOOR, Approximation
 from interflow.sums.backends.auto import APPROXIMATIONS, CANDIDATES, Auto
-from interflow.sums.backends.base import Backend, PairBackend, Question, Request
+from interflow.sums.backends.base import (
+    FLOOR,
+    Approximation,
+    Backend,
+    Options,
+    PairBackend,
+    Prepared,
+    Question,
+    Request,
+    SelfPairs,
+)
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.fourier import Fourier
@@ -25,9 +34,12 @@ __all__ = [
     "Fourier",
     "Keops",
     "Nufft",
+    "Options",
     "PairBackend",
+    "Prepared",
     "Question",
     "Request",
+    "SelfPairs",
     "SeriesBackend",
     "Sorted",
     "backend_key",

@@ -9,8 +9,7 @@ from typing import Final, Self
 from torch import Tensor
 
 from interflow.errors import ArgumentError
-from interflow.sums.backends.approximation import Approximation
-from interflow.sums.backends.base import Backend, Inputs, PairBackend, Question, Request
+from interflow.sums.backends.base import Approximation, Backend, Inputs, PairBackend, Question, Request
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.fourier import Fourier

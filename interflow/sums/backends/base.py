@@ -1,24 +1,34 @@
-"""What a backend is: a way to carry out a pair sum."""
+"""What a backend is: a way to carry out a pair sum, exactly or within a tolerance.
+
+What an approximate backend is: a way to a potential and its field that promises an error and keeps it.
+
+    ``‖approximate − exact‖ ≤ tolerance · (‖exact‖ + 0.01·S)``,  ``S = √N · Σ|wⱼ| · sup|k|``  (``sup|∇k|`` for fields).
+
+The promise is kept before anything is computed: whatever a backend can set, its modes and its precision, it sets so
+that the absolute error stays under ``tolerance · 0.01 · S`` for any points and weights. No sum is repeated, and no
+setting depends on a result.
+"""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary
+from interflow.errors import ArgumentError, BackendError
 from interflow.kernels import Kernel
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression, topological
-from interflow.sums.formula import Plan, lookup_vectors, plan
-
-if TYPE_CHECKING:
-    from interflow.sums.backends.approximation import Approximation
+from interflow.sums.formula import Plan, derive, lookup_vectors, plan
+from interflow.sums.known import requiring_gradient
+from interflow.validation import can_read
 
 
 @dataclass(frozen=True)
@@ -88,10 +98,104 @@ class Question(Request):
         return tuple(lower.tolist()), tuple(upper.tolist())
 
 
+SelfPairs = bool | Literal["images"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pairs are summed.
+
+    Attributes:
+        boundary: the domain; None for open space.
+        self_pairs: whether the pairs i = j count; ``"images"`` if a particle's own images do, and not itself.
+        backend: a name or an instance.
+        tolerance: the error that may be made; None for exact sums.
+    """
+
+    boundary: Boundary | None = None
+    self_pairs: SelfPairs = True
+    backend: str | Backend = "auto"
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of the potential ``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)`` as the engine wants it, components before points.
+
+    Attributes:
+        formula: name of ``w·k(x, y)``.
+        backend: key of the backend.
+        skip_diagonal: leave out i = j, with all images.
+        own_images: put the images of a particle at itself back, all but the nearest.
+        kernel: the kernel k.
+        boundary: the domain.
+        tolerance: the error that may be made; None for exact sums.
+        x: ``(batch, d, N)``.
+        y: ``(batch, d, M)``.
+        weights: ``(batch, 1, M)``.
+        parameters: float64, ``(1, k)``.
+        batched: whether the caller's clouds had a batch axis.
+    """
+
+    formula: str
+    backend: str
+    skip_diagonal: bool
+    own_images: bool
+    kernel: Kernel
+    boundary: Boundary
+    tolerance: float | None
+    x: Tensor
+    y: Tensor
+    weights: Tensor
+    parameters: Tensor
+    batched: bool
+
+    @property
+    def axes(self) -> range:
+        """The components of a point."""
+        return range(self.x.shape[1])
+
+    @property
+    def differentiated(self) -> bool:
+        """Whether gradients by points are wanted of what is summed."""
+        return any(requiring_gradient([self.x, self.y]))
+
+    def question(self, order: int, highest: int | None = None) -> Question:
+        """What a backend is asked.
+
+        Args:
+            order: 0 for the potential; 1 for the field with or without it. Within a tolerance, a potential of which
+                gradients are wanted is asked for with its field: they are held to what is promised of that.
+            highest: the order of the highest derivative of the kernel that must be right; None for one more than the
+                order where gradients are wanted.
+        """
+        if highest is None:
+            highest = order + self.differentiated
+        if self.tolerance is not None:
+            order = min(highest, 1)
+        return Question(
+            formula=derive(self.formula, "with_row_gradient", self.axes) if order else self.formula,
+            rows=self.x.shape[2],
+            columns=self.y.shape[2],
+            batch=self.x.shape[0],
+            dtype=self.x.dtype,
+            device=self.x.device.type,
+            kernel=self.kernel,
+            boundary=self.boundary,
+            order=order,
+            highest=highest,
+            tolerance=self.tolerance,
+            x=self.x,
+            y=self.y,
+        )
+
+
 class Backend(ABC):
     """A way to a potential and its field. Instances are frozen dataclasses that carry the backend's options."""
 
     name: str
+    needs_formula = True
+    """Whether it sums the formula of a pair, so that the kernel's code must be one."""
 
     @abstractmethod
     def obstacle(self, request: Question) -> str | None:
@@ -116,6 +220,10 @@ class Backend(ABC):
         Raises:
             BackendError: if this backend cannot answer it, with the reason.
         """
+
+    def reads_values(self, x: Tensor, y: Tensor) -> bool:
+        """Whether it may look at points that are being traced: it then says itself why it cannot sum them."""
+        return can_read(x, y)
 
     def repeated(self) -> Self:
         """The same, as an energy or a loss means it that is evaluated again and again."""
@@ -307,3 +415,62 @@ def operations_per_pair(formula: str) -> tuple[int, float]:
     made: Plan = plan(formula)
     heavy = [_HEAVY.get(current.operation, 1.0) for current in topological(made.inner) if current.per_pair]
     return len(heavy) + len(made.inner), sum(heavy) + len(made.inner)
+
+
+LONGEST = 600.0
+"""Predicted seconds past which a sum is refused, unless an option of the backend says otherwise."""
+
+FLOOR = 0.01
+"""The part of the natural scale S that counts where the result itself nearly vanishes."""
+
+
+class Approximation(Backend):
+    """A backend that gives potentials and fields within a tolerance, differentiable in all that they depend on.
+
+    Attributes:
+        longest: predicted seconds past which a sum is refused where this backend is asked for by name.
+    """
+
+    longest: float
+    needs_formula = False
+
+    def reads_values(self, x: Tensor, y: Tensor) -> bool:
+        return True
+
+    def approximation(self, question: Question) -> Self:
+        obstacle = self.obstacle(question)
+        if obstacle is None and self.promise(question) > (question.tolerance or 0.0):
+            obstacle = "it approximates, and no tolerance was given"
+        if obstacle is None and (seconds := self.cost(question)) > self.longest:
+            obstacle = (
+                f"it predicts {seconds:.2g} s, more than {self.longest:g}; take a larger tolerance, or let it go on by "
+                f"{type(self).__name__}(longest=math.inf)"
+            )
+        if obstacle is not None:
+            raise BackendError(f"The backend {self.name} cannot run this sum: {obstacle}.")
+        return self
+
+    def promise(self, request: Question) -> float:
+        return math.inf if request.tolerance is None else request.tolerance
+
+    def repeats(self, question: Question) -> bool:
+        """Whether it gives the same bits each time, on the device and the number of threads at hand."""
+        return True
+
+    @abstractmethod
+    def potential(self, data: Prepared) -> Tensor:
+        """``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)``, the pairs i = j always counted, ``(batch, 1, N)``, in float64 where it has it."""
+
+    @abstractmethod
+    def gradient(self, data: Prepared) -> Tensor:
+        """``∇ₓ uᵢ``, shape ``(batch, d, N)``."""
+
+    def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
+        """Both."""
+        return self.potential(data), self.gradient(data)
+
+
+def check_longest(seconds: float) -> None:
+    """Raise `ArgumentError` unless it is a positive number of seconds, which may be infinite."""
+    if not seconds > 0.0:
+        raise ArgumentError("longest", came=seconds, wanted="a positive number of seconds")

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from interflow.errors import ArgumentError
-from interflow.sums.backends.approximation import LONGEST, check_longest
-from interflow.sums.backends.base import Question
+from interflow.sums.backends.base import LONGEST, Question, check_longest
 from interflow.sums.backends.series import SeriesBackend, threads
 from interflow.sums.series import Phases, Settings, Transform, UnsuitableError
 

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from interflow.sums.backends.approximation import LONGEST, check_longest
-from interflow.sums.backends.base import Question
+from interflow.sums.backends.base import LONGEST, Question, check_longest
 from interflow.sums.backends.series import SeriesBackend, threads
 from interflow.sums.series import NonuniformFFT, Settings, Transform, UnsuitableError
 from interflow.sums.series.grids import Work, finest

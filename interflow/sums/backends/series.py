@@ -6,7 +6,6 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,16 +14,12 @@ from interflow.boundaries import Boundary
 from interflow.errors import BackendError
 from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
-from interflow.sums.backends.approximation import FLOOR, Approximation
-from interflow.sums.backends.base import Question
+from interflow.sums.backends.base import FLOOR, Approximation, Prepared, Question
 from interflow.sums.series import Cloud, Demand, Limit, Series, Settings, Transform, UnsuitableError, settle
 from interflow.sums.series.modes import Modes
 from interflow.sums.series.settings import coefficients, constant_mode, derivative_bound
 from interflow.sums.series.torus import Box
 from interflow.validation import can_read
-
-if TYPE_CHECKING:
-    from interflow.sums.preparation import Prepared
 
 
 class SeriesBackend(Approximation):

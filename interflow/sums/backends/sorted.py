@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self, final, get_args
+from typing import Self, final, get_args
 
 from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ReflectingBoundary
 from interflow.errors import BackendError
-from interflow.sums.backends.approximation import FLOOR, LONGEST, Approximation, check_longest
-from interflow.sums.backends.base import Question
+from interflow.sums.backends.base import FLOOR, LONGEST, Approximation, Prepared, Question, check_longest
 from interflow.sums.sorted import (
     DISTANCE,
     Circle,
@@ -27,9 +26,6 @@ from interflow.sums.sorted import (
     terms_of,
 )
 from interflow.validation import can_read, check_choice
-
-if TYPE_CHECKING:
-    from interflow.sums.preparation import Prepared
 
 
 @final

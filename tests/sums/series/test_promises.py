@@ -17,8 +17,9 @@ from interflow.errors import BackendError
 from interflow.kernels import BandlimitedEnergyKernel, GaussianKernel, LaplacianKernel, MaternKernel
 from interflow.parameters import PositiveParameter
 from interflow.sums import Fourier, Nufft
+from interflow.sums.backends import Options
 from interflow.sums.backends.series import settings_of
-from interflow.sums.preparation import Options, prepare
+from interflow.sums.preparation import prepare
 from tests.sums.series.clouds import hard_cloud, numbers
 
 KERNELS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from interflow import PeriodicBoundary, State
-from interflow.solution import MemorySolution
+from interflow.run import MemorySolution
 
 
 def run(positions, *, velocities=None, boundary=None, energies=None, stats=None):

@@ -1,0 +1,244 @@
+"""A run while it goes on: a guard that keeps it finite, and the recording of its frames in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, final
+
+import torch
+from torch import Tensor
+
+from interflow.boundaries import Boundary, Extent, OpenBoundary
+from interflow.energies import Energy
+from interflow.errors import ArgumentError, NonFiniteError
+from interflow.solution import ENERGY, FramePlan, Solution
+from interflow.state import State
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CHECK_INTERVAL = {"cpu": 1}
+"""Steps between two checks by type of device; on others than these 32, since a check waits for the device."""
+
+CAUSES = (
+    "Usual causes: a step size that is too large; a kernel that is singular where particles meet, which a softening "
+    "removes; an attraction that collapses the cloud."
+)
+
+
+class Stepper(Protocol):
+    """A system that makes steps, and owns its state and its generator."""
+
+    state: State
+    energy: Energy
+    generator: torch.Generator | None
+
+    @property
+    def boundary(self) -> Boundary:
+        """The domain."""
+
+    def step(self, state: State) -> State:
+        """The next state."""
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """A state, with the state of the generator as it was then."""
+
+    state: State
+    noise: Tensor | None
+
+
+@final
+class Guard:
+    """A context in which a system advances. Left by an error, the system holds the last state that is finite.
+
+    States are checked every few steps, so that a GPU need not wait at each of them. When one is found that is not
+    finite, the steps since the last check are made again, one by one, to find the first.
+
+    Args:
+        system: what advances.
+    """
+
+    def __init__(self, system: Stepper) -> None:
+        self._system = system
+        self._interval = CHECK_INTERVAL.get(system.state.positions.device.type, 32)
+        self._latest = self._good = self._moment(system.state)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._restore(self._latest if self._latest.state.is_finite() else self._good)
+
+    def advance(self, *, check: bool) -> State:
+        """Make a step of the system, and check the result if it is time to or ``check`` says so.
+
+        Raises:
+            NonFiniteError: if a position is not finite.
+        """
+        state = self._system.step(self._latest.state)
+        self._latest = self._moment(state)
+        self._system.state = state
+        if check or state.step % self._interval == 0:
+            if not state.is_finite():
+                self._find_first()
+            self._good = self._latest
+        return self._latest.state
+
+    def _find_first(self) -> None:
+        """Step again from the last good state up to the first that is not finite, and raise."""
+        last_step = self._latest.state.step
+        self._restore(self._good)
+        while self._good.state.step < last_step:
+            self._latest = self._moment(self._system.step(self._good.state))
+            if not self._latest.state.is_finite():
+                raise _diagnosis(self._system.energy, self._good.state, self._latest.state)
+            self._good = self._latest
+        self._restore(self._latest)  # a machine that does not repeat itself: the second time all was well
+
+    def _moment(self, state: State) -> _Moment:
+        generator = self._system.generator
+        return _Moment(state, None if generator is None else generator.get_state())
+
+    def _restore(self, moment: _Moment) -> None:
+        self._system.state = moment.state
+        if self._system.generator is not None and moment.noise is not None:
+            self._system.generator.set_state(moment.noise)
+
+
+def _diagnosis(energy: Energy, good: State, bad: State) -> NonFiniteError:
+    """The error that names the step, the particles, and the term of the energy at the last good state."""
+    particles = (~bad.positions.isfinite().all(-1)).nonzero().flatten().tolist()
+    named = ", ".join(map(str, particles[:5])) + (", …" if len(particles) > 5 else "")
+    term = _term(energy, good)
+    message = (
+        f"step {bad.step}: the positions of {len(particles)} of {len(bad.positions)} particles are not finite "
+        f"(particles {named}). At step {good.step}, {term}. {CAUSES} "
+        f"The state is left as it was after step {good.step}."
+    )
+    return NonFiniteError(message, step=bad.step, particles=particles, term=term)
+
+
+def _term(energy: Energy, state: State) -> str:
+    """What is not finite at a state, in words: the first term of the energy, or the step alone."""
+    for name, term in energy.terms():
+        if not bool(term.velocity(state.positions, state.weights).isfinite().all()):
+            return f"the velocity of the term {name} is not finite"
+    return "the velocity of every term is finite, and the step itself went too far"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MemorySolution:
+    """A `Solution` whose frames are in memory, on the device of the positions."""
+
+    positions: Tensor
+    velocities: Tensor | None
+    weights: Tensor
+    times: Tensor
+    steps: Tensor
+    scalars: Mapping[str, Tensor]
+    stats: Mapping[str, Any]
+    final: State
+    extent: Extent
+
+    @property
+    def energies(self) -> Tensor:
+        """``(frames,)``."""
+        return self.scalars[ENERGY]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, frame: int) -> State:
+        """The state of a frame, without what an integrator carries: see `final`."""
+        return State(
+            positions=self.positions[frame],
+            weights=self.weights,
+            velocities=None if self.velocities is None else self.velocities[frame],
+            time=self.times[frame],
+            step=int(self.steps[frame]),
+        )
+
+    def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
+        """A picture that notebooks show; see `interflow.views.evolutions`."""
+        from interflow.views.evolutions import plot
+
+        return plot(self, picture, colour=colour, title=title)
+
+
+class Recording(Protocol):
+    """A run while it goes on, and what is kept of it."""
+
+    @property
+    def made(self) -> int:
+        """How many of the run's steps were made before."""
+
+    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
+        """Keep a state as a frame, with its energy and other scalars."""
+
+    def step_made(self, state: State) -> None:
+        """Take note of a step, after all else that belongs to it is done."""
+
+    def solution(self, stats: Mapping[str, Any]) -> Solution:
+        """The frames, at the end of the run."""
+
+
+@final
+class MemoryRecording:
+    """Collects the frames of a run that starts where the system is.
+
+    Args:
+        boundary: the domain; None for open space.
+    """
+
+    made = 0
+
+    def __init__(self, boundary: Boundary | None = None) -> None:
+        self._boundary = OpenBoundary() if boundary is None else boundary
+        self._states: list[State] = []
+        self._scalars: list[Mapping[str, Tensor]] = []
+
+    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
+        """Keep a state as a frame, with its energy and other scalars."""
+        self._states.append(state)
+        self._scalars.append(scalars)
+
+    def step_made(self, state: State) -> None:
+        """Nothing: what is in memory needs no saving."""
+
+    def solution(self, stats: Mapping[str, Any]) -> MemorySolution:
+        """The frames so far."""
+        states, final_state = self._states, self._states[-1]
+        velocities = [state.velocities for state in states if state.velocities is not None]
+        return MemorySolution(
+            positions=torch.stack([state.positions for state in states]),
+            velocities=torch.stack(velocities) if velocities else None,
+            weights=final_state.weights,
+            times=torch.stack([state.time.detach() for state in states]).cpu(),
+            steps=torch.tensor([state.step for state in states]),
+            scalars={name: torch.stack([scalars[name] for scalars in self._scalars]) for name in self._scalars[0]},
+            stats=stats,
+            final=final_state,
+            extent=self._boundary.extent(final_state.positions.shape[1]),
+        )
+
+
+@final
+class Memory:
+    """The `Recorder` that keeps frames in memory, from where nothing can be resumed."""
+
+    @contextmanager
+    def recording(self, system: Stepper, plan: FramePlan, resume: bool) -> Iterator[MemoryRecording]:
+        """A run from the state of the system."""
+        if resume:
+            remedy = "Say where: simulate(..., out=fl.RunFolder('runs/a'), resume=True)."
+            raise ArgumentError("resume", came="True without `out`", wanted="the folder of the run", remedy=remedy)
+        yield MemoryRecording(system.boundary)
