@@ -10,13 +10,13 @@ from interflow.sums.backends import (
     Fourier,
     Keops,
     Nufft,
-    SelfPairs,
     Sorted,
     repeated,
 )
 from interflow.sums.differences import difference_form
 from interflow.sums.explanation import Explanation, explain
 from interflow.sums.forms import bilinear, quadratic
+from interflow.sums.pairsum import SelfPairs
 
 __all__ = [
     "Approximation",

@@ -6,10 +6,11 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.backends import Backend, Options, Prepared, SelfPairs
+from interflow.sums.backends import Backend, Options
 from interflow.sums.checking import check_promise
 from interflow.sums.diagonal import own_gradient, own_potential
 from interflow.sums.pairs import pair_gradient, pair_potential, pair_potential_and_gradient
+from interflow.sums.pairsum import Prepared, SelfPairs
 from interflow.sums.preparation import approximation_of, components_last, prepare
 
 

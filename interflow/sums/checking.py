@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from interflow.errors import PromiseError
-from interflow.sums.backends import FLOOR, Auto, Prepared, backend_key
+from interflow.sums.backends import FLOOR, Auto, backend_key
 from interflow.sums.diagonal import own_gradient, own_potential
 from interflow.sums.pairs import pair_gradient, pair_potential
+from interflow.sums.pairsum import Prepared
 from interflow.sums.preparation import formula_name
 
 TARGETS = 512

@@ -26,9 +26,10 @@ from interflow._torch_compat import constant_to_compilers
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
-from interflow.sums.backends import Prepared, backend_key
+from interflow.sums.backends import backend_key
 from interflow.sums.formula import derive
 from interflow.sums.images import image_sum
+from interflow.sums.pairsum import Prepared
 from interflow.sums.preparation import formula_name, structure
 from interflow.sums.primitive import pair_sum
 

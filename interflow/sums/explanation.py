@@ -15,11 +15,10 @@ from interflow.sums.backends import (
     Backend,
     Options,
     PairBackend,
-    Question,
-    SelfPairs,
     backend_of,
     pair_backend_of,
 )
+from interflow.sums.pairsum import Question, SelfPairs
 from interflow.sums.preparation import prepare
 
 

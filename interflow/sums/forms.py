@@ -10,12 +10,13 @@ from torch import Tensor
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
 from interflow.sums.api import potential_of
-from interflow.sums.backends import Backend, Options, Prepared, SelfPairs, backend_key
+from interflow.sums.backends import Backend, Options, backend_key
 from interflow.sums.backends.registry import pair_backend_of
 from interflow.sums.diagonal import own_potential
 from interflow.sums.formula import derive
 from interflow.sums.known import requiring_gradient, with_known_gradient
 from interflow.sums.pairs import pair_potential, pair_potential_and_gradient
+from interflow.sums.pairsum import Prepared, SelfPairs
 from interflow.sums.preparation import approximation_of, one_component, prepare
 from interflow.sums.primitive import pair_sum
 from interflow.validation import can_read, check_cloud

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from interflow.sums.backends import Prepared
 from interflow.sums.formula import derive
+from interflow.sums.pairsum import Prepared
 from interflow.sums.primitive import pair_sum
 
 

@@ -18,9 +18,10 @@ from interflow.errors import ArgumentError, InterflowWarning
 from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters
-from interflow.sums.backends import Approximation, Options, Prepared, backend_key, backend_of
+from interflow.sums.backends import Approximation, Options, backend_key, backend_of
 from interflow.sums.formula import Formula, register, weighted
 from interflow.sums.images import image_sum, remember, watched
+from interflow.sums.pairsum import Prepared
 from interflow.sums.tracing import parameter_vector, trace_kernel
 from interflow.sums.vectors import VectorFormula, weighted_radial
 from interflow.validation import can_read, check_cloud, check_instance, check_same_space

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from interflow._torch_compat import apply, is_plain_arithmetic, opaque_to_compilers
 from interflow.errors import BackendError
-from interflow.sums.backends.base import Inputs
 from interflow.sums.backends.registry import pair_backend_of
 from interflow.sums.formula import derive, output_count
+from interflow.sums.pairsum import Inputs
 
 _library = torch.library.Library("interflow", "DEF")
 _library.define(

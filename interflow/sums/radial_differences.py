@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
-from interflow.sums.backends import Dense, PairBackend, Prepared, backend_of
+from interflow.sums.backends import Dense, PairBackend, backend_of
 from interflow.sums.backends.radial import Form, PointsTooNearError, Wanted, difference_by_products
 from interflow.sums.backends.retry import on_smaller_tiles
 from interflow.sums.forms import bilinear_of, quadratic_of
 from interflow.sums.formula import lookup_vectors
 from interflow.sums.known import requiring_gradient
+from interflow.sums.pairsum import Prepared
 from interflow.validation import can_read
 
 

@@ -11,7 +11,8 @@ import torch
 from interflow import DistanceKernel, GaussianKernel, PeriodicBoundary, explain, field, potential, potential_and_field
 from interflow.errors import ArgumentError, BackendError, PromiseError
 from interflow.sums import Auto, Fourier, Nufft, Sorted
-from interflow.sums.backends import Approximation, Options, Question
+from interflow.sums.backends import Approximation, Options
+from interflow.sums.pairsum import Question
 from interflow.sums.preparation import prepare
 
 KERNEL, TORUS = GaussianKernel(0.05), PeriodicBoundary(1.0, images="all")

@@ -12,7 +12,7 @@ from interflow.boundaries import PeriodicBoundary
 from interflow.kernels import GaussianKernel
 from interflow.sums import Auto, potential_and_field
 from interflow.sums.backends import compiled
-from interflow.sums.backends.base import Request
+from interflow.sums.pairsum import Request
 from interflow.sums.preparation import formula_name
 from tests.sums.cases import cloud, signed_weights
 

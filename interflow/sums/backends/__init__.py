@@ -7,10 +7,6 @@ from interflow.sums.backends.base import (
     Backend,
     Options,
     PairBackend,
-    Prepared,
-    Question,
-    Request,
-    SelfPairs,
 )
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
@@ -36,10 +32,6 @@ __all__ = [
     "Nufft",
     "Options",
     "PairBackend",
-    "Prepared",
-    "Question",
-    "Request",
-    "SelfPairs",
     "SeriesBackend",
     "Sorted",
     "backend_key",

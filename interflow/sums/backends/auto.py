@@ -9,13 +9,14 @@ from typing import Final, Self
 from torch import Tensor
 
 from interflow.errors import ArgumentError
-from interflow.sums.backends.base import Approximation, Backend, Inputs, PairBackend, Question, Request
+from interflow.sums.backends.base import Approximation, Backend, PairBackend
 from interflow.sums.backends.compiled import Compiled
 from interflow.sums.backends.dense import Dense
 from interflow.sums.backends.fourier import Fourier
 from interflow.sums.backends.keops import Keops
 from interflow.sums.backends.nufft import Nufft
 from interflow.sums.backends.sorted import Sorted
+from interflow.sums.pairsum import Inputs, Question, Request
 
 PAIR_BACKENDS: Final[tuple[PairBackend, ...]] = (Dense(), Compiled(), Keops())
 """The exact backends to choose from."""

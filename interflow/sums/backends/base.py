@@ -15,90 +15,19 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Literal, Self
+from functools import lru_cache
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.errors import ArgumentError, BackendError
-from interflow.kernels import Kernel
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression, topological
-from interflow.sums.formula import Plan, derive, lookup_vectors, plan
-from interflow.sums.known import requiring_gradient
+from interflow.sums.formula import Plan, lookup_vectors, plan
+from interflow.sums.pairsum import Inputs, Job, Prepared, Question, Request, SelfPairs
 from interflow.validation import can_read
-
-
-@dataclass(frozen=True)
-class Request:
-    """A pair sum that is to be done, before any data is touched.
-
-    Attributes:
-        formula: name of the formula.
-        rows: N.
-        columns: M.
-        batch: number of sums of this size.
-        dtype: of the positions.
-        device: of the positions, by type: ``"cpu"``, ``"cuda"``, ….
-    """
-
-    formula: str
-    rows: int
-    columns: int
-    batch: int
-    dtype: torch.dtype
-    device: str
-
-    @property
-    def pairs(self) -> int:
-        """Pairs in one such sum."""
-        return self.batch * self.rows * self.columns
-
-
-@dataclass(frozen=True, eq=False)
-class Question(Request):
-    """A request with what the error of an approximation depends on: the kernel, the domain, where the points lie.
-
-    Attributes:
-        kernel: the kernel k.
-        boundary: the domain.
-        order: 0 if the potential alone is wanted, 1 if the field is.
-        highest: the order of the highest derivative of the kernel that must be right: one more than is summed where
-            gradients by points are wanted of the sum.
-        tolerance: the error that may be made; None for exact sums.
-        x: ``(batch, d, N)``.
-        y: ``(batch, d, M)``.
-    """
-
-    kernel: Kernel
-    boundary: Boundary
-    order: int
-    highest: int
-    tolerance: float | None
-    x: Tensor
-    y: Tensor
-
-    @property
-    def shape(self) -> Request:
-        """The request alone, by which an exact backend is chosen."""
-        return Request(self.formula, self.rows, self.columns, self.batch, self.dtype, self.device)
-
-    @property
-    def dimension(self) -> int:
-        """d."""
-        return self.x.shape[1]
-
-    @cached_property
-    def box(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """The lower and the upper corner of the smallest box that holds both clouds; on a GPU this waits for it."""
-        lower = torch.minimum(self.x.detach().amin((0, 2)), self.y.detach().amin((0, 2)))
-        upper = torch.maximum(self.x.detach().amax((0, 2)), self.y.detach().amax((0, 2)))
-        return tuple(lower.tolist()), tuple(upper.tolist())
-
-
-SelfPairs = bool | Literal["images"]
 
 
 @dataclass(frozen=True)
@@ -116,78 +45,6 @@ class Options:
     self_pairs: SelfPairs = True
     backend: str | Backend = "auto"
     tolerance: float | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The data of the potential ``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)`` as the engine wants it, components before points.
-
-    Attributes:
-        formula: name of ``w·k(x, y)``.
-        backend: key of the backend.
-        skip_diagonal: leave out i = j, with all images.
-        own_images: put the images of a particle at itself back, all but the nearest.
-        kernel: the kernel k.
-        boundary: the domain.
-        tolerance: the error that may be made; None for exact sums.
-        x: ``(batch, d, N)``.
-        y: ``(batch, d, M)``.
-        weights: ``(batch, 1, M)``.
-        parameters: float64, ``(1, k)``.
-        batched: whether the caller's clouds had a batch axis.
-    """
-
-    formula: str
-    backend: str
-    skip_diagonal: bool
-    own_images: bool
-    kernel: Kernel
-    boundary: Boundary
-    tolerance: float | None
-    x: Tensor
-    y: Tensor
-    weights: Tensor
-    parameters: Tensor
-    batched: bool
-
-    @property
-    def axes(self) -> range:
-        """The components of a point."""
-        return range(self.x.shape[1])
-
-    @property
-    def differentiated(self) -> bool:
-        """Whether gradients by points are wanted of what is summed."""
-        return any(requiring_gradient([self.x, self.y]))
-
-    def question(self, order: int, highest: int | None = None) -> Question:
-        """What a backend is asked.
-
-        Args:
-            order: 0 for the potential; 1 for the field with or without it. Within a tolerance, a potential of which
-                gradients are wanted is asked for with its field: they are held to what is promised of that.
-            highest: the order of the highest derivative of the kernel that must be right; None for one more than the
-                order where gradients are wanted.
-        """
-        if highest is None:
-            highest = order + self.differentiated
-        if self.tolerance is not None:
-            order = min(highest, 1)
-        return Question(
-            formula=derive(self.formula, "with_row_gradient", self.axes) if order else self.formula,
-            rows=self.x.shape[2],
-            columns=self.y.shape[2],
-            batch=self.x.shape[0],
-            dtype=self.x.dtype,
-            device=self.x.device.type,
-            kernel=self.kernel,
-            boundary=self.boundary,
-            order=order,
-            highest=highest,
-            tolerance=self.tolerance,
-            x=self.x,
-            y=self.y,
-        )
 
 
 class Backend(ABC):
@@ -276,36 +133,6 @@ class LoopBackend(PairBackend):
         """``Σⱼ inner_c(Aᵢ, Bⱼ, P)`` for the inner expressions of the job; shape ``(batch, outputs, N)``."""
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """The data of a pair sum, components first and contiguous; a batch of 1 stands for all of the others.
-
-    Attributes:
-        formula: name of the formula.
-        rows: ``(1 or batch, components, N)``.
-        columns: ``(1 or batch, components, M)``.
-        parameters: ``(1 or batch, components)``, float64.
-        skip_diagonal: leave out the pairs i = j.
-    """
-
-    formula: str
-    rows: Tensor
-    columns: Tensor
-    parameters: Tensor
-    skip_diagonal: bool
-
-    @property
-    def batch(self) -> int:
-        """Number of sums; 0 if one of the batches is empty."""
-        sizes = [tensor.shape[0] for tensor in (self.rows, self.columns, self.parameters)]
-        return 0 if 0 in sizes else max(sizes)
-
-    def request(self) -> Request:
-        """The request that these data answer."""
-        shape = (self.rows.shape[-1], self.columns.shape[-1], self.batch)
-        return Request(self.formula, *shape, self.rows.dtype, self.rows.device.type)
-
-
 def outside(
     made: Plan, parameters: Tensor, of_row: Callable[[Expression], Tensor], like: Tensor
 ) -> tuple[Tensor, dict[int, Tensor]]:
@@ -354,42 +181,6 @@ def _of_parameters_here(made: Plan, parameters: Tensor, dtype: torch.dtype) -> t
     factors = evaluate(tuple(made.after[index] for index in alone), parameter, like=parameters)
     scales = {index: factor.to(dtype).view(-1, 1) for index, factor in zip(alone, factors, strict=True)}
     return before.to(dtype), scales
-
-
-@dataclass(frozen=True)
-class Job:
-    """A pair sum with its data, components first and contiguous; a batch of 1 stands for all of the others.
-
-    Attributes:
-        formula: name of the formula.
-        inner: the expressions to sum.
-        rows: ``(1 or batch, components, N)``.
-        columns: ``(1 or batch, components, M)``.
-        parameters: values of the parameter leaves of `inner`, ``(1 or batch, components)``, in the dtype of `rows`.
-        skip_diagonal: leave out the pairs i = j.
-    """
-
-    formula: str
-    inner: tuple[Expression, ...]
-    rows: Tensor
-    columns: Tensor
-    parameters: Tensor
-    skip_diagonal: bool
-
-    @property
-    def batch(self) -> int:
-        """Number of sums."""
-        return max(self.rows.shape[0], self.columns.shape[0], self.parameters.shape[0])
-
-    @property
-    def row_count(self) -> int:
-        """N."""
-        return self.rows.shape[-1]
-
-    @property
-    def column_count(self) -> int:
-        """M."""
-        return self.columns.shape[-1]
 
 
 def too_many_coordinates(formula: str) -> str | None:

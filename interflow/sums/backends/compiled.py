@@ -23,11 +23,12 @@ from torch import Tensor
 
 from interflow._torch_compat import compile_for_all_sizes
 from interflow.errors import ArgumentError, BackendError
-from interflow.sums.backends.base import Job, LoopBackend, Request, operations_per_pair, too_many_coordinates
+from interflow.sums.backends.base import LoopBackend, operations_per_pair, too_many_coordinates
 from interflow.sums.backends.exponential import power_of_two
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup
+from interflow.sums.pairsum import Job, Request
 
 _logger = logging.getLogger("interflow")
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import final
 
 from interflow.errors import ArgumentError
-from interflow.sums.backends.base import LONGEST, Question, check_longest
+from interflow.sums.backends.base import LONGEST, check_longest
 from interflow.sums.backends.series import SeriesBackend, threads
+from interflow.sums.pairsum import Question
 from interflow.sums.series import Phases, Settings, Transform, UnsuitableError
 
 

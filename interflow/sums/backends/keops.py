@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from interflow.errors import BackendError
-from interflow.sums.backends.base import Job, LoopBackend, Request, operations_per_pair, too_many_coordinates
+from interflow.sums.backends.base import LoopBackend, operations_per_pair, too_many_coordinates
 from interflow.sums.backends.factors import Product, products
 from interflow.sums.backends.silence import silent_keops
 from interflow.sums.evaluation import number
 from interflow.sums.expression import Expression, leaf, topological
 from interflow.sums.formula import plan
+from interflow.sums.pairsum import Job, Request
 
 _logger = logging.getLogger("interflow")
 _first_use = threading.Lock()  # KeOps builds its own library when it is first imported

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from interflow.sums.backends.base import LONGEST, Question, check_longest
+from interflow.sums.backends.base import LONGEST, check_longest
 from interflow.sums.backends.series import SeriesBackend, threads
+from interflow.sums.pairsum import Question
 from interflow.sums.series import NonuniformFFT, Settings, Transform, UnsuitableError
 from interflow.sums.series.grids import Work, finest
 from interflow.sums.series.nonuniform import PACKAGES, is_installed

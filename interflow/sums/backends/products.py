@@ -15,10 +15,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from interflow.sums.backends.base import Inputs, Request, outside
+from interflow.sums.backends.base import outside
 from interflow.sums.backends.tiles import Program, Tile, Workspace, block, compile_program, summand, tiles
 from interflow.sums.expression import Expression
 from interflow.sums.formula import Plan, plan_of
+from interflow.sums.pairsum import Inputs, Request
 from interflow.sums.vectors import DELTA, VectorFormula, VectorSum, block_of, factors
 
 NEAR: Final = {torch.float32: 1e-3, torch.float64: 1e-5}

@@ -14,7 +14,8 @@ from interflow.boundaries import Boundary
 from interflow.errors import BackendError
 from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
-from interflow.sums.backends.base import FLOOR, Approximation, Prepared, Question
+from interflow.sums.backends.base import FLOOR, Approximation
+from interflow.sums.pairsum import Prepared, Question
 from interflow.sums.series import Cloud, Demand, Limit, Series, Settings, Transform, UnsuitableError, settle
 from interflow.sums.series.modes import Modes
 from interflow.sums.series.settings import coefficients, constant_mode, derivative_bound

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ReflectingBoundary
 from interflow.errors import BackendError
-from interflow.sums.backends.base import FLOOR, LONGEST, Approximation, Prepared, Question, check_longest
+from interflow.sums.backends.base import FLOOR, LONGEST, Approximation, check_longest
+from interflow.sums.pairsum import Prepared, Question
 from interflow.sums.sorted import (
     DISTANCE,
     Circle,
