@@ -55,6 +55,7 @@ class FitJob:
         self.settings = config.settings()
         self.discrepancy, self.integrator = config.build()
         self.cloud = _read(target, self.reading)
+        config.context().check_backend(self.cloud.dimension)
         self.source = None if source is None else _read(source, replace(self.reading, frame=-1))
         if self.source is not None and self.source.dimension != self.cloud.dimension:
             came, wanted = (f"{cloud.dimension} coordinates a point" for cloud in (self.source, self.cloud))

@@ -36,7 +36,7 @@ from interflow.config.fields import (
 from interflow.energies import Energy
 from interflow.errors import ArgumentError
 from interflow.parameters import Parametrised
-from interflow.sums.backends import Backend
+from interflow.sums.backends import Backend, backend_key, backend_of
 
 _COPIES: Final = 3
 """Arrays of the size of the positions that a run holds at least: they, a velocity, and the next positions."""
@@ -67,6 +67,12 @@ class Context:
     def at(self, *names: str | int) -> Context:
         """The same, further down the config."""
         return replace(self, path=(*self.path, *names))
+
+    def check_backend(self, dimension: int) -> None:
+        """Raise `InvalidConfigError` for a backend without an option that it needs for sums in so many dimensions."""
+        backend = backend_of(backend_key(self.backend))
+        with replace(self, path=("backend",)).reporting({name: name for name in ("tolerance", *vars(backend))}):
+            backend.check_settings(dimension, self.tolerance)
 
     @contextmanager
     def reporting(self, fields: Mapping[str, str]) -> Iterator[None]:

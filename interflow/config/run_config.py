@@ -65,6 +65,7 @@ class SystemConfig(Model):
             InvalidConfigError: naming the field whose value cannot be used.
         """
         context = self.context()
+        context.check_backend(positions.shape[-1])
         positions = positions.to(context.device, context.dtype)
         energy = self.energy.build(context.at("energy"))
         integrator = self.integrator.build(context.at("integrator"))

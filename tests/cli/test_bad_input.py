@@ -3,12 +3,14 @@
 import os
 import sys
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from interflow.cli import main
 from interflow.errors import KernelError
+from interflow.sums.series.nonuniform import is_installed
 
 CONFIG = """
 particles: {count: 20, dimension: 2}
@@ -61,9 +63,45 @@ def test_a_plugin_of_no_name_of_a_module_is_refused(refused, name):
     assert f"`plugin`: got {name or 'nothing'}, wanted a module" in refused("run", "run.yaml", "--plugin", name)
 
 
-def test_an_approximate_backend_without_a_tolerance_is_refused(refused):
-    message = refused("run", "run.yaml", "--set", "backend.kind=nufft", "--out", "out")
-    assert "The backend nufft cannot run this sum" in message
+@pytest.mark.parametrize(
+    ("kind", "dimension", "field"),
+    [
+        ("nufft", 1, "tolerance"),
+        ("fourier", 3, "tolerance"),
+        ("sorted", 2, "tolerance"),
+        ("sorted", 3, "directions"),
+        ("sorted, sampling: quasi", 2, "directions"),
+    ],
+)
+def test_an_approximate_backend_without_what_its_error_follows_from_is_refused_by_field(
+    refused, tmp_path, kind, dimension, field
+):
+    np.save(tmp_path / "points.npy", np.eye(5)[:, :dimension])
+    backend = f"backend={{kind: {kind}}}"
+    for arguments in (("run", "run.yaml", "--set", f"particles.dimension={dimension}"), ("fit", "points.npy")):
+        message = refused(*arguments, "--set", backend, "--out", "out")
+        assert f"--set: backend.{field}: got none, wanted" in message
+        assert not os.path.exists("out")
+
+
+def test_sorted_on_the_line_is_exact_and_needs_no_tolerance(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text(CONFIG)
+    distance = "energy.kernel={kind: laplacian, sigma: 0.1}"
+    fields = ("particles.dimension=1", "backend={kind: sorted}", distance)
+    settings = [argument for field in fields for argument in ("--set", field)]
+    assert CliRunner().invoke(main, ["run", "run.yaml", "--out", "out", "--quiet", *settings]).exit_code == 0
+
+
+def test_a_backend_whose_package_is_missing_is_refused_with_its_extra(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "finufft", None)
+    is_installed.cache_clear()
+    try:
+        message = refused("run", "run.yaml", "--set", "backend={kind: nufft, tolerance: 1e-3}", "--out", "out")
+    finally:
+        is_installed.cache_clear()
+    assert "the package finufft is not installed: pip install 'interflow-particles[fast]'" in message
+    assert not os.path.exists("out")
 
 
 def test_a_kernel_that_cannot_be_used_is_bad_input(refused, monkeypatch):

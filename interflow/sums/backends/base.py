@@ -82,6 +82,9 @@ class Backend(ABC):
         """Whether it may look at points that are being traced: it then says itself why it cannot sum them."""
         return can_read(x, y)
 
+    def check_settings(self, dimension: int, tolerance: float | None) -> None:
+        """Raise `ArgumentError` for what must be given before anything can be summed in so many dimensions."""
+
     def repeated(self) -> Self:
         """The same, as an energy or a loss means it that is evaluated again and again."""
         return self
@@ -259,6 +262,12 @@ class Approximation(Backend):
     def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
         """Both."""
         return self.potential(data), self.gradient(data)
+
+
+def tolerance_needed(name: str) -> ArgumentError:
+    """What to raise where a backend that approximates is named without a tolerance."""
+    wanted = f"a number such as 1e-5, for {name} approximates"
+    return ArgumentError("tolerance", came="none", wanted=wanted, remedy="Or take `auto`, which can sum exactly.")
 
 
 def check_longest(seconds: float) -> None:

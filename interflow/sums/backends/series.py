@@ -14,7 +14,7 @@ from interflow.boundaries import Boundary
 from interflow.errors import BackendError
 from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
-from interflow.sums.backends.base import FLOOR, Approximation
+from interflow.sums.backends.base import FLOOR, Approximation, tolerance_needed
 from interflow.sums.pairsum import Prepared, Question
 from interflow.sums.series import Cloud, Demand, Limit, Series, Settings, Transform, UnsuitableError, settle
 from interflow.sums.series.modes import Modes
@@ -41,6 +41,10 @@ class SeriesBackend(Approximation):
     @abstractmethod
     def seconds(self, question: Question, settings: Settings, count: int) -> float:
         """Predicted seconds of one analysis at y and ``count`` real syntheses at x."""
+
+    def check_settings(self, dimension: int, tolerance: float | None) -> None:
+        if tolerance is None:
+            raise tolerance_needed(self.name)
 
     def obstacle(self, request: Question) -> str | None:
         missing = self.missing(request.device)

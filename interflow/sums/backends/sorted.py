@@ -9,8 +9,8 @@ from typing import Self, final, get_args
 from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ReflectingBoundary
-from interflow.errors import BackendError
-from interflow.sums.backends.base import FLOOR, LONGEST, Approximation, check_longest
+from interflow.errors import ArgumentError, BackendError
+from interflow.sums.backends.base import FLOOR, LONGEST, Approximation, check_longest, tolerance_needed
 from interflow.sums.pairsum import Prepared, Question
 from interflow.sums.sorted import (
     DISTANCE,
@@ -75,6 +75,15 @@ class Sorted(Approximation):
             check_count("directions", self.directions)
         check_longest(self.longest)
         check_choice("sampling", self.sampling, get_args(Sampling))
+
+    def check_settings(self, dimension: int, tolerance: float | None) -> None:
+        if dimension == 1 or self.directions is not None:
+            return
+        if dimension > 2 or self.sampling != "design":
+            wanted = f"their number, such as 64: in {dimension} dimensions the error of these is statistical"
+            raise ArgumentError("directions", came="none", wanted=wanted)
+        if tolerance is None:
+            raise tolerance_needed(self.name)
 
     def approximation(self, question: Question) -> Self:
         if self.directions is None or question.dimension == 1 or question.tolerance is not None:
