@@ -10,7 +10,13 @@ def cloud(count=12, dimension=2, seed=0, dtype=torch.float64):
 
 
 def masses(count=12, seed=0, dtype=torch.float64):
+    """Weights of any sum."""
     return 0.1 + torch.rand(count, generator=torch.Generator().manual_seed(100 + seed), dtype=dtype)
+
+
+def shares(count=12, seed=0):
+    """Weights of sum 1, not uniform."""
+    return masses(count, seed) / masses(count, seed).sum()
 
 
 class Skewed(Kernel):

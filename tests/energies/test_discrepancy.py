@@ -8,7 +8,7 @@ from interflow.boundaries import OpenBoundary
 from interflow.discrepancies import MMD, Discrepancy
 from interflow.energies import DiscrepancyEnergy, InteractionEnergy
 from interflow.errors import ArgumentError
-from tests.energies.clouds import cloud, masses, velocity_from_definition
+from tests.energies.clouds import cloud, masses, shares, velocity_from_definition
 
 
 class BetweenMeans(Discrepancy):
@@ -19,7 +19,7 @@ class BetweenMeans(Discrepancy):
 
 
 def test_value_is_the_discrepancy_to_the_target():
-    x, y, a, b = cloud(), cloud(9, seed=1), masses(), masses(9, seed=1)
+    x, y, a, b = cloud(), cloud(9, seed=1), shares(), shares(9, seed=1)
     loss = MMD(GaussianKernel(0.4))
     assert torch.equal(DiscrepancyEnergy(loss, y, b)(x, a), loss(x, y, a, b))
 
@@ -39,9 +39,9 @@ def test_points_on_their_target_rest():
 
 def test_what_it_explains_is_of_the_weighted_points_and_the_weighted_target():
     mmd = MMD(GaussianKernel(0.3), backend="dense")
-    energy = DiscrepancyEnergy(mmd, cloud(7, seed=1), masses(7) / masses(7).sum())
-    own = masses() / masses().sum()
-    assert energy.explain(cloud(), own) == mmd.explain(cloud(), energy.target, own, energy.target_weights) != []
+    energy = DiscrepancyEnergy(mmd, cloud(7, seed=1), shares(7))
+    explained = mmd.explain(cloud(), energy.target, shares(), energy.target_weights)
+    assert energy.explain(cloud(), shares()) == explained != []
 
 
 def test_the_domain_is_the_discrepancys():

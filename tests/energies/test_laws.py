@@ -8,7 +8,7 @@ import torch
 from interflow import GaussianKernel, PeriodicBoundary
 from interflow.discrepancies import MMD, EnergyDistance
 from interflow.energies import DiscrepancyEnergy, Energy, ExternalEnergy, InteractionEnergy
-from tests.energies.clouds import Skewed, cloud, masses, velocity_from_definition
+from tests.energies.clouds import Skewed, cloud, masses, shares, velocity_from_definition
 
 TORUS = PeriodicBoundary(1.0)
 TARGET = cloud(9, seed=7)
@@ -33,14 +33,15 @@ ENERGIES = {
     "interaction, not symmetric": InteractionEnergy(Skewed()),
     "external": ExternalEnergy(well),
     "mmd": DiscrepancyEnergy(MMD(GaussianKernel(0.4)), TARGET),
-    "mmd, unbiased": DiscrepancyEnergy(MMD(GaussianKernel(0.4), estimator="unbiased"), TARGET, masses(9, seed=3)),
+    "mmd, unbiased": DiscrepancyEnergy(MMD(GaussianKernel(0.4), estimator="unbiased"), TARGET, shares(9, seed=3)),
     "mmd on the torus": DiscrepancyEnergy(MMD(GaussianKernel(0.1), boundary=TORUS), TARGET),
+    "mmd, normalised": DiscrepancyEnergy(MMD(GaussianKernel(0.4), normalise=True), TARGET, masses(9)),
     "energy distance": DiscrepancyEnergy(EnergyDistance(), TARGET),
     "written by a user": Variance(),
     "sum": InteractionEnergy(GaussianKernel(0.4)) + 0.5 * ExternalEnergy(well),
     "scaled": -2.0 * InteractionEnergy(GaussianKernel(0.4)),
 }
-WEIGHTS = {"uniform": None, "weighted": masses()}
+WEIGHTS = {"uniform": None, "weighted": shares()}
 
 every_energy = pytest.mark.parametrize("energy", ENERGIES.values(), ids=ENERGIES.keys())
 every_weighting = pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS.keys())
@@ -53,6 +54,12 @@ def test_velocity_is_minus_gradient_over_mass(energy, weights):
     torch.testing.assert_close(
         energy.velocity(x, weights), velocity_from_definition(energy, x, weights), rtol=1e-10, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("name", [name for name in ENERGIES if name.startswith(("interaction", "external", "sum"))])
+def test_velocity_is_minus_gradient_over_mass_whatever_the_mass(name):
+    energy, x, a = ENERGIES[name], cloud(), masses()
+    torch.testing.assert_close(energy.velocity(x, a), velocity_from_definition(energy, x, a), rtol=1e-10, atol=1e-12)
 
 
 @every_energy
@@ -78,7 +85,7 @@ def test_energy_decreases_along_its_velocity_at_the_rate_of_the_flow(energy, wei
 
 @every_energy
 def test_permutation_of_the_points_changes_nothing(energy):
-    x, a, order = cloud(), masses(), torch.randperm(12, generator=torch.Generator().manual_seed(4))
+    x, a, order = cloud(), shares(), torch.randperm(12, generator=torch.Generator().manual_seed(4))
     torch.testing.assert_close(energy(x[order], a[order]), energy(x, a), rtol=1e-12, atol=1e-14)
     torch.testing.assert_close(
         energy.velocity(x[order], a[order]), energy.velocity(x, a)[order], rtol=1e-10, atol=1e-12
@@ -87,7 +94,7 @@ def test_permutation_of_the_points_changes_nothing(energy):
 
 @every_energy
 def test_a_point_of_zero_weight_rests_and_changes_nothing(energy):
-    x, a = cloud(), masses()
+    x, a = cloud(), shares()
     more, weights = torch.cat([x, cloud(1, seed=9)]), torch.cat([a, a.new_zeros(1)])
     torch.testing.assert_close(energy(more, weights), energy(x, a), rtol=1e-12, atol=1e-14)
     _, velocity = energy.value_and_velocity(more, weights)
@@ -98,9 +105,9 @@ def test_a_point_of_zero_weight_rests_and_changes_nothing(energy):
 
 @every_energy
 def test_derivatives_of_the_velocity_are_finite_where_a_weight_is_zero(energy):
-    x, a = cloud().requires_grad_(), masses()
+    x, a = cloud().requires_grad_(), shares()
     a[3] = 0.0
-    a.requires_grad_()
+    a = (a / a.sum()).requires_grad_()
     gradients = torch.autograd.grad(energy.velocity(x, a).square().sum(), (x, a))
     assert all(bool(gradient.isfinite().all()) for gradient in gradients)
 
@@ -136,7 +143,7 @@ def test_no_graph_is_left_where_nothing_requires_one(energy):
 @every_weighting
 def test_velocity_is_differentiable(energy, weights):
     x = cloud(4).requires_grad_()
-    weights = weights if weights is None else weights[:4].clone().requires_grad_()
+    weights = weights if weights is None else shares(4).requires_grad_()
     inputs = (x,) if weights is None else (x, weights)
     assert torch.autograd.gradcheck(lambda *given: energy.velocity(*given), inputs)
     assert torch.autograd.gradgradcheck(lambda *given: energy.value_and_velocity(*given)[0], inputs)
