@@ -18,8 +18,7 @@ from interflow.kernels.images import MOST_IMAGES
 from interflow.measures import integral, rest_without_mass
 from interflow.sums import Backend
 from interflow.sums.backends import Options
-from interflow.sums.kept import Kept
-from interflow.sums.preparation import constants
+from interflow.sums.cache import Kept, constants
 from interflow.sums.spectra import Spectrum, comparison, spectrum
 from interflow.validation import can_read, check_choice, check_instance
 

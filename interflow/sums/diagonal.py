@@ -27,10 +27,11 @@ from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
 from interflow.sums.backends import backend_key
+from interflow.sums.cache import structure
 from interflow.sums.formula import derive
 from interflow.sums.images import image_sum
 from interflow.sums.pairsum import Prepared
-from interflow.sums.preparation import formula_name, structure
+from interflow.sums.preparation import formula_name
 from interflow.sums.primitive import pair_sum
 
 

@@ -14,7 +14,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import Final
 
+from interflow.errors import BackendError
+from interflow.sums.cache import BoundedCache
 from interflow.sums.coincidence import without_selections
 from interflow.sums.differentiation import gradient, tangent
 from interflow.sums.even_part import at_coincidence, with_even_parts
@@ -99,14 +102,30 @@ class Formula:
         return replace(self, outputs=rewrite(self.outputs))
 
 
-_written: dict[str, Formula | VectorFormula] = {}
+MAX_FORMULAS: Final = 4096
+"""Formulas that are remembered by name: of kernels of so many structures, those that were used last."""
+
+_written = BoundedCache[str, Formula | VectorFormula](MAX_FORMULAS)
 
 
-def register(formula: Formula | VectorFormula) -> str:
-    """The name of a formula that is not derived from another."""
-    name = _digest(formula)
-    _written.setdefault(name, formula)
-    return name
+def named(formula: Formula | VectorFormula) -> tuple[str, Formula | VectorFormula]:
+    """A formula that is not derived from another, with its name."""
+    return _digest(formula), formula
+
+
+def register(name: str, formula: Formula | VectorFormula) -> None:
+    """Remember a formula by its name, by which sums and compiled programs know it."""
+    _written[name] = formula
+
+
+def _registered(name: str) -> Formula | VectorFormula:
+    try:
+        return _written[name]
+    except KeyError:
+        raise BackendError(
+            f"A compiled program holds the formula {name} of a kernel, forgotten after {MAX_FORMULAS} others. "
+            "Compile it again, after torch.compiler.reset()."
+        ) from None
 
 
 def derive(name: str, derivation: str, *components: Sequence[int]) -> str:
@@ -134,7 +153,7 @@ def _derived(name: str, degree: int) -> Formula:
     base, derivation, components = _last_step(name)
     if derivation:
         return _DERIVATIONS[derivation](_derived(base, degree), *components)
-    written = _written[name]
+    written = _registered(name)
     if not isinstance(written, Formula):
         sizes = written.size(written.rows), written.size(written.columns)
         written = Formula(*sizes, written.parameters, written.expanded())
@@ -147,7 +166,7 @@ def _derived_vectors(name: str, degree: int) -> VectorFormula | None:
     if derivation:
         found = _derived_vectors(base, degree)
         return None if found is None else _VECTOR_DERIVATIONS[derivation](found, *components)
-    written = _written[name]
+    written = _registered(name)
     if not isinstance(written, VectorFormula):
         return None
     return written.rewritten(lambda outputs: with_even_parts(outputs, degree))
@@ -159,7 +178,7 @@ def _degree(name: str) -> int:
     while "/" in name:
         name, derivation, components = _last_step(name)
         points = [] if derivation == "parameters" else components[:2]  # of rows and of columns
-        times += any(index < _written[name.partition("/")[0]].coordinates for part in points for index in part)
+        times += any(index < _registered(name.partition("/")[0]).coordinates for part in points for index in part)
     return times - times % 2
 
 

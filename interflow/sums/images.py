@@ -15,6 +15,7 @@ from interflow.errors import ArgumentError
 from interflow.kernels import Kernel
 from interflow.kernels.images import PRECISION, ImageSum
 from interflow.parameters import hyperparameters, substitute
+from interflow.sums.cache import BoundedCache
 
 
 def image_sum(
@@ -87,7 +88,7 @@ class _Written:
         return periods is not None and kernel.images(tuple(periods.tolist()), PRECISION[self.dtype]) == self.images
 
 
-_written: dict[str, _Written] = {}
+_written = BoundedCache[str, _Written](4096)
 
 
 def remember(
@@ -119,7 +120,7 @@ _library.define("check_images(Tensor parameters, str key) -> Tensor")
 
 @torch.library.impl(_library, "check_images", "CompositeExplicitAutograd")
 def _checked(parameters: Tensor, key: str) -> Tensor:
-    if not _written[key].is_right_for(parameters):
+    if key not in _written or not _written[key].is_right_for(parameters):
         raise ArgumentError(
             "kernel",
             came='parameters for which images="all" takes another number of images than the compiled graph has',

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-import threading
+import itertools
 import warnings
 from collections.abc import Hashable
 from operator import index
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interflow._torch_compat import constant_to_compilers, hide_opaque_functions
 from interflow.boundaries import Boundary, OpenBoundary
@@ -19,7 +18,8 @@ from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters
 from interflow.sums.backends import Approximation, Options, backend_key, backend_of
-from interflow.sums.formula import Formula, register, weighted
+from interflow.sums.cache import BoundedCache, structure
+from interflow.sums.formula import MAX_FORMULAS, Formula, named, register, weighted
 from interflow.sums.images import image_sum, remember, watched
 from interflow.sums.pairsum import Prepared
 from interflow.sums.tracing import parameter_vector, trace_kernel
@@ -149,8 +149,7 @@ def _check_cutoff(kernel: Kernel, boundary: Boundary) -> None:
 
 # --- names of formulas ------------------------------------------------------------------------------------------------
 
-_names: dict[Hashable, str] = {}
-_naming = threading.Lock()
+_names = BoundedCache[Hashable, tuple[str, Formula | VectorFormula]](MAX_FORMULAS)
 
 
 @constant_to_compilers
@@ -170,23 +169,22 @@ def formula_name(
     own = structure(kernel)
     images = None if nearest else image_sum(kernel, own, boundary, dimension, dtype)
     key = (own, structure(boundary), dimension, images)
-    with _naming:
-        if key not in _names:
-            _names[key] = register(_formula(kernel, boundary, dimension, images))
+    name, formula = _names.get_or_compute(key, lambda: named(_formula(kernel, boundary, dimension, images)))
+    register(name, formula)
     if images is not None:
-        remember(_names[key], kernel, boundary, dimension, dtype, images)
-    return _names[key]
+        remember(name, kernel, boundary, dimension, dtype, images)
+    return name
 
 
 @constant_to_compilers
 def untraced_name(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype) -> str:
     """A name for all kernels and domains of one structure where no formula is wanted."""
     key = (structure(kernel), structure(boundary), dimension, dtype)
-    with _naming:
-        return _untraced.setdefault(key, f"untraced-{len(_untraced)}")
+    return _untraced.get_or_compute(key, lambda: f"untraced-{next(_count)}")
 
 
-_untraced: dict[Hashable, str] = {}
+_untraced = BoundedCache[Hashable, str](MAX_FORMULAS)
+_count = itertools.count()
 
 
 def _formula(
@@ -204,52 +202,3 @@ def _formula(
 
 MANY_COORDINATES: Final = 8
 """Coordinates of a point from which on matrix products are worth while."""
-
-
-def structure(module: nn.Module) -> Hashable:
-    """What a module's formula depends on: its class, its plain attributes, the shapes of its tensors, its children."""
-    plain = tuple((name, _told_apart(value)) for name, value in vars(module).items() if name not in _TORCH_ATTRIBUTES)
-    tensors = tuple(
-        (name, tensor.shape)
-        for name, tensor in (*module._parameters.items(), *module._buffers.items())
-        if tensor is not None
-    )
-    children = tuple((name, structure(child)) for name, child in module._modules.items() if child is not None)
-    return type(module), plain, tensors, children
-
-
-def _told_apart(value: object) -> Hashable:
-    """An attribute as part of a key; of lists, arrays and the like what they hold, which may change in place."""
-    try:
-        hash(value)
-    except TypeError:
-        try:
-            return pickle.dumps(value)
-        except (pickle.PicklingError, AttributeError, TypeError):
-            return _Itself(value)
-    return value
-
-
-class _Itself:
-    """A value that equals itself alone; it is held, since its address would else be given to another one."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
-def constants(*modules: nn.Module) -> Hashable | None:
-    """All that sums depend on in a kernel and a domain; None while that may not be read, or is to be differentiated."""
-    tensors = [tensor for module in modules for tensor in hyperparameters(module).values()]
-    if not can_read(*tensors) or any(tensor.requires_grad for tensor in tensors):
-        return None
-    values = tuple(number for tensor in tensors for number in tensor.reshape(-1).tolist())
-    return tuple(map(structure, modules)), values
-
-
-_TORCH_ATTRIBUTES = frozenset(vars(nn.Module()))

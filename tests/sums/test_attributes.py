@@ -8,7 +8,7 @@ import torch
 
 from interflow import sums
 from interflow.kernels import RadialKernel
-from interflow.sums.preparation import structure
+from interflow.sums.cache import structure
 
 
 class Polynomial(RadialKernel):

@@ -14,7 +14,7 @@ from interflow.kernels import DistanceKernel, GaussianKernel
 from interflow.sums import operations as op
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import ZERO, leaf, topological
-from interflow.sums.formula import Formula, derive, lookup, plan, plan_of, register
+from interflow.sums.formula import Formula, derive, lookup, named, plan, plan_of
 from interflow.sums.preparation import formula_name
 from interflow.sums.tracing import parameter_vector
 
@@ -22,10 +22,10 @@ DERIVATIONS = "/rows:0,1/columns:2/tangent:0:1:0"
 PROGRAM = f"""
 from interflow.boundaries import PeriodicBoundary
 from interflow.kernels import GaussianKernel
-from interflow.sums.formula import lookup, register
+from interflow.sums.formula import lookup, named
 from interflow.sums.preparation import formula_name
 name = formula_name(GaussianKernel(0.3), PeriodicBoundary(1.0), 2)
-print(name, register(lookup(name + {DERIVATIONS!r})))
+print(name, named(lookup(name + {DERIVATIONS!r}))[0])
 """
 
 
@@ -40,7 +40,7 @@ def test_names_and_what_they_stand_for_are_the_same_in_every_process():
     )
     name, derived = run.stdout.split()
     assert name == gaussian_name()
-    assert derived == register(lookup(name + DERIVATIONS))
+    assert derived == named(lookup(name + DERIVATIONS))[0]
 
 
 def test_kernels_that_differ_by_their_parameters_alone_share_a_formula():

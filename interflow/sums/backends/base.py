@@ -82,7 +82,7 @@ class Backend(ABC):
         """Whether it may look at points that are being traced: it then says itself why it cannot sum them."""
         return can_read(x, y)
 
-    def check_settings(self, dimension: int, tolerance: float | None) -> None:
+    def check_settings(self, dimension: int, tolerance: float | None) -> None:  # noqa: B027 (most need nothing)
         """Raise `ArgumentError` for what must be given before anything can be summed in so many dimensions."""
 
     def repeated(self) -> Self:

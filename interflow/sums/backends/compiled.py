@@ -11,7 +11,6 @@ import itertools
 import logging
 import os
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from interflow._torch_compat import compile_for_all_sizes
 from interflow.errors import ArgumentError, BackendError
 from interflow.sums.backends.base import LoopBackend, operations_per_pair, too_many_coordinates
 from interflow.sums.backends.exponential import power_of_two
+from interflow.sums.cache import BoundedCache
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup
@@ -136,18 +136,12 @@ class _Signature(NamedTuple):
 
 Loop = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
-_loops: dict[_Signature, Loop] = {}
-_compiling = threading.Lock()  # the compiler's global state does not bear two compilations at once
+_loops = BoundedCache[_Signature, Loop](1024)
+"""One thread compiles at a time: the compiler's global state does not bear two compilations at once."""
 
 
 def _loop(signature: _Signature) -> Loop:
-    found = _loops.get(signature)
-    if found is None:
-        with _compiling:
-            found = _loops.get(signature)
-            if found is None:
-                found = _loops[signature] = _compile(signature)
-    return found
+    return _loops.get_or_compute(signature, lambda: _compile(signature))
 
 
 def _compile(signature: _Signature) -> Loop:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
+from functools import lru_cache
 from typing import Final
 
 from interflow._torch_compat import constant_to_compilers
-from interflow.errors import ArgumentError
+from interflow.errors import ArgumentError, BackendError
 from interflow.sums.backends.auto import Auto
 from interflow.sums.backends.base import Backend, PairBackend
 from interflow.sums.backends.compiled import Compiled
@@ -14,6 +17,7 @@ from interflow.sums.backends.fourier import Fourier
 from interflow.sums.backends.keops import Keops
 from interflow.sums.backends.nufft import Nufft
 from interflow.sums.backends.sorted import Sorted
+from interflow.sums.cache import BoundedCache
 
 BACKENDS: Final[dict[str, type[Backend]]] = {
     "auto": Auto,
@@ -25,7 +29,7 @@ BACKENDS: Final[dict[str, type[Backend]]] = {
     "sorted": Sorted,
 }
 
-_instances: dict[str, Backend] = {}
+_instances = BoundedCache[str, Backend](1024)
 
 
 @constant_to_compilers
@@ -37,18 +41,38 @@ def backend_key(backend: str | Backend) -> str:
         backend = BACKENDS[backend]()
     elif not isinstance(backend, Backend):
         raise ArgumentError("backend", came=repr(backend), wanted=f"one of {', '.join(BACKENDS)}, or an instance")
-    _instances[repr(backend)] = backend
-    return repr(backend)
+    try:
+        key = _key_of_equal(backend)
+    except TypeError:  # an option that cannot be hashed
+        key = _key_of(backend)
+    _instances[key] = backend
+    return key
+
+
+def _key_of(backend: Backend) -> str:
+    """A key of the values of a backend's options; of one whose options cannot be pickled, of the object itself."""
+    kind = type(backend)
+    try:
+        values = pickle.dumps((kind.__module__, kind.__qualname__, sorted(vars(backend).items())))
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return f"{backend.name}@{id(backend)}"
+    return f"{backend.name}-{hashlib.sha256(values).hexdigest()[:16]}"
+
+
+_key_of_equal = lru_cache(maxsize=1024)(_key_of)
 
 
 def backend_of(key: str) -> Backend:
     """The backend of a key."""
-    return _instances[key]
+    try:
+        return _instances[key]
+    except KeyError:
+        raise BackendError(f"The backend {key} was forgotten after {_instances.size} others; name it again.") from None
 
 
 def pair_backend_of(key: str) -> PairBackend:
     """The backend of a key that visits every pair."""
-    backend = _instances[key]
+    backend = backend_of(key)
     assert isinstance(backend, PairBackend)  # approximations answer before any pair is visited
     return backend
 
