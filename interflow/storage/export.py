@@ -132,21 +132,32 @@ def _gsd(solution: Solution, file: Path) -> list[Path]:
 
     centre, lengths = _box(solution)
     with output_file(file) as unfinished, gsd.hoomd.open(name=str(unfinished), mode="w") as trajectory:
-        for index in range(len(solution)):
-            state, frame = solution[index], gsd.hoomd.Frame()
-            frame.configuration.step = state.step
-            frame.configuration.dimensions = 2 if lengths[2] == 0 else 3
-            frame.configuration.box = [*lengths, 0, 0, 0]
-            frame.particles.N = len(state.positions)
-            frame.particles.types = ["X"]
-            frame.particles.mass = _array(state.weights)
-            frame.particles.position = _in_space(state.positions) - centre
-            if state.velocities is not None:
-                frame.particles.velocity = _in_space(state.velocities)
-            scalars = {name: np.atleast_1d(_array(values[index])) for name, values in solution.scalars.items()}
-            frame.log = {"time": np.atleast_1d(_array(state.time)), **scalars}
-            trajectory.append(frame)
+        try:
+            for index in range(len(solution)):
+                trajectory.append(_gsd_frame(solution, index, centre, lengths))
+            trajectory.flush()
+        except BaseException:
+            trajectory.truncate()  # or it would write the rest as it closes, fail once more, and stay open
+            raise
     return [file]
+
+
+def _gsd_frame(solution: Solution, index: int, centre: Any, lengths: list[float]) -> Any:
+    import gsd.hoomd
+
+    state, frame = solution[index], gsd.hoomd.Frame()
+    frame.configuration.step = state.step
+    frame.configuration.dimensions = 2 if lengths[2] == 0 else 3
+    frame.configuration.box = [*lengths, 0, 0, 0]
+    frame.particles.N = len(state.positions)
+    frame.particles.types = ["X"]
+    frame.particles.mass = _array(state.weights)
+    frame.particles.position = _in_space(state.positions) - centre
+    if state.velocities is not None:
+        frame.particles.velocity = _in_space(state.velocities)
+    scalars = {name: np.atleast_1d(_array(values[index])) for name, values in solution.scalars.items()}
+    frame.log = {"time": np.atleast_1d(_array(state.time)), **scalars}
+    return frame
 
 
 def _box(solution: Solution) -> tuple[np.ndarray[Any, np.dtype[Any]], list[float]]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.typing import NDArray
 
-from interflow.errors import ArgumentError
+from interflow.errors import ArgumentError, StorageError
 from interflow.solution import Solution
 from interflow.storage.outputs import output_file
 from interflow.views.colours import Colour, Scale
@@ -28,23 +31,15 @@ _SECONDS: Final = 6.0  # that a movie is to last, between the rates below
 _SLOWEST, _FASTEST = 5, 30  # frames a second
 _MOST: Final = 900  # frames of a movie; of a longer run, evenly spread ones
 _HOLD: Final = 1.0  # seconds that the end is seen
-_ENCODINGS: Final[dict[str, dict[str, Any]]] = {
-    ".mp4": {
-        "codec": "libx264",
-        "pix_fmt_out": "yuv420p",
-        "output_params": ["-crf", "20", "-preset", "medium", "-movflags", "+faststart"],
-    },
-    ".gif": {
-        "codec": "gif",
-        "pix_fmt_out": "pal8",
-        "output_params": [
-            "-filter_complex",
-            "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none",
-            "-loop",
-            "0",
-        ],
-    },
+_ENCODINGS: Final = {
+    ".mp4": ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "20", "-preset", "medium", "-movflags", "+faststart"),
+    ".gif": (
+        *("-c:v", "gif", "-pix_fmt", "pal8", "-filter_complex"),
+        "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none",
+        *("-loop", "0"),
+    ),
 }
+"""How ffmpeg is to write each format."""
 
 Pixels = NDArray[np.uint8]
 
@@ -86,7 +81,7 @@ def movie(
     rate = float(np.clip(len(frames) / _SECONDS, _SLOWEST, _FASTEST)) if rate is None else rate
     from tqdm.auto import tqdm  # takes a moment to import, and only runs and movies need it
 
-    with _writer(path, rate) as add:
+    with _writer(path, rate, stage.size) as add:
         for frame in tqdm(frames, unit=" frames", disable=None if progress is None else not progress):
             pixels = stage.pixels(frame)
             add(pixels)
@@ -124,8 +119,14 @@ class _Stage:
         self._marker = curve.scatter(clouds.times[:1], clouds.energies[:1], s=36, zorder=3)
         self._fixed = False
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a frame in pixels, both of them even."""
+        width, height = self._canvas.get_width_height()
+        return width - width % 2, height - height % 2
+
     def pixels(self, frame: int) -> Pixels:
-        """Red, green and blue of the figure at a frame, ``(height, width, 3)``, both of them even."""
+        """Red, green and blue of the figure at a frame, ``(height, width, 3)``."""
         clouds = self._clouds
         tint = time_colour(clouds, frame)
         self._panel.show(frame)
@@ -137,7 +138,7 @@ class _Stage:
             self._picture.set_layout_engine("none")
             self._fixed = True
         drawn: Pixels = np.asarray(self._canvas.buffer_rgba())[..., :3]
-        height, width = (length - length % 2 for length in drawn.shape[:2])
+        width, height = self.size
         return np.ascontiguousarray(drawn[:height, :width])
 
 
@@ -171,28 +172,28 @@ def _check(path: Path, rate: float | None) -> None:
 
 
 @contextmanager
-def _writer(path: Path, rate: float) -> Iterator[Callable[[Pixels], None]]:
+def _writer(path: Path, rate: float, size: tuple[int, int]) -> Iterator[Callable[[Pixels], object]]:
     """What takes the frames of a movie, which has its name once it is whole."""
-    import imageio_ffmpeg
+    from imageio_ffmpeg import get_ffmpeg_exe
 
-    stream: Any = None
-
-    def add(pixels: Pixels) -> None:
-        nonlocal stream
-        if stream is None:
-            height, width = pixels.shape[:2]
-            stream = imageio_ffmpeg.write_frames(
-                str(unfinished.absolute()),  # a relative one may look like an option or a protocol
-                (width, height),
-                fps=rate,
-                quality=None,
-                macro_block_size=2,
-                ffmpeg_log_level="error",
-                **_ENCODINGS[path.suffix.lower()],
-            )
-            stream.send(None)
-        stream.send(pixels)
-
-    with output_file(path) as unfinished:
-        yield add
-        stream.close()
+    width, height = size
+    exact = Fraction(rate).limit_denominator()
+    frames = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{exact}", "-i", "-")
+    with output_file(path) as unfinished, TemporaryFile() as said:
+        target = str(unfinished.absolute())  # a relative one may look like an option or a protocol
+        command = [get_ffmpeg_exe(), "-y", "-v", "error", *frames, *_ENCODINGS[path.suffix.lower()], target]
+        with (
+            suppress(BrokenPipeError),  # where it ended early; it says why
+            Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=said, process_group=0) as encoder,  # spared by Ctrl-C
+        ):
+            assert encoder.stdin is not None
+            try:
+                yield encoder.stdin.write
+            except BaseException:
+                encoder.kill()
+                raise
+        if encoder.returncode != 0:
+            said.seek(0)
+            lines = said.read().decode(errors="replace").splitlines()
+            reason = lines[-1] if lines else f"ffmpeg ended with exit code {encoder.returncode}"
+            raise StorageError(f"{path}: cannot write it: {reason}")

@@ -129,6 +129,7 @@ def test_nothing_goes_over_the_files_of_a_run(folder, tmp_path, verb):
     [
         (("show",), "out.png"),
         (("show", "--html"), "out.html"),
+        *((("show", "--movie"), f"out{suffix}") for suffix in (".gif", ".mp4")),
         *((("export",), f"out{suffix}") for suffix in (".npz", ".xyz", ".ply", ".csv")),
     ],
 )

@@ -14,10 +14,12 @@ from interflow import (
     PeriodicBoundary,
     ProductBoundary,
     ReflectingBoundary,
+    StorageError,
     export,
     open_run,
 )
 from interflow.storage.points import Reading, read_points
+from tests.faults.disks import SIZE, small_disk
 from tests.flows import cloud, repulsion, torus_system
 from tests.storage.runs import simulate, system
 from tests.views.runs import solution as drawn
@@ -156,6 +158,15 @@ def test_gsd_has_one_box_that_holds_the_widest_cloud_of_a_run(tmp_path, factor):
             np.testing.assert_allclose(frame.configuration.box[:3], widest, rtol=1e-6)
             np.testing.assert_allclose(frame.particles.position, positions, rtol=1e-6)
             assert (2 * np.abs(frame.particles.position) <= frame.configuration.box[:3] * (1 + 1e-6)).all()
+
+
+def test_gsd_leaves_nothing_on_a_full_disk_and_no_file_open(tmp_path):
+    pytest.importorskip("gsd.hoomd")
+    with small_disk(tmp_path / "disk") as disk:  # which cannot be unmounted while a file on it is open
+        (disk / "filler").write_bytes(bytes(SIZE - 300_000))
+        with pytest.raises(StorageError, match="cannot write it: no space left on device"):
+            export(drawn(positions=torch.rand(40, 3000, 2)), disk / "run.gsd")
+        assert [file.name for file in disk.iterdir()] == ["filler"]
 
 
 @pytest.mark.parametrize("name", ["missing/run", "folder"])
