@@ -19,10 +19,11 @@ def progress(settings: FitSettings, quiet: bool) -> Iterator[Callable[[Record, f
     """A bar that shows the loss, the held-out distance and the time left until the last step or second."""
     with tqdm(total=1.0, bar_format=_LAYOUT, disable=True if quiet else None) as bar:
 
-        def show(record: Record, distance: float) -> None:
+        def show(record: Record, distance: float) -> None:  # NaN where nothing is held out
             parts = [record.step / max(settings.steps, 1), record.seconds / (settings.seconds or math.inf)]
             bar.update(min(max(parts), 1.0) - bar.n)
             made = f"step {record.step} of {settings.steps}"
-            bar.set_postfix_str(f"{made}, loss {record.loss:.3g}, held-out sliced W₂ {distance:.3g}")
+            judged = "" if math.isnan(distance) else f", held-out sliced W₂ {distance:.3g}"
+            bar.set_postfix_str(f"{made}, loss {record.loss:.3g}{judged}")
 
         yield show

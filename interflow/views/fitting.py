@@ -37,7 +37,7 @@ def fit_report(
         start: ``(N, d)``.
         result: ``(N, d)``.
         target_weights: ``(M,)``, which shade the target's points; None for equal ones.
-        history: seconds, loss and held-out distance, a triple for each look at the fit.
+        history: seconds, loss and held-out distance, NaN where nothing is held out; a triple for each look at the fit.
         reference: the held-out distance of independent samples.
         title: first line of the figure.
         image: the target is the pixels of an image, whose second axis points down and whose mass is that of ink.
@@ -77,6 +77,8 @@ def fit_report(
     _curve(figure.add_subplot(grid[1, :3]), seconds, losses, "loss")
     held = figure.add_subplot(grid[1, 3:])
     _curve(held, seconds, distances, "held-out sliced W₂")
+    if len(distances) and np.isnan(distances).all():
+        held.text(0.5, 0.5, "nothing was held out", transform=held.transAxes, ha="center", va="center", color="0.5")
     if reference is not None:
         held.axhline(reference, color="0.5", linestyle="--", linewidth=1.0, label="independent sample, as many points")
         held.legend(fontsize=8, frameon=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from tqdm import tqdm
 
 from interflow.cli import main
 from interflow.cli.fit_progress import progress
@@ -326,3 +327,17 @@ def test_bad_input_is_told_in_few_lines_with_exit_code_2(interflow, tmp_path, ar
     assert "Traceback" not in done.output
     assert len(done.stderr.splitlines()) <= 4
     assert [path for path in sorted(tmp_path.iterdir()) if path.name != "fits"] == before
+
+
+@pytest.mark.parametrize("target", ["x\n1\n", "x,y\n1,2\n", "x,y,weight\n1,2,1\n3,4,0\n"])
+def test_where_nothing_can_be_held_out_nothing_is_judged_and_no_nan_is_told(interflow, tmp_path, monkeypatch, target):
+    monkeypatch.setattr("interflow.cli.fit_progress.tqdm", lambda **options: tqdm(**{**options, "disable": False}))
+    (tmp_path / "one.csv").write_text(target)
+    done = interflow("fit", "one.csv", "--points", "5", "--out", "here", *SMALL)
+    assert done.exit_code == 0, done.output
+    assert "step 4 of 4" in done.output
+    assert "nan" not in done.output
+    assert "held-out" not in done.output
+    summary = json.loads((tmp_path / "here/summary.json").read_text(), parse_constant=pytest.fail)
+    assert summary["held_out"]["points"] == 0
+    assert (tmp_path / "here/report.png").exists()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from interflow.views import fit_report
 from interflow.views.fitting import POINTS
@@ -47,3 +48,12 @@ def test_points_that_are_not_drawn_or_lie_outside_are_told():
         "start, 3 points, 2 outside",
         "result, 5 points",
     ]
+
+
+def test_where_nothing_is_held_out_the_figure_says_so():
+    cloud = np.ones((1, 2))
+    figure = fit_report(cloud, cloud, cloud, history=[(0.0, 1.0, np.nan), (1.0, 0.5, np.nan)])
+    figure.draw_without_rendering()
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    assert "nothing was held out" in texts
+    assert not any("nan" in text for text in texts)
