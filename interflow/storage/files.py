@@ -21,7 +21,7 @@ from interflow.errors import ArgumentError, StorageError
 
 UNFINISHED = ".new"
 """Ends the name of a file that is being written."""
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """Errors that another path on the disk would not spare; others are of the path."""
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
@@ -170,7 +170,7 @@ def usable(path: Path, argument: str, doing: str, wanted: str) -> Iterator[None]
             yield
     except StorageError as error:
         cause = error.__cause__
-        if not isinstance(cause, OSError) or cause.errno in _OF_THE_DISK:
+        if not isinstance(cause, OSError) or cause.errno in OF_THE_DISK:
             raise
         raise ArgumentError(argument, came=f"{path}, {_reason(cause)}", wanted=wanted) from None
 

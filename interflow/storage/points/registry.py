@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from interflow.errors import InterflowError, PointFileError
+from interflow.storage.files import OF_THE_DISK, told
 from interflow.storage.points.arrays import NpyFormat, NpzFormat
 from interflow.storage.points.format import LARGEST_FILE, Array, PointCloud, PointFormat, Reading, foreign
 from interflow.storage.points.image import ImageFormat
@@ -65,7 +66,7 @@ def read_points(file: str | os.PathLike[str], reading: Reading | None = None) ->
                [2., 3.]])
     """
     path, known, reading = Path(file), format_of(file), reading or Reading()
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise PointFileError(path, came="no such file", wanted="a file of points")
     size = path.stat().st_size
     if not 0 < size <= LARGEST_FILE:
@@ -89,6 +90,7 @@ def write_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
     Raises:
         ArgumentError: if the format cannot hold one of the columns.
         PointFileError: if it cannot hold points of this dimension, or the file cannot be written.
+        StorageError: if the disk is full, or takes nothing.
     """
     with _writing(file):
         format_of(file).save(Path(file), cloud, reading or Reading())
@@ -118,6 +120,9 @@ def _writing(file: str | os.PathLike[str]) -> Iterator[None]:
     except InterflowError:
         raise
     except Exception as error:  # writers fail in all kinds of ways, and each means that the file is not whole
+        if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+            with told(Path(file), "write it"):
+                raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise PointFileError(file, came=f"a failure as it was written ({reason})", wanted="a whole file") from error
 
