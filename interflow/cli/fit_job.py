@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -247,7 +248,7 @@ def _check_range(file: Path, cloud: PointCloud, dtype: torch.dtype) -> None:
 
 def _read(file: Path, reading: Reading) -> PointCloud:
     """The points in a file; a pipe or a device would be waited for, and may never end."""
-    if file.exists() and not file.is_file():
+    if os.path.exists(file) and not os.path.isfile(file):
         raise PointFileError(file, came="a folder" if file.is_dir() else "a pipe or a device", wanted="a file")
     return read_points(file, reading)
 

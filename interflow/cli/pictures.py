@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def write_movie(run: Path, names: tuple[str, ...], colour: str | None, out: Path
     """Write the movie of the run in a folder; ``movie.mp4`` in the folder by default."""
     if len(names) > 1 or not {"evolution", "density"}.issuperset(names):
         raise click.UsageError("A movie is of one picture: --picture evolution or --picture density.")
-    if out is not None and not out.parent.is_dir():
+    if out is not None and not os.path.isdir(out.parent):
         raise ArgumentError("out", came=f"{out}, in no folder that exists", wanted="a file that can be written")
     title = str(RunFolder(run).summary().get("name") or run.resolve().name)
     return movie(open_run(run), out or run / MOVIE, picture=names[0] if names else None, colour=colour, title=title)

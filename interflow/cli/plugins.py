@@ -37,7 +37,7 @@ def _from_file(file: Path) -> ModuleType:
     # under its own name it would take the place of any other module of that name, such as json
     name = f"interflow_plugin_{file.stem}_{hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, file)
-    if not file.is_file() or spec is None or spec.loader is None:
+    if not os.path.isfile(file) or spec is None or spec.loader is None:
         raise ArgumentError("plugin", came=str(file), wanted="a Python file that exists")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

@@ -33,7 +33,7 @@ from interflow.errors import ArgumentError, StorageError
 from interflow.solution import ENERGY
 from interflow.state import State
 from interflow.storage.checkpoint import latest
-from interflow.storage.files import check_no_links, flush
+from interflow.storage.files import check_no_links, flush, usable
 from interflow.storage.manifest import Manifest
 
 FOLDER: Final = "frames.zarr"
@@ -187,11 +187,13 @@ def open_run(path: str | os.PathLike[str]) -> StoredSolution:
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a folder that must hold a run; raises `ArgumentError` if it has none."""
-    try:
-        return Manifest.read(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        came = f"{folder}, a folder without a run in it" if folder.is_dir() else f"{folder}, which is no folder"
-        raise ArgumentError("run", came=came, wanted="a folder that `interflow run` or fl.RunFolder made") from None
+    wanted = "a folder that `interflow run` or fl.RunFolder made"
+    with usable(folder, "run", "read it", wanted):
+        try:
+            return Manifest.read(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            came = f"{folder}, a folder without a run in it" if folder.is_dir() else f"{folder}, which is no folder"
+            raise ArgumentError("run", came=came, wanted=wanted) from None
 
 
 @final

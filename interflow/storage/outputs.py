@@ -33,9 +33,9 @@ def output_file(file: Path, argument: str = "file") -> Iterator[Path]:
     """
     path, wanted = Path(os.path.realpath(file)), "a file that can be written"
     for folder in path.parents:
-        if path.relative_to(folder).parts[0] in OF_A_RUN and (folder / MANIFEST).is_file():
+        if path.relative_to(folder).parts[0] in OF_A_RUN and os.path.isfile(folder / MANIFEST):
             raise ArgumentError(argument, came=f"{file}, a part of the run in {folder}", wanted="another file")
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise ArgumentError(argument, came=f"{file}, which is no regular file", wanted=wanted)
     with told(file, "write it"), ExitStack() as stack:
         with usable(file, argument, "write it", wanted):

@@ -135,6 +135,31 @@ def test_what_is_no_file_is_no_target(refused, tmp_path):
         assert f"{name}: got a pipe or a device" in refused("fit", "points.csv", "--source", name)
 
 
+@pytest.mark.parametrize("path", ["file/run", "file/run/deep", "/dev/null/run", "x" * 300])
+def test_a_path_that_cannot_be_made_is_refused(refused, tmp_path, path):
+    assert CliRunner().invoke(main, ["run", "run.yaml", "--out", "out", "--quiet"]).exit_code == 0
+    (tmp_path / "file").write_text("mine")
+    for verb in (("run", "run.yaml"), ("fit", "points.csv", "--points", "3")):
+        assert f"`out`: got {path}" in refused(*verb, "--out", path)
+    for suffix in (".npz", ".gsd", ".csv", ".xyz"):
+        assert f"`file`: got {path}{suffix}" in refused("export", "out", f"{path}{suffix}")
+    for suffix in (".png", ".gif", ".html"):
+        ways = {".png": (), ".gif": ("--movie",), ".html": ("--html",)}
+        assert f"got {path}{suffix}" in refused("show", "out", *ways[suffix], "--out", f"{path}{suffix}")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("path", ["missing", "file/in", "x" * 300])
+def test_a_file_that_is_not_there_is_told(refused, tmp_path, path):
+    (tmp_path / "file").write_text("mine")
+    assert f"{path}.yaml: config: got" in refused("run", f"{path}.yaml")
+    assert f"{path}.csv: got no such file" in refused("fit", f"{path}.csv")
+    assert f"{path}.csv: got no such file" in refused("fit", "points.csv", "--source", f"{path}.csv")
+    assert f"{path}.yaml: config: got" in refused("fit", "points.csv", "--config", f"{path}.yaml")
+    assert f"`plugin`: got {path}.py" in refused("run", "run.yaml", "--plugin", f"{path}.py")
+    assert f"`run`: got {path}" in refused("run", "--resume", path)
+
+
 def test_what_is_not_utf_8_is_refused(refused, tmp_path):
     for name in ("bytes.yaml", "bytes.csv"):
         (tmp_path / name).write_bytes(b"x,y\n1,\xff\n")
