@@ -186,7 +186,7 @@ def power(a: Expression, exponent: Expression) -> Expression:
     """``a ** exponent``; products and roots where the exponent is a multiple of one half."""
     number = exponent.constant
     if number is None or not (2 * number).is_integer() or abs(number) > 32:
-        return node("power", a, exponent)
+        return binary("power", a, exponent)
     whole, half = divmod(abs(number), 1.0)
     result = _whole_power(a, int(whole))
     if half:
@@ -210,15 +210,20 @@ def sqrt(a: Expression) -> Expression:
 
 def unary(operation: str, a: Expression) -> Expression:
     """A function of one argument that has no simplification of its own; computed at once on a constant."""
-    if a.constant is not None:
-        number = OPERATIONS[operation].compute(torch.tensor(a.constant, dtype=torch.float64)).item()
-        return constant(number) if math.isfinite(number) else node(operation, a)
-    return node(operation, a)
+    return _computed(operation, a)
 
 
 def binary(operation: str, a: Expression, b: Expression) -> Expression:
-    """A function of two arguments, or a comparison, that has no simplification of its own."""
-    return node(operation, a, b)
+    """A function of two arguments that has no simplification of its own, likewise; or a comparison."""
+    return _computed(operation, a, b)
+
+
+def _computed(operation: str, *arguments: Expression) -> Expression:
+    numbers = [argument.constant for argument in arguments]
+    if None in numbers or OPERATIONS[operation].boolean:
+        return node(operation, *arguments)
+    number = OPERATIONS[operation].compute(*(torch.tensor(number, dtype=torch.float64) for number in numbers)).item()
+    return constant(number) if math.isfinite(number) else node(operation, *arguments)
 
 
 def applied(operation: str, arguments: Sequence[Expression]) -> Expression:

@@ -143,6 +143,19 @@ def test_simplification_changes_no_value(tree, a, b):
         torch.testing.assert_close(computed, expected, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", SMOOTH)
+def test_an_operation_on_numbers_is_a_number(name):
+    a, b = constant(0.75), constant(1.3)
+    if name == "where":
+        arguments = [op.binary("greater", a, b), a, b]
+    else:
+        arguments = [a, b] if name in BINARY else [a]
+    numbers = (torch.tensor(value, dtype=torch.float64) for value in (0.75, 1.3))
+    result = op.applied(name, arguments).constant
+    assert result is not None
+    assert result == pytest.approx(by_torch(name, *numbers).item(), rel=1e-15)
+
+
 def test_trivial_operations_leave_nothing_behind():
     assert op.add(A, ZERO) is op.add(ZERO, A) is op.subtract(A, ZERO) is op.multiply(ONE, A) is A
     assert op.negate(op.negate(A)) is op.reciprocal(op.reciprocal(A)) is A
