@@ -186,9 +186,10 @@ def _writer(path: Path, rate: float, size: tuple[int, int]) -> Iterator[Callable
             suppress(BrokenPipeError),  # where it ended early; it says why
             Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=said, process_group=0) as encoder,  # spared by Ctrl-C
         ):
-            assert encoder.stdin is not None
+            stream = encoder.stdin
+            assert stream is not None
             try:
-                yield encoder.stdin.write
+                yield lambda pixels: stream.write(pixels.data)
             except BaseException:
                 encoder.kill()
                 raise
