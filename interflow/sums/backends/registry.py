@@ -62,6 +62,7 @@ def _key_of(backend: Backend) -> str:
 _key_of_equal = lru_cache(maxsize=1024)(_key_of)
 
 
+@constant_to_compilers
 def backend_of(key: str) -> Backend:
     """The backend of a key."""
     try:
