@@ -71,8 +71,10 @@ class Context:
     def check_backend(self, dimension: int) -> None:
         """Raise `InvalidConfigError` for a backend without an option that it needs for sums in so many dimensions."""
         backend = backend_of(backend_key(self.backend))
-        with replace(self, path=("backend",)).reporting({name: name for name in ("tolerance", *vars(backend))}):
-            backend.check_settings(dimension, self.tolerance)
+        lacking = backend.lacking(dimension, self.tolerance)
+        if lacking is not None:
+            path = ("backend", lacking.argument)
+            raise InvalidConfigError([Problem(path, str(lacking.came), lacking.wanted, lacking.remedy)])
 
     @contextmanager
     def reporting(self, fields: Mapping[str, str]) -> Iterator[None]:

@@ -11,7 +11,7 @@ from interflow import Dense, GaussianKernel, OpenBoundary, RadialKernel, potenti
 from interflow.errors import BackendError
 from interflow.sums import formula, preparation
 from interflow.sums.backends import Auto, backend_key, backend_of
-from interflow.sums.backends.registry import _instances
+from interflow.sums.backends.registry import MAX_INSTANCES, _instances
 from interflow.sums.cache import BoundedCache
 from interflow.sums.preparation import formula_name
 
@@ -88,6 +88,6 @@ def test_backends_are_told_apart_by_the_values_of_their_options():
 def test_backends_that_are_named_are_bounded_too():
     for repetitions in range(1, 1200):
         backend_key(Auto(repetitions=repetitions))
-    assert len(_instances) <= _instances.size
+    assert len(_instances) <= MAX_INSTANCES
     with pytest.raises(BackendError, match="forgotten"):
         backend_of("dense-of-long-ago")

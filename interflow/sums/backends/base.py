@@ -82,8 +82,9 @@ class Backend(ABC):
         """Whether it may look at points that are being traced: it then says itself why it cannot sum them."""
         return can_read(x, y)
 
-    def check_settings(self, dimension: int, tolerance: float | None) -> None:  # noqa: B027 (most need nothing)
-        """Raise `ArgumentError` for what must be given before anything can be summed in so many dimensions."""
+    def lacking(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
+        """What to raise where something is not given that any sum in so many dimensions needs; None if all is there."""
+        return None
 
     def repeated(self) -> Self:
         """The same, as an energy or a loss means it that is evaluated again and again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import threading
 from functools import lru_cache
 from typing import Final
 
@@ -17,7 +18,6 @@ from interflow.sums.backends.fourier import Fourier
 from interflow.sums.backends.keops import Keops
 from interflow.sums.backends.nufft import Nufft
 from interflow.sums.backends.sorted import Sorted
-from interflow.sums.cache import BoundedCache
 
 BACKENDS: Final[dict[str, type[Backend]]] = {
     "auto": Auto,
@@ -29,7 +29,11 @@ BACKENDS: Final[dict[str, type[Backend]]] = {
     "sorted": Sorted,
 }
 
-_instances = BoundedCache[str, Backend](1024)
+MAX_INSTANCES: Final = 1024
+"""Backends that differ in their options and are remembered by their keys: those that were named last."""
+
+_instances: dict[str, Backend] = {}
+_naming = threading.Lock()
 
 
 @constant_to_compilers
@@ -45,7 +49,11 @@ def backend_key(backend: str | Backend) -> str:
         key = _key_of_equal(backend)
     except TypeError:  # an option that cannot be hashed
         key = _key_of(backend)
-    _instances[key] = backend
+    with _naming:
+        _instances.pop(key, None)
+        _instances[key] = backend  # the latest one comes last
+        while len(_instances) > MAX_INSTANCES:
+            del _instances[next(iter(_instances))]
     return key
 
 
@@ -62,13 +70,12 @@ def _key_of(backend: Backend) -> str:
 _key_of_equal = lru_cache(maxsize=1024)(_key_of)
 
 
-@constant_to_compilers
 def backend_of(key: str) -> Backend:
     """The backend of a key."""
-    try:
-        return _instances[key]
-    except KeyError:
-        raise BackendError(f"The backend {key} was forgotten after {_instances.size} others; name it again.") from None
+    backend = _instances.get(key)
+    if backend is None:
+        raise BackendError(f"The backend {key} was forgotten after {MAX_INSTANCES} others; name it again.")
+    return backend
 
 
 def pair_backend_of(key: str) -> PairBackend:

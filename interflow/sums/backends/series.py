@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary
-from interflow.errors import BackendError
+from interflow.errors import ArgumentError, BackendError
 from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
 from interflow.sums.backends.base import FLOOR, Approximation, tolerance_needed
@@ -42,9 +42,8 @@ class SeriesBackend(Approximation):
     def seconds(self, question: Question, settings: Settings, count: int) -> float:
         """Predicted seconds of one analysis at y and ``count`` real syntheses at x."""
 
-    def check_settings(self, dimension: int, tolerance: float | None) -> None:
-        if tolerance is None:
-            raise tolerance_needed(self.name)
+    def lacking(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
+        return tolerance_needed(self.name) if tolerance is None else None
 
     def obstacle(self, request: Question) -> str | None:
         missing = self.missing(request.device)

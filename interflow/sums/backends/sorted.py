@@ -76,14 +76,13 @@ class Sorted(Approximation):
         check_longest(self.longest)
         check_choice("sampling", self.sampling, get_args(Sampling))
 
-    def check_settings(self, dimension: int, tolerance: float | None) -> None:
+    def lacking(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
         if dimension == 1 or self.directions is not None:
-            return
+            return None
         if dimension > 2 or self.sampling != "design":
             wanted = f"their number, such as 64: in {dimension} dimensions the error of these is statistical"
-            raise ArgumentError("directions", came="none", wanted=wanted)
-        if tolerance is None:
-            raise tolerance_needed(self.name)
+            return ArgumentError("directions", came="none", wanted=wanted)
+        return tolerance_needed(self.name) if tolerance is None else None
 
     def approximation(self, question: Question) -> Self:
         if self.directions is None or question.dimension == 1 or question.tolerance is not None:
