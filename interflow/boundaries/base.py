@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, final
+from functools import wraps
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError
 from interflow.parameters import Parametrised, finite, hyperparameters
-from interflow.validation import check_cloud, check_same_space
+from interflow.validation import check_cloud, check_instance, check_same_space
 
 
 @final
@@ -72,6 +75,11 @@ class Boundary(Parametrised, ABC):
     """
 
     straight: bool = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in vars(cls).keys() & {"displacement", "wrap", "fold", "reflect"}:
+            setattr(cls, name, _of_tensors(vars(cls)[name]))
 
     @abstractmethod
     def displacement(self, x: Tensor, y: Tensor) -> Tensor:
@@ -147,6 +155,19 @@ class Boundary(Parametrised, ABC):
             wanted=f"'direct' on {type(self).__name__}",
             remedy="Expanding the square assumes straight differences, as in OpenBoundary.",
         )
+
+
+def _of_tensors(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a boundary that raises `ArgumentError` for points that are no tensors, such as NumPy arrays."""
+    _, *names = inspect.signature(method).parameters
+
+    @wraps(method)
+    def checked(boundary: Boundary, *points: Tensor, **named: Tensor) -> Any:
+        for name, value in (*zip(names, points, strict=False), *named.items()):
+            check_instance(name, value, Tensor)
+        return method(boundary, *points, **named)
+
+    return checked
 
 
 def displacement_matrix(boundary: Boundary, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ProductBoundary, ReflectingBoundary
+from interflow.errors import ArgumentError
 from interflow.parameters import hyperparameters, substitute
 from tests.boundaries.cases import BOUNDARIES, BOUNDED, corners, scattered
 
@@ -92,3 +93,15 @@ def test_repr_reads_like_the_constructor() -> None:
     assert repr(PeriodicBoundary(torch.tensor([1.0, 0.1]))) == "PeriodicBoundary(lengths=[1.0, 0.1], lower=0.0)"
     channel = ProductBoundary([ReflectingBoundary(0, 1), OpenBoundary()])
     assert repr(channel) == "ProductBoundary([ReflectingBoundary(lower=0.0, upper=1.0), OpenBoundary()])"
+
+
+@every_boundary
+def test_points_that_are_no_tensors_are_refused_by_name(boundary: Boundary) -> None:
+    points, array = scattered(3, seed=0), scattered(3, seed=0).numpy()
+    for argument, use in {
+        "x": (lambda: boundary.wrap(array), lambda: boundary.reflect(array, points), lambda: boundary.wrap(x=array)),
+        "y": (lambda: boundary.displacement(points, array), lambda: boundary.displacement(x=points, y=array)),
+    }.items():
+        for call in use:
+            with pytest.raises(ArgumentError, match=f"`{argument}`: got a ndarray, wanted a Tensor"):
+                call()
