@@ -200,7 +200,7 @@ class Manifest(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise StorageError(f"{folder / MANIFEST}: cannot hold {place}: {first['msg'].lower()}.") from None
+            raise StorageError(f"{folder / MANIFEST}: cannot hold {place}: {first['msg']}.") from None
         text = json.dumps({**data, "digest": _digest(data)}, indent=1)
         replace_file(folder / MANIFEST, lambda stream: stream.write(text.encode()), settle=settle)
 
