@@ -46,7 +46,7 @@ def test_reflect_wraps_positions_and_keeps_speeds(boundary: Boundary) -> None:
 
 
 @every_boundary
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(leading=st.lists(st.integers(0, 3), max_size=3), seed=st.integers(0, 99))
 def test_any_leading_shape_is_worked_on_point_by_point(boundary: Boundary, leading: list[int], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

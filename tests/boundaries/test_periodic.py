@@ -45,7 +45,6 @@ def test_ties_are_antisymmetric_and_half_a_period_long(length: float, dtype: tor
 
 
 @given(x=st.floats(-1e3, 1e3), y=st.floats(-1e3, 1e3), length=st.floats(1e-2, 1e2))
-@settings(deadline=None)
 def test_displacement_is_never_longer_than_half_a_period(x: float, y: float, length: float) -> None:
     points = (torch.tensor([value], dtype=torch.float64) for value in (x, y))
     assert PeriodicBoundary(length).displacement(*points).abs() <= length / 2 + 1e-12 * (abs(x) + abs(y))
@@ -57,7 +56,7 @@ def test_displacement_is_never_longer_than_half_a_period(x: float, y: float, len
     length=st.floats(1e-3, 1e3),
     dtype=st.sampled_from([torch.bfloat16, torch.float16, torch.float32, torch.float64]),
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_wrap_lands_in_the_half_open_cell(x: float, lower: float, length: float, dtype: torch.dtype) -> None:
     point = torch.tensor([x]).to(dtype).clamp(-6e4, 6e4)
     wrapped = PeriodicBoundary(length, lower=lower).wrap(point)

@@ -21,7 +21,6 @@ def billiard(x: float, v: float, lower: float, upper: float) -> tuple[float, flo
 
 
 @given(x=st.floats(-40, 40), v=st.floats(-5, 5))
-@settings(deadline=None)
 def test_reflect_is_a_billiard(x: float, v: float) -> None:
     position, velocity = BOX.reflect(*(torch.tensor([value], dtype=torch.float64) for value in (x, v)))
     expected_position, expected_velocity = billiard(x, v, -1.0, 0.5)
@@ -36,7 +35,7 @@ def test_reflect_is_a_billiard(x: float, v: float) -> None:
     length=st.floats(1e-2, 100),
     dtype=st.sampled_from([torch.bfloat16, torch.float16, torch.float32, torch.float64]),
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_wrap_lands_between_the_walls(x: float, lower: float, length: float, dtype: torch.dtype) -> None:
     box = ReflectingBoundary(lower, lower + length)
     assume(bool(box.lower.to(dtype) < box.upper.to(dtype)))

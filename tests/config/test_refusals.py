@@ -181,7 +181,7 @@ def paths(data, path=()):
 
 
 @given(data=cases.runs, draw=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_config_with_junk_in_one_place_is_read_or_refused_naming_a_field(data, draw):
     path = draw.draw(st.sampled_from([path for path in paths(data) if path]))
     junk = copy.deepcopy(data)

@@ -16,7 +16,7 @@ from tests.config import cases
 
 FAMILIES = {family.name: family for family in Family.by_base.values()}
 KINDS = [(name, kind) for name, family in FAMILIES.items() for kind in family.models if "test" not in kind]
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 
 
 def test_every_kind_has_a_case():
@@ -52,7 +52,7 @@ def test_a_kernel_and_the_one_built_of_its_config_agree(data):
 
 
 @given(data=cases.runs)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_config_of_a_system_is_the_part_of_the_run_that_describes_it(data):
     run = validate(config.RunConfig, data)
     system = run.build()
@@ -62,7 +62,7 @@ def test_the_config_of_a_system_is_the_part_of_the_run_that_describes_it(data):
 
 
 @given(data=cases.runs)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_config_read_from_its_own_yaml_is_the_same(data):
     run = validate(config.RunConfig, data)
     assert validate(config.RunConfig, parse(dump(run)).data) == run

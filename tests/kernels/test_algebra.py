@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interflow.kernels import DistanceKernel, GaussianKernel, MaternKernel, ScaledKernel, SoftSphereKernel, SumKernel
@@ -19,7 +19,6 @@ def assert_equal(kernel, matrix: torch.Tensor) -> None:
     torch.testing.assert_close(kernel(X, Y), matrix, rtol=1e-14, atol=1e-14)
 
 
-@settings(deadline=None)
 @given(a=numbers, b=numbers)
 def test_matrices_are_linear_in_the_kernel(a: float, b: float) -> None:
     first, second = GaussianKernel(0.3), DistanceKernel()

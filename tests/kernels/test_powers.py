@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -11,7 +11,6 @@ from interflow.kernels.powers import power
 BASES = torch.tensor([0.01, 0.3, 1.0, 2.5, 40.0], dtype=torch.float64)
 
 
-@settings(deadline=None)
 @given(st.floats(-8, 8).filter(bool) | st.integers(-32, 32).filter(bool).map(lambda count: count / 4))
 def test_power_is_the_power(exponent: float) -> None:
     torch.testing.assert_close(power(BASES, exponent), BASES**exponent, rtol=1e-13, atol=0)

@@ -151,7 +151,7 @@ LAYOUTS = {
     weighted=st.booleans(),
     self_pairs=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_shape_and_layout_is_summed_as_the_reference_sums_it(
     n, m, dimension, boundary, layouts, dtype, weighted, self_pairs
 ):

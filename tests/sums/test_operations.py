@@ -43,7 +43,7 @@ signs = st.sampled_from([-1.0, 1.0])
 
 @pytest.mark.parametrize("name", SMOOTH)
 @given(a=numbers, b=numbers, sign_a=signs, sign_b=signs)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_first_and_second_derivatives_are_those_of_torch(name, a, b, sign_a, sign_b):
     if name not in POSITIVE:
         a, b = sign_a * a, sign_b * b
@@ -134,7 +134,7 @@ def simplified(tree):
 
 
 @given(tree=trees, a=st.sampled_from([-1.25, 0.5, 2.0]), b=st.sampled_from([-0.75, 0.5, 1.5]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_simplification_changes_no_value(tree, a, b):
     a, b = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
     (computed,) = values([simplified(tree)], a, b)
