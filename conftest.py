@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # figures are files; no test opens a window
 
@@ -18,9 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Draws the same examples in every run, so that what fails once fails again; new ones with --full.
 
-    No example has a deadline: on a machine that is busy it says nothing about the law.
+    None is too slow: on a machine that is busy, times say nothing about the law.
     """
-    settings.register_profile("interflow", derandomize=not config.getoption("--full"), deadline=None)
+    slow = [HealthCheck.too_slow]
+    repeatable = not config.getoption("--full")
+    settings.register_profile("interflow", derandomize=repeatable, deadline=None, suppress_health_check=slow)
     settings.load_profile("interflow")
 
 
