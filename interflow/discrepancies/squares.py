@@ -17,6 +17,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """``|xᵢ − yⱼ|²`` in float64, ``(N, M)``, right to round-off also where points nearly coincide or lie far away.
 
     Example:
+        >>> import torch
         >>> squared_distances(torch.zeros(1, 3), torch.ones(1, 3)).item()
         3.0
     """

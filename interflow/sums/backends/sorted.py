@@ -57,6 +57,7 @@ class Sorted(Approximation):
         ArgumentError: for a number of directions that is none, or an unknown sampling.
 
     Example:
+        >>> import torch
         >>> from interflow import DistanceKernel, potential
         >>> x = torch.tensor([[0.0], [1.0]])
         >>> potential(DistanceKernel(), x, x, backend=Sorted())
