@@ -154,7 +154,8 @@ def _statistics(kernel: Kernel, pooled: Tensor, first: Tensor, boundary: Boundar
 def _is_radial(kernel: Kernel, dimension: int, boundary: Boundary | None) -> bool:
     """Whether the kernel is one of the distance in open space, of so many coordinates that products are faster."""
     domain = OpenBoundary() if boundary is None else boundary
-    return lookup_vectors(formula_name(kernel, domain, dimension)) is not None
+    vectors = lookup_vectors(formula_name(kernel, domain, dimension))
+    return vectors is not None and vectors.straight
 
 
 def _signed_weights(first: Tensor) -> Tensor:

@@ -54,7 +54,6 @@ class _Coincidence:
             sqrt(self.squared),
             *(term.arguments[0] for term in _parts(self.squared, "add")),
         }
-        self._leaning = {self.guard: True}
 
     def released(self, outputs: tuple[Expression, ...]) -> tuple[Expression, ...]:
         """The outputs without the selections, or as they are where one of them matters."""
@@ -63,7 +62,8 @@ class _Coincidence:
         nodes = list(topological(vanishing))
         selections = set(filter(self._is_selection, nodes))
         users = {current for current in nodes if self.apart in current.arguments}
-        if not users <= {*selections, self.guard} or not all(map(self._is_idle, selections)):
+        leaning = self._leaning(nodes)
+        if not users <= {*selections, self.guard} or not all(self._is_idle(part, leaning) for part in selections):
             return outputs
 
         def release(old: Expression, parts: tuple[Expression, ...]) -> Expression:
@@ -87,20 +87,20 @@ class _Coincidence:
         factors += [reciprocal(self.root), self.squared] if inverse_is_there else [sqrt(self.squared)]
         return node("where", self.apart, reduce(multiply, factors), ZERO)
 
-    def _is_idle(self, selection: Expression) -> bool:
+    def _is_idle(self, selection: Expression, leaning: set[Expression]) -> bool:
         """Whether what is selected is 0 at r = 0 and finite all around, with s in the place of g."""
         factors = list(_parts(selection.arguments[1], "multiply"))
-        powers = [self._exponent(factor) for factor in factors if self._leans_on_guard(factor)]
+        powers = [self._exponent(factor) for factor in factors if factor in leaning]
         total = sum(power for power in powers if power is not None)
         return bool(self.vanishing & set(factors)) and None not in powers and total >= _LEAST_EXPONENT
 
-    def _leans_on_guard(self, a: Expression) -> bool:
-        """Whether g stands in it, outside of other selections."""
-        for current in topological((a,)):
-            if current not in self._leaning:
-                inside = any(self._leaning[argument] for argument in current.arguments)
-                self._leaning[current] = inside and not self._is_selection(current)
-        return self._leaning[a]
+    def _leaning(self, nodes: Sequence[Expression]) -> set[Expression]:
+        """Those of some nodes, arguments first, in which g stands outside of other selections."""
+        leaning = {self.guard}
+        for current in nodes:
+            if not leaning.isdisjoint(current.arguments) and not self._is_selection(current):
+                leaning.add(current)
+        return leaning
 
     def _exponent(self, a: Expression) -> float | None:
         """p where it is ``g^p``, else None."""

@@ -165,11 +165,18 @@ def _derived_vectors(name: str, degree: int) -> VectorFormula | None:
     base, derivation, components = _last_step(name)
     if derivation:
         found = _derived_vectors(base, degree)
-        return None if found is None else _VECTOR_DERIVATIONS[derivation](found, *components)
+        if found is None or _moves_a_period(found, derivation, components):
+            return None
+        return _VECTOR_DERIVATIONS[derivation](found, *components)
     written = _registered(name)
     if not isinstance(written, VectorFormula):
         return None
     return written.rewritten(lambda outputs: with_even_parts(outputs, degree))
+
+
+def _moves_a_period(formula: VectorFormula, derivation: str, components: Sequence[Sequence[int]]) -> bool:
+    """Whether a derivation is one by a period, too."""
+    return derivation in ("parameters", "tangent") and not set(formula.periods).isdisjoint(components[-1])
 
 
 def _degree(name: str) -> int:
@@ -178,8 +185,13 @@ def _degree(name: str) -> int:
     while "/" in name:
         name, derivation, components = _last_step(name)
         points = [] if derivation == "parameters" else components[:2]  # of rows and of columns
-        times += any(index < _registered(name.partition("/")[0]).coordinates for part in points for index in part)
+        times += any(index < coordinates(name) for part in points for index in part)
     return times - times % 2
+
+
+def coordinates(name: str) -> int:
+    """The number of coordinates of a point."""
+    return _registered(name.partition("/")[0]).coordinates
 
 
 def output_count(name: str) -> int:
@@ -224,8 +236,8 @@ def _digest(formula: Formula | VectorFormula) -> str:
     """A name that is the same in every process: a hash of the nodes in topological order."""
     outputs = [output for output in formula.outputs if isinstance(output, Expression)]  # all, in what a user wrote
     numbers: dict[Expression, int] = {}
-    dimension = getattr(formula, "dimension", "")
-    digest = hashlib.sha256(f"{formula.rows} {formula.columns} {formula.parameters} {dimension}".encode())
+    periods = getattr(formula, "periods", "")
+    digest = hashlib.sha256(f"{formula.rows} {formula.columns} {formula.parameters} {periods}".encode())
     for current in topological(outputs):
         numbers[current] = len(numbers)
         parts = " ".join(str(numbers[argument]) for argument in current.arguments)

@@ -18,12 +18,13 @@ from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters
 from interflow.sums.backends import Approximation, Options, backend_key, backend_of
+from interflow.sums.backends.base import MOST_WRITTEN_OUT
 from interflow.sums.cache import BoundedCache, structure
 from interflow.sums.formula import MAX_FORMULAS, Formula, named, register, weighted
 from interflow.sums.images import image_sum, remember, watched
 from interflow.sums.pairsum import Prepared
-from interflow.sums.tracing import parameter_vector, trace_kernel
-from interflow.sums.vectors import VectorFormula, weighted_radial
+from interflow.sums.tracing import parameter_vector, trace_displacement, trace_kernel
+from interflow.sums.vectors import VectorFormula, periods_of, weighted_radial
 from interflow.validation import can_read, check_cloud, check_instance, check_same_space
 
 
@@ -192,12 +193,17 @@ def _formula(
 ) -> Formula | VectorFormula:
     """``w·k(x, y)`` in inner products, for many coordinates and a kernel of the distance; else in components."""
     parameters = sum(value.numel() for part in (kernel, boundary) for value in hyperparameters(part).values())
-    open_space = boundary.straight and bool(boundary.periods(dimension).isinf().all())
-    if dimension >= MANY_COORDINATES and open_space:
-        radial = weighted_radial(trace_kernel(kernel, OpenBoundary(), 2), dimension, parameters)
-        if radial is not None:
-            return radial
-    return weighted(trace_kernel(kernel, boundary, dimension, images), dimension, parameters)
+    radial = _radial(kernel, boundary, dimension, parameters) if images is None else None
+    return radial or weighted(trace_kernel(kernel, boundary, dimension, images), dimension, parameters)
+
+
+def _radial(kernel: Kernel, boundary: Boundary, dimension: int, parameters: int) -> VectorFormula | None:
+    if dimension < MANY_COORDINATES:
+        return None
+    periods = periods_of(trace_displacement(kernel, boundary, dimension))
+    if periods is None or (dimension <= MOST_WRITTEN_OUT and any(period is not None for period in periods)):
+        return None  # where no matrix product serves, few components are faster written out
+    return weighted_radial(trace_kernel(kernel, OpenBoundary(), 2), periods, parameters)
 
 
 MANY_COORDINATES: Final = 8

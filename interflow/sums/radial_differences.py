@@ -63,7 +63,9 @@ class RadialDifference:
         if not isinstance(backend, PairBackend) or data.tolerance is not None or not data.kernel.symmetric:
             return None
         vectors = lookup_vectors(data.formula)
-        if vectors is None or not can_read(*clouds) or any(unpack_dual(cloud).tangent is not None for cloud in clouds):
+        if vectors is None or not vectors.straight or not can_read(*clouds):
+            return None
+        if any(unpack_dual(cloud).tangent is not None for cloud in clouds):
             return None
         chosen = backend.choose(data.question(order=1).shape)
         if not isinstance(chosen, Dense):

@@ -50,10 +50,21 @@ def trace_kernel(kernel: Kernel, boundary: Boundary, dimension: int, images: Ima
     Raises:
         KernelError: with the reason, if the code cannot be written as one scalar expression.
     """
-    values = {"kernel": hyperparameters(kernel), "boundary": hyperparameters(boundary)}
-    shapes = {part: {name: value.shape for name, value in own.items()} for part, own in values.items()}
+    shapes = _shapes(kernel, boundary)
     with ThreadPoolExecutor(1) as fresh:  # a fresh thread has none of the caller's modes and transforms
         return fresh.submit(_trace, kernel, boundary, dimension, images, shapes).result()
+
+
+def trace_displacement(kernel: Kernel, boundary: Boundary, dimension: int) -> tuple[Expression, ...]:
+    """The expressions of the components of ``δ(x, y)``, with the leaves that `trace_kernel` gives them."""
+    shapes = _shapes(kernel, boundary)
+    with ThreadPoolExecutor(1) as fresh:
+        return fresh.submit(_trace_displacement, boundary, dimension, shapes).result()
+
+
+def _shapes(kernel: Kernel, boundary: Boundary) -> Shapes:
+    values = {"kernel": hyperparameters(kernel), "boundary": hyperparameters(boundary)}
+    return {part: {name: value.shape for name, value in own.items()} for part, own in values.items()}
 
 
 def _trace(
@@ -61,11 +72,9 @@ def _trace(
 ) -> Expression:
     tracer = _Tracer()
     values = tracer.parameters(shapes)
-    x = tracer.stand_for(_example((dimension,)), _leaves("row", dimension))
-    y = tracer.stand_for(0.75 * _example((dimension,)), _leaves("column", dimension))
     with tracer.following(boundary):
         domain = substitute(boundary, values["boundary"])
-        displacement = domain.displacement(x, y).unbind()
+        displacement = domain.displacement(*tracer.points(dimension)).unbind()
         periods = domain.periods(dimension).unbind() if images else ()
     tracer.vanishing.update(part for component in displacement for part in tracer.expressions(component).flat)
     with tracer.following(kernel):
@@ -75,6 +84,14 @@ def _trace(
     if result.size != 1:
         raise KernelError(f"{type(kernel).__name__} gives an array of shape {result.shape} for one pair, not a number.")
     return _expression(result.item())
+
+
+def _trace_displacement(boundary: Boundary, dimension: int, shapes: Shapes) -> tuple[Expression, ...]:
+    tracer = _Tracer()
+    values = tracer.parameters(shapes)
+    with tracer.following(boundary):
+        displacement = substitute(boundary, values["boundary"]).displacement(*tracer.points(dimension))
+    return tuple(map(_expression, tracer.expressions(displacement).flat))
 
 
 def parameter_vector(kernel: Kernel, boundary: Boundary, like: Tensor) -> Tensor:
@@ -141,6 +158,11 @@ class _Tracer(OperationMode):
                 values[part][name] = self.stand_for(_example(shape), leaves)
                 index += count
         return values
+
+    def points(self, dimension: int) -> tuple[Tensor, Tensor]:
+        """Two points, x and y, whose coordinates are leaves."""
+        x = self.stand_for(_example((dimension,)), _leaves("row", dimension))
+        return x, self.stand_for(0.75 * _example((dimension,)), _leaves("column", dimension))
 
     def expressions(self, tensor: Any) -> Array:
         """The expressions of a tensor that the code made, or of a number."""

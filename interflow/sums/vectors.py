@@ -7,6 +7,10 @@ as the tile. Formulas of this kind are closed under differentiation, as those of
 
 Vectors have numbers: 0 is δ; ``row_vector(b)`` and ``column_vector(b)`` are the vector in block b of the row's and of
 the column's data. Block 0 holds x, or y.
+
+On a torus δ is the shortest way, ``(x − y) − L·round((x − y)/L)``, whose derivatives by points are those of ``x − y``.
+It is no difference of what belongs to the row and to the column: sums then take it component by component. By a period
+L the formulas are not closed, and are differentiated in components.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from typing import Final
 
 from interflow.sums.differentiation import gradient, tangent
 from interflow.sums.expression import ONE, ZERO, Expression, constant, leaf, rebuild, topological
-from interflow.sums.operations import add, multiply, negate, square, subtract
+from interflow.sums.operations import add, multiply, negate, reciprocal, square, subtract, unary
 
 SCALAR: Final = "s"
 VECTOR: Final = "v"
@@ -29,6 +33,9 @@ Rewriting = Callable[[Sequence[Expression]], tuple[Expression, ...]]
 
 VectorSum = tuple[tuple[Expression, int], ...]
 """A vector ``Σ h·v``: coefficients, each with the number of a vector."""
+
+Periods = tuple[int | None, ...]
+"""For each axis the parameter that is its period; None where it has none."""
 
 _STRIDE: Final = 1024
 _SWAPPED: Final = {"row": "column", "column": "row"}
@@ -70,18 +77,28 @@ class VectorFormula:
     """Outputs that are numbers or vectors, of rows and columns that are made of numbers and vectors.
 
     Attributes:
-        dimension: d, components of a vector.
         rows: the blocks of a row's data, each `SCALAR` or `VECTOR`.
         columns: those of a column.
         parameters: the number of parameters.
         outputs: an expression for a number, a `VectorSum` for a vector.
+        periods: the parameter that is the period of each axis, None for an axis without one.
     """
 
-    dimension: int
     rows: str
     columns: str
     parameters: int
     outputs: tuple[Expression | VectorSum, ...]
+    periods: Periods
+
+    @property
+    def dimension(self) -> int:
+        """d, the components of a vector."""
+        return len(self.periods)
+
+    @property
+    def straight(self) -> bool:
+        """Whether δ is ``x − y``."""
+        return all(period is None for period in self.periods)
 
     @property
     def coordinates(self) -> int:
@@ -138,9 +155,8 @@ class VectorFormula:
                     vectors[number(block)].append((1.0, number(index)))
             layouts[side] = layout + "".join(layout[block] for block in blocks)
         outputs = tuple(_tangent(output, scalars, vectors) for output in self.outputs)
-        return VectorFormula(
-            self.dimension, layouts["row"], layouts["column"], self.parameters + len(parameters), outputs
-        )
+        count = self.parameters + len(parameters)
+        return replace(self, rows=layouts["row"], columns=layouts["column"], parameters=count, outputs=outputs)
 
     def row_gradient(self, components: Sequence[int]) -> VectorFormula:
         """The slope of outputs that are numbers; see `Formula.row_gradient`."""
@@ -171,7 +187,7 @@ class VectorFormula:
 
         def component(vector: int, axis: int) -> Expression:
             if vector == DELTA:
-                return subtract(leaf("row", axis), leaf("column", axis))
+                return _shortest(axis, self.periods[axis])
             side, block = block_of(vector)
             return leaf(side, starts[side][block] + axis)
 
@@ -286,16 +302,37 @@ def _total(terms: Iterable[Expression]) -> Expression:
     return total
 
 
-def weighted_radial(plane: Expression, dimension: int, parameters: int) -> VectorFormula | None:
-    """``f(x, (y, w)) = w·k(x, y)`` in d dimensions, from the formula of k in the plane.
+def _shortest(axis: int, period: int | None) -> Expression:
+    """A component of δ on an axis with the parameter that is its period, or without one."""
+    straight = subtract(leaf("row", axis), leaf("column", axis))
+    if period is None:
+        return straight
+    length = leaf("parameter", period)
+    return subtract(straight, multiply(length, unary("round", multiply(straight, reciprocal(length)))))
+
+
+def periods_of(displacement: Sequence[Expression]) -> Periods | None:
+    """The periods of the axes, from the components of a displacement; None for one of another form."""
+    periods: list[int | None] = []
+    for axis, component in enumerate(displacement):
+        lengths = {int(part.value) for part in topological([component]) if part.operation == "parameter"}
+        period = lengths.pop() if len(lengths) == 1 else None
+        if component is not _shortest(axis, period):
+            return None
+        periods.append(period)
+    return tuple(periods)
+
+
+def weighted_radial(plane: Expression, periods: Periods, parameters: int) -> VectorFormula | None:
+    """``f(x, (y, w)) = w·k(x, y)`` on as many axes as there are periods, from the formula of k in the open plane.
 
     None if that depends on the points otherwise than through ``|x − y|²``.
     """
-    straight = [square(subtract(leaf("row", axis), leaf("column", axis))) for axis in range(2)]
-    distance = add(*straight)
+    distance = add(*(square(_shortest(axis, None)) for axis in range(2)))
     (radial,) = rebuild(
         [plane], lambda old, parts: inner(DELTA, DELTA) if old is distance else old.with_arguments(parts)
     )
     if any(current.operation in _SWAPPED for current in topological([radial])):
         return None
-    return VectorFormula(dimension, VECTOR, VECTOR + SCALAR, parameters, (multiply(leaf("column", 1), radial),))
+    value = multiply(leaf("column", 1), radial)
+    return VectorFormula(VECTOR, VECTOR + SCALAR, parameters, (value,), periods)

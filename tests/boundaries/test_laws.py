@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -97,7 +98,8 @@ def test_repr_reads_like_the_constructor() -> None:
 
 @every_boundary
 def test_points_that_are_no_tensors_are_refused_by_name(boundary: Boundary) -> None:
-    points, array = scattered(3, seed=0), scattered(3, seed=0).numpy()
+    points = scattered(3, seed=0)
+    array: Any = points.numpy()
     for argument, use in {
         "x": (lambda: boundary.wrap(array), lambda: boundary.reflect(array, points), lambda: boundary.wrap(x=array)),
         "y": (lambda: boundary.displacement(points, array), lambda: boundary.displacement(x=points, y=array)),

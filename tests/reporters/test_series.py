@@ -88,7 +88,7 @@ def test_a_crash_while_a_table_is_taken_up_leaves_it_whole(tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(StorageError, match="report.csv: cannot write the row of step 1: no space"):
+    with pytest.raises(StorageError, match=r"report\.csv: cannot write the row of step 1: no space"):
         torus_system(Euler(0.1)).simulate(1, callbacks=[CsvReport(file, OBSERVED, resume=True)], progress=False)
     assert file.read_text() == before
 

@@ -146,8 +146,7 @@ def test_simplification_changes_no_value(tree, a, b):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_an_operation_on_numbers_is_a_number(name):
     a, b = constant(0.75), constant(1.3)
-    choice = [op.binary("greater", a, b), a, b]
-    arguments = choice if name == "where" else [a, b] if name in BINARY else [a]
+    arguments = [op.binary("greater", a, b), a, b] if name == "where" else [a, b] if name in BINARY else [a]
     numbers = (torch.tensor(value, dtype=torch.float64) for value in (0.75, 1.3))
     result = op.applied(name, arguments).constant
     assert result is not None

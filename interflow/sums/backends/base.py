@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self
+from typing import Final, Self
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from interflow.boundaries import Boundary
 from interflow.errors import ArgumentError, BackendError
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression, topological
-from interflow.sums.formula import Plan, lookup_vectors, plan
+from interflow.sums.formula import Plan, coordinates, plan
 from interflow.sums.pairsum import Inputs, Job, Prepared, Question, Request, SelfPairs
 from interflow.validation import can_read
 
@@ -189,13 +189,14 @@ def _of_parameters_here(made: Plan, parameters: Tensor, dtype: torch.dtype) -> t
 
 def too_many_coordinates(formula: str) -> str | None:
     """Why a loop over the components of points is not to be generated; None where they are few."""
-    vectors = lookup_vectors(formula)
-    if vectors is None or vectors.dimension <= _MOST_COORDINATES:
+    many = coordinates(formula)
+    if many <= MOST_WRITTEN_OUT:
         return None
-    return f"points have {vectors.dimension} coordinates, and it writes out at most {_MOST_COORDINATES}"
+    return f"points have {many} coordinates, and it writes out at most {MOST_WRITTEN_OUT}"
 
 
-_MOST_COORDINATES = 64
+MOST_WRITTEN_OUT: Final = 64
+"""Coordinates of a point up to which a loop over its components is generated."""
 
 _HEAVY = {
     "exp": 6.0, "exp2": 4.0, "expm1": 8.0, "log": 8.0, "log1p": 8.0, "sqrt": 3.0, "rsqrt": 4.0, "divide": 3.0,

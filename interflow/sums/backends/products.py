@@ -2,21 +2,23 @@
 
 ``|xᵢ − yⱼ|² = |xᵢ|² + |yⱼ|² − 2⟨xᵢ, yⱼ⟩`` loses digits where two points are near each other, so clouds are centred, and
 the pairs that are near are done again from their differences. Where those are many, as in tight clusters far apart, a
-tile in float32 is done in float64.
+tile in float32 is done in float64. On a torus all pairs are done from their differences.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Final, Self
 
 import torch
 from torch import Tensor
 
 from interflow.sums.backends.base import outside
 from interflow.sums.backends.tiles import Program, Tile, Workspace, block, compile_program, summand, tiles
+from interflow.sums.backends.wrapped import WrappedDifferences
 from interflow.sums.expression import Expression
 from interflow.sums.formula import Plan, plan_of
 from interflow.sums.pairsum import Inputs, Request
@@ -43,8 +45,9 @@ def sum_by_products(formula: VectorFormula, inputs: Inputs, side: int) -> Tensor
     size = formula.size(formula.layout)
     out = inputs.rows.new_zeros(inputs.batch, size, inputs.rows.shape[2], dtype=torch.float64)
     for tile in tiles((inputs.batch, inputs.rows.shape[2], inputs.columns.shape[2]), (side, side)):
-        part = _Part(tile, rows.cut(tile.batch, tile.rows), columns.cut(tile.batch, tile.columns), before)
-        if part.dtype == torch.float32 and len(part.near) > MANY * part.squared_distances.numel():
+        cut = tile, rows.cut(tile.batch, tile.rows), columns.cut(tile.batch, tile.columns), before
+        part: _Part = _StraightPart(*cut) if formula.straight else _WrappedPart(*cut, _lengths(formula, inputs, tile))
+        if part.loses_digits:
             part = part.double()
             workspaces.setdefault(part.dtype, Workspace(program, part.rows.given))
         values = workspaces[part.dtype].run(tile, part.leaf)
@@ -61,8 +64,17 @@ def predicted_seconds(formula: VectorFormula, request: Request) -> float:
     vectors = sum(len(output) for output in formula.outputs if not isinstance(output, Expression))
     operations = len(program.instructions) + 4 * len(products) + 2 * len(program.results)
     flops = 2.0 * formula.dimension * (len(products) + vectors)
+    if not formula.straight:
+        operations += 6 * formula.dimension * (len(products) + vectors)
     rate = 3e10 * torch.get_num_threads() if request.device == "cpu" else 1e13
     return 3e-4 + request.pairs * (flops / rate + operations * 5e-11)
+
+
+def _lengths(formula: VectorFormula, inputs: Inputs, tile: Tile) -> Tensor:
+    """The periods of the axes, ``(1 or batch, d)`` in float64; 0 on an axis without one."""
+    parameters = block(inputs.parameters, tile.batch)
+    places = [parameters.shape[1] if period is None else period for period in formula.periods]
+    return torch.nn.functional.pad(parameters, (0, 1))[:, places]
 
 
 @lru_cache(maxsize=1024)
@@ -136,7 +148,7 @@ class _Points:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Part(ABC):
     """A tile with its points."""
 
     tile: Tile
@@ -148,9 +160,28 @@ class _Part:
     def dtype(self) -> torch.dtype:
         return self.rows.given.dtype
 
-    def double(self) -> _Part:
+    @property
+    @abstractmethod
+    def loses_digits(self) -> bool:
+        """Whether it is to be done in float64."""
+
+    @property
+    @abstractmethod
+    def squared_distances(self) -> Tensor:
+        """``|δᵢⱼ|²``."""
+
+    @abstractmethod
+    def along_difference(self, side: str, index: int) -> Tensor:
+        """``⟨δᵢⱼ, v⟩`` for a vector v of the row, or of the column."""
+
+    @abstractmethod
+    def weighted_differences(self, coefficients: Tensor) -> Tensor:
+        """``Σⱼ hᵢⱼ δᵢⱼ``, ``(batch, rows, d)``."""
+
+    def double(self) -> Self:
         """The same in float64."""
-        return _Part(self.tile, self.rows.double(), self.columns.double(), self.parameters.double())
+        parts = self.rows.double(), self.columns.double(), self.parameters.double()
+        return replace(self, rows=parts[0], columns=parts[1], parameters=parts[2])
 
     def leaf(self, leaf: Expression) -> Tensor:
         """What a leaf stands for, broadcast against ``(batch, rows, columns)``."""
@@ -165,12 +196,46 @@ class _Part:
         if v == DELTA:
             return self.squared_distances
         if u == DELTA:
-            return self._along_difference(*block_of(v))
+            return self.along_difference(*block_of(v))
         return torch.matmul(self.rows.vector(block_of(u)[1]).mT, self.columns.vector(block_of(v)[1]))
+
+
+@dataclass(frozen=True)
+class _WrappedPart(_Part):
+    """A tile on a torus with these periods, ``(1 or batch, d)``."""
+
+    lengths: Tensor
+    loses_digits = False
+
+    @cached_property
+    def _differences(self) -> WrappedDifferences:
+        x, y = (side.given[:, : side.dimension] for side in (self.rows, self.columns))
+        return WrappedDifferences(x, y, self.lengths)
+
+    @property
+    def squared_distances(self) -> Tensor:
+        return self._differences.squared.expand(self.tile.shape)
+
+    def along_difference(self, side: str, index: int) -> Tensor:
+        row = side == "row"
+        vectors = self.rows.vector(index)[..., None] if row else self.columns.vector(index)[:, :, None]
+        return self._differences.along(vectors).expand(self.tile.shape)
+
+    def weighted_differences(self, coefficients: Tensor) -> Tensor:
+        return self._differences.weighted(coefficients)
+
+
+@dataclass(frozen=True)
+class _StraightPart(_Part):
+    """A tile in open space."""
+
+    @property
+    def loses_digits(self) -> bool:
+        return self.dtype == torch.float32 and len(self.near) > MANY * self.squared_distances.numel()
 
     @cached_property
     def squared_distances(self) -> Tensor:
-        """``|xᵢ − yⱼ|²``, with the near pairs done from their differences."""
+        """With the near pairs done from their differences."""
         result = self._expanded
         for index in self._near_in_pieces():
             result[index] = self.differences(index).square().sum(1)
@@ -201,8 +266,7 @@ class _Part:
         result += self.columns.product(0, 0)[:, None, :]
         return result.expand(self.tile.shape).clamp_(min=0.0)
 
-    def _along_difference(self, side: str, index: int) -> Tensor:
-        """``⟨xᵢ − yⱼ, v⟩`` for a vector v of the row, or of the column."""
+    def along_difference(self, side: str, index: int) -> Tensor:
         if side == "row":
             vector = self.rows.vector(index)
             result = self.rows.product(0, index)[:, :, None] - torch.matmul(vector.mT, self.columns.vector(0))
@@ -213,6 +277,19 @@ class _Part:
         for b, i, j in self._near_in_pieces():
             along = _taken(vector, b, i if side == "row" else j)
             result[b, i, j] = (self.differences((b, i, j)) * along).sum(1)
+        return result
+
+    def weighted_differences(self, coefficients: Tensor) -> Tensor:
+        near = list(self._near_in_pieces())
+        gathered = [coefficients[place] for place in near]
+        if near:
+            coefficients = coefficients.clone()
+            for place in near:
+                coefficients[place] = 0.0
+        result = coefficients.sum(-1, keepdim=True) * self.rows.vector(0).mT
+        result = result - torch.matmul(coefficients, self.columns.vector(0).mT)
+        for (b, i, j), h in zip(near, gathered, strict=True):
+            result.index_put_((b, i), h[:, None] * self.differences((b, i, j)), accumulate=True)
         return result
 
 
@@ -244,25 +321,11 @@ class _Sums:
     def _vector(self, vector: int, index: int) -> Tensor:
         coefficients = self._summand(index)
         if vector == DELTA:
-            return self._differences(coefficients)
+            return self.part.weighted_differences(coefficients)
         side, place = block_of(vector)
         if side == "row":
             return coefficients.sum(-1, keepdim=True) * self.part.rows.vector(place).mT
         return torch.matmul(coefficients, self.part.columns.vector(place).mT)
-
-    def _differences(self, coefficients: Tensor) -> Tensor:
-        """``Σⱼ hᵢⱼ (xᵢ − yⱼ)``; near pairs are added from their differences."""
-        part, near = self.part, list(self.part._near_in_pieces())
-        gathered = [coefficients[place] for place in near]
-        if near:
-            coefficients = coefficients.clone()
-            for place in near:
-                coefficients[place] = 0.0
-        result = coefficients.sum(-1, keepdim=True) * part.rows.vector(0).mT
-        result = result - torch.matmul(coefficients, part.columns.vector(0).mT)
-        for (b, i, j), h in zip(near, gathered, strict=True):
-            result.index_put_((b, i), h[:, None] * part.differences((b, i, j)), accumulate=True)
-        return result
 
     def _summand(self, index: int) -> Tensor:
         return summand(self.values, self.program.results[index], self.part.tile, self.skip_diagonal)
