@@ -1,8 +1,8 @@
 from .builtin_kinds import register as register
-from .fields import InvalidConfigError as InvalidConfigError
 from .fit_config import FitConfig as FitConfig
 from .loading import dump as dump
 from .loading import load as load
+from .problems import InvalidConfigError as InvalidConfigError
 from .run_config import RunConfig as RunConfig
 from .run_config import SystemConfig as SystemConfig
 from .run_config import of as of

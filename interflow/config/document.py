@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import yaml
 
-from interflow.config.fields import InvalidConfigError, Path, Problem, shown
+from interflow.config.problems import InvalidConfigError, Path, Problem, shown
 
 LARGEST_SIZE = 256 * 1024
 """Bytes of a config."""

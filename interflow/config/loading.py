@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from interflow.config.document import Assignment, Document, assign, parse_assignment, read
-from interflow.config.fields import InvalidConfigError, Problem, did_you_mean, shown
 from interflow.config.model import Model
+from interflow.config.problems import InvalidConfigError, Problem, did_you_mean, shown
 from interflow.config.run_config import RunConfig
 
 ModelT = TypeVar("ModelT", bound=Model)

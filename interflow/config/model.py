@@ -17,22 +17,8 @@ from pydantic_core import CoreSchema, core_schema
 from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary
-from interflow.config.fields import (
-    Array,
-    InvalidConfigError,
-    Number,
-    NumberOrList,
-    Path,
-    Problem,
-    Text,
-    Truth,
-    Whole,
-    did_you_mean,
-    raise_at,
-    refuse,
-    shown,
-    wording,
-)
+from interflow.config.fields import Array, Number, NumberOrList, Text, Truth, Whole, raise_at, refuse, wording
+from interflow.config.problems import InvalidConfigError, Path, Problem, did_you_mean, shown
 from interflow.energies import Energy
 from interflow.errors import ArgumentError
 from interflow.parameters import Parametrised

@@ -19,8 +19,9 @@ from interflow.config.builtin_kinds import (
     SCHEDULES,
 )
 from interflow.config.builtin_kinds import of as of
-from interflow.config.fields import Count, CountFromZero, InvalidConfigError, Problem, Seconds, Seed, Text
+from interflow.config.fields import Count, CountFromZero, Seconds, Seed, Text
 from interflow.config.model import Context, Model, check_memory
+from interflow.config.problems import InvalidConfigError, Problem
 from interflow.energies import Energy
 from interflow.errors import ConfigError
 from interflow.reporters import Observable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from interflow.config.fields import InvalidConfigError, Problem, did_you_mean
 from interflow.config.model import Family, Model, ObjectConfig
+from interflow.config.problems import InvalidConfigError, Problem, did_you_mean
 from interflow.config.run_config import RunConfig
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -3,7 +3,7 @@
 import pytest
 
 from interflow.config.document import assign, parse, parse_assignment
-from interflow.config.fields import InvalidConfigError
+from interflow.config.problems import InvalidConfigError
 from tests.config.cases import TOUR
 
 

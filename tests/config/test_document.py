@@ -4,7 +4,8 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from interflow.config.document import LARGEST_DEPTH, LARGEST_SIZE, parse, parse_assignment, read
-from interflow.config.fields import InvalidConfigError, number, whole
+from interflow.config.fields import number, whole
+from interflow.config.problems import InvalidConfigError
 
 
 def problem(text):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from interflow.config import RunConfig, load
 from interflow.config.document import parse
-from interflow.config.fields import InvalidConfigError
 from interflow.config.loading import validate
+from interflow.config.problems import InvalidConfigError
 from interflow.errors import ConfigError
 from tests.config import cases
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from interflow.config.fields import InvalidConfigError
 from interflow.config.fit_config import FitConfig
 from interflow.config.model import Family
+from interflow.config.problems import InvalidConfigError
 from interflow.config.run_config import RunConfig
 from interflow.config.schema import help_of, schema
 

@@ -15,8 +15,8 @@ import yaml
 
 from interflow import ConfigError, InterflowError
 from interflow.config.document import parse
-from interflow.config.fields import InvalidConfigError
 from interflow.config.loading import configure
+from interflow.config.problems import InvalidConfigError
 
 BASES = (
     """
