@@ -156,7 +156,7 @@ def test_a_page_without_the_package_that_draws_it_says_what_to_install(folder, m
     bundle.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     done = CliRunner().invoke(main, ["show", str(folder.path), "--html"])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "pip install 'interflow-particles[page]'" in done.output
 
 
