@@ -14,7 +14,7 @@ from interflow._torch_compat import hide_opaque_functions, opaque_to_compilers
 from interflow.discrepancies.base import Discrepancy, in_single_precision
 from interflow.discrepancies.mmd import Reduction
 from interflow.errors import ArgumentError, BackendError, MissingPackageError
-from interflow.sums.backends.silence import silent_keops
+from interflow.sums.backends.keops import silent_keops
 from interflow.sums.known import requiring_gradient, with_known_gradient
 from interflow.validation import can_read, check_choice
 

@@ -1,6 +1,6 @@
 """Pair sums: potentials, fields and forms, differentiable to any order, and the backends that carry them out."""
 
-from interflow.sums.api import field, potential, potential_and_field
+from interflow.sums.api import bilinear, field, potential, potential_and_field, quadratic
 from interflow.sums.backends import (
     Approximation,
     Auto,
@@ -15,7 +15,6 @@ from interflow.sums.backends import (
 )
 from interflow.sums.differences import difference_form
 from interflow.sums.explanation import Explanation, explain
-from interflow.sums.forms import bilinear, quadratic
 from interflow.sums.pairsum import SelfPairs
 
 __all__ = [

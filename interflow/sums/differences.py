@@ -6,8 +6,8 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
+from interflow.sums.api import row_weights
 from interflow.sums.backends import Auto, Backend, Options, Sorted, backend_key, backend_of
-from interflow.sums.forms import row_weights
 from interflow.sums.preparation import MANY_COORDINATES, approximation_of, prepare
 from interflow.sums.radial_differences import RadialDifference
 from interflow.sums.sorted import difference, terms_of

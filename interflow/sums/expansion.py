@@ -14,9 +14,8 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, Final
 
-from interflow.sums.differentiation import gradient
 from interflow.sums.expression import ONE, TINY, ZERO, Expression, constant, leaf, rebuild, topological
-from interflow.sums.operations import add, applied, binary, holds, multiply, subtract, unary, where
+from interflow.sums.operations import add, applied, binary, gradient, holds, multiply, subtract, unary, where
 
 _MOST_TERMS: Final = 64
 """Of a sum, where exponents lie close together."""

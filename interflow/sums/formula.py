@@ -18,12 +18,10 @@ from typing import Final
 
 from interflow.errors import BackendError
 from interflow.sums.cache import BoundedCache
-from interflow.sums.coincidence import without_selections
-from interflow.sums.differentiation import gradient, tangent
 from interflow.sums.even_part import at_coincidence, with_even_parts
 from interflow.sums.expression import ONE, Expression, leaf, node, rebuild, topological
-from interflow.sums.operations import is_condition, multiply
-from interflow.sums.rewriting import cheaper
+from interflow.sums.operations import gradient, is_condition, multiply, tangent
+from interflow.sums.optimise import cheaper, without_selections
 from interflow.sums.vectors import Rewriting, VectorFormula
 
 

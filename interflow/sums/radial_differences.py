@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
+from interflow.sums.api import bilinear_of, quadratic_of
 from interflow.sums.backends import Dense, PairBackend, backend_of
 from interflow.sums.backends.radial import Form, PointsTooNearError, Wanted, difference_by_products
-from interflow.sums.backends.retry import on_smaller_tiles
-from interflow.sums.forms import bilinear_of, quadratic_of
+from interflow.sums.backends.tiles import on_smaller_tiles
 from interflow.sums.formula import lookup_vectors
 from interflow.sums.known import requiring_gradient
 from interflow.sums.pairsum import Prepared

@@ -21,9 +21,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final
 
-from interflow.sums.differentiation import gradient, tangent
 from interflow.sums.expression import ONE, ZERO, Expression, constant, leaf, rebuild, topological
-from interflow.sums.operations import add, multiply, negate, reciprocal, square, subtract, unary
+from interflow.sums.operations import add, gradient, multiply, negate, reciprocal, square, subtract, tangent, unary
 
 SCALAR: Final = "s"
 VECTOR: Final = "v"

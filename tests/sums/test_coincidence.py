@@ -8,10 +8,10 @@ import torch
 from interflow.boundaries import OpenBoundary, PeriodicBoundary
 from interflow.kernels import DistanceKernel, GaussianKernel, LaplacianKernel
 from interflow.sums import operations as op
-from interflow.sums.coincidence import without_selections
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import ZERO, Expression, leaf, topological
 from interflow.sums.formula import derive, lookup, plan
+from interflow.sums.optimise import without_selections
 from interflow.sums.preparation import formula_name
 from tests.sums.cases import Ring
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from interflow.sums.backends.exponential import power_of_two
+from interflow.sums.backends.compiled import power_of_two
 
 
 def test_relative_error_is_that_of_float32():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from interflow.sums.backends.factors import Product, products
+from interflow.sums.backends.keops import Product, products
 from interflow.sums.expression import leaf
 from interflow.sums.operations import multiply, sqrt, square
 

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interflow.sums import operations as op
-from interflow.sums.differentiation import gradient, tangent
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import ONE, ZERO, constant, leaf, node
-from interflow.sums.operations import OPERATIONS
+from interflow.sums.operations import OPERATIONS, gradient, tangent
 
 A, B = leaf("row", 0), leaf("column", 0)
 SMOOTH = [name for name, operation in OPERATIONS.items() if not operation.boolean]

@@ -7,9 +7,8 @@ import torch
 
 from interflow import DistanceKernel, GaussianKernel, PeriodicBoundary, sums
 from interflow.discrepancies import MMD, EnergyDistance
-from interflow.sums import Sorted, field, potential, potential_and_field
+from interflow.sums import Sorted, api, field, potential, potential_and_field
 from interflow.sums.backends import sorted as by_slices
-from interflow.sums.preparation import Prepared
 from interflow.sums.series import Series
 from tests.sums.cases import cloud
 
@@ -19,13 +18,13 @@ X, Y = cloud(40, 2, 1), cloud(30, 2, 2)
 @pytest.mark.parametrize(("ask", "order"), [(potential, 0), (field, 1), (potential_and_field, 1)])
 def test_a_field_is_held_to_the_promise_of_fields(ask, order, monkeypatch):
     asked = []
-    original = Prepared.approximation
+    original = api.approximation_of
 
     def approximation(data, order, highest=None):
         asked.append(order)
         return original(data, order, highest)
 
-    monkeypatch.setattr(Prepared, "approximation", approximation)
+    monkeypatch.setattr(api, "approximation_of", approximation)
     ask(GaussianKernel(0.2), X, Y)
     assert asked == [order]
 
@@ -82,7 +81,7 @@ def test_auto_sums_the_potentials_of_a_discrepancy_exactly_whatever_its_toleranc
         tolerances.append(options.tolerance)
         return original(kernel, x, y, weights, options, **names)
 
-    for module in (sums.api, sums.forms, sums.differences):
+    for module in (sums.api, sums.differences):
         monkeypatch.setattr(module, "prepare", prepare)
     ask(MMD(DistanceKernel(), tolerance=1e-2), X, Y)
     assert set(tolerances) == {None}

@@ -8,7 +8,7 @@ import torch
 from interflow.sums import operations as op
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import constant, leaf, topological
-from interflow.sums.rewriting import cheaper
+from interflow.sums.optimise import cheaper
 
 PAIR = op.subtract(leaf("row", 0), leaf("column", 0))
 RATE = leaf("parameter", 0)

@@ -23,12 +23,38 @@ from torch import Tensor
 from interflow._torch_compat import compile_for_all_sizes
 from interflow.errors import ArgumentError, BackendError
 from interflow.sums.backends.base import LoopBackend, operations_per_pair, too_many_coordinates
-from interflow.sums.backends.exponential import power_of_two
 from interflow.sums.cache import BoundedCache
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup
 from interflow.sums.pairsum import Job, Request
+
+_POLYNOMIAL: Final = (
+    1.0, 0.6931472028551, 0.2402264791362, 0.0555033247103, 0.0096184373583, 0.0013398874446, 0.0001535336182,
+)  # fmt: skip
+"""Of the least relative error on [−½, ½], 2e-9, among those that are 1 at 0."""
+
+_MANTISSA: Final = 2.0**23
+_BIAS: Final = 127.0
+
+
+def power_of_two(exponent: Tensor) -> Tensor:
+    """``2ᵗ`` of float32, to 2 ulp; 0 from t = −126.5 down, and infinite from t = 127.5 up.
+
+    Example:
+        >>> power_of_two(torch.tensor([-200.0, -1.0, 0.5, 3.0, 128.0]))
+        tensor([0.0000, 0.5000, 1.4142, 8.0000,    inf])
+    """
+    exponent = exponent.clamp(-_BIAS, _BIAS + 1.0)
+    whole = exponent.round()
+    part = exponent - whole
+    *rest, value = _POLYNOMIAL
+    polynomial = torch.full_like(part, value)
+    for coefficient in reversed(rest):
+        polynomial = polynomial * part + coefficient
+    bits = (whole * _MANTISSA + _BIAS * _MANTISSA).to(torch.int32)
+    return polynomial * bits.view(torch.float32)
+
 
 _logger = logging.getLogger("interflow")
 

@@ -10,8 +10,7 @@ from torch import Tensor
 from interflow.errors import ArgumentError
 from interflow.sums.backends.base import LoopBackend, operations_per_pair
 from interflow.sums.backends.products import predicted_seconds, sum_by_products
-from interflow.sums.backends.retry import on_smaller_tiles
-from interflow.sums.backends.tiles import Tile, Workspace, block, compile_program, summand, tiles
+from interflow.sums.backends.tiles import Tile, Workspace, block, compile_program, on_smaller_tiles, summand, tiles
 from interflow.sums.evaluation import cached_scalar, evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup_vectors

@@ -23,10 +23,9 @@ from torch import Tensor
 from interflow.sums.backends.base import outside
 from interflow.sums.backends.products import GATHERED, MANY, NEAR
 from interflow.sums.backends.tiles import Program, Tile, Workspace, compile_program
-from interflow.sums.differentiation import gradient
 from interflow.sums.expression import ONE, Expression, constant, leaf, node, rebuild
 from interflow.sums.formula import Plan, plan_of
-from interflow.sums.operations import multiply
+from interflow.sums.operations import gradient, multiply
 from interflow.sums.vectors import DELTA, VectorFormula, inner
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from interflow.errors import InterflowWarning
 from interflow.sums.evaluation import number
 from interflow.sums.expression import ONE, TINY, ZERO, Expression, node, rebuild, topological
 from interflow.sums.operations import OPERATIONS, is_condition
@@ -259,3 +261,37 @@ def summand(values: list[Tensor], slot: int, tile: Tile, skip_diagonal: bool) ->
         part = part.clone()
         part.diagonal(tile.rows.start - tile.columns.start, 1, 2).zero_()
     return part
+
+
+ResultT = TypeVar("ResultT")
+
+SMALLEST = 32
+"""The side of the smallest tile; with less the results themselves are what does not fit."""
+
+
+def on_smaller_tiles(total: Callable[[int], ResultT], tile: int) -> ResultT:
+    """``total(tile)``, or where memory runs out that of half the side, and so on.
+
+    Warns:
+        InterflowWarning: with the old and the new side.
+    """
+    while True:
+        try:
+            return total(tile)
+        except RuntimeError as error:  # of which torch.OutOfMemoryError is one
+            if not _is_out_of_memory(error) or tile <= SMALLEST:
+                raise
+        # after the clause, since an error holds on to the tensors of the attempt
+        smaller = max(SMALLEST, tile // 2)
+        warnings.warn(
+            f"memory ran out in a pair sum with tiles of {tile}² pairs; it is done again with tiles of {smaller}². "
+            f"`backend=Dense(tile={smaller})` begins with them.",
+            InterflowWarning,
+            stacklevel=2,
+        )
+        tile = smaller
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """On the CPU the allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error)
