@@ -70,10 +70,11 @@ def test_a_config_read_from_its_own_yaml_is_the_same(data):
 
 @pytest.mark.parametrize("kind", list(BACKENDS.models))
 def test_a_backend_without_options_is_handed_down_by_name(kind):
-    text = cases.TOUR.replace("kind: dense", f"kind: {kind}")
+    text = cases.TOUR.replace("kind: dense, tolerance: null", f"kind: {kind}, tolerance: 1e-4")
     system = validate(config.RunConfig, parse(text).data).build()
-    assert system.energy.energy.backend == kind
-    assert config.of(system).backend.kind == kind
+    energy, backend = system.energy.energy, config.of(system).backend
+    assert (energy.backend, energy.tolerance) == (kind, 1e-4)
+    assert (backend.kind, backend.tolerance) == (kind, 1e-4)
 
 
 def test_a_backend_with_options_is_handed_down_as_an_instance():
