@@ -90,7 +90,7 @@ class Boundary(Parametrised, ABC):
         """The representative of ``x`` inside the domain; shape ``(..., d)``."""
 
     def fold(self, x: Tensor) -> Tensor:
-        """``x`` less whole periods, inside the domain, ``(..., d)``; by default, without periods, x itself.
+        """``x`` less whole periods, all points in one period of the domain; without periods x itself; ``(..., d)``.
 
         Pair sums fold points before they take displacements: of points that are many periods apart a displacement has
         lost its digits, and at a half period its sign would depend on the period that each is in.

@@ -61,19 +61,24 @@ class PeriodicBoundary(Boundary):
         return difference - lengths * (difference * lengths.reciprocal()).round()
 
     def wrap(self, x: Tensor) -> Tensor:
-        lengths, lower = self.lengths.to(x.dtype), self.lower.to(x.dtype)
-        upper = (self.lower + self.lengths).to(x.dtype)
+        return self._inside(x, self.lower)
+
+    def fold(self, x: Tensor) -> Tensor:
+        lengths = self.lengths.detach()
+        # of all boxes that are one period of the torus, that about 0: there coordinates have the most digits
+        lower = self.lower - lengths * (self.lower / lengths + 0.5).round()
+        if x.device.type == "cpu" and can_read(x) and bool(((lower <= x) & (x < lower + lengths)).all()):
+            return x  # elsewhere, to ask costs more than to fold
+        return self._inside(x.double(), lower).to(x.dtype)  # of a far point with the digits that the period has
+
+    def _inside(self, x: Tensor, corner: Tensor) -> Tensor:
+        """``x`` less whole periods, in the box with a lower corner."""
+        lengths, lower = self.lengths.to(x.dtype), corner.to(x.dtype)
+        upper = (corner + self.lengths).to(x.dtype)
         folded = lower + torch.remainder(x - lower, lengths)
         seam = lower + (x - x.detach())  # where rounding made remainder(−1e-9, 1) a whole period; its slope is 1 too
         folded = torch.where(folded >= upper, seam, folded)
         return torch.where((lower <= x) & (x < upper), x, folded)
-
-    def fold(self, x: Tensor) -> Tensor:
-        if x.device.type == "cpu" and can_read(x):  # elsewhere, to ask costs more than to fold
-            lower = self.lower.detach()
-            if bool(((lower <= x) & (x < lower + self.lengths.detach())).all()):
-                return x
-        return self.wrap(x.double()).to(x.dtype)  # of a far point with the digits that the period has
 
     def periods(self, dimension: int) -> Tensor:
         return self.lengths.expand(dimension).to(torch.float64)
