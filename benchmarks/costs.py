@@ -42,7 +42,7 @@ class Case:
     def predicted(self) -> float:
         """Seconds for one sum."""
         told = fl.explain(self.kernel, self.points, self.points, boundary=self.boundary, tolerance=TOLERANCE)
-        return next(candidate.seconds for candidate in told.candidates if candidate.name == self.backend)
+        return next(candidate.run_seconds for candidate in told.candidates if candidate.name == self.backend)
 
     def entry(self) -> Entry[tuple[Tensor, Tensor]]:
         """The sum, or a part of it."""

@@ -265,7 +265,7 @@ class ParticleSystem(nn.Module):
         return fresh.replace(velocities=velocities, carry={**fresh.carry, **state.carry})
 
     def _check_differentiable(self) -> None:
-        obstacle = self.integrator.obstacle_to_gradients() if torch.is_grad_enabled() else None
+        obstacle = self.integrator.not_differentiable_reason() if torch.is_grad_enabled() else None
         if obstacle is not None:
             came = f"{type(self.integrator).__name__}: {obstacle}"
             remedy = "Take one of the other integrators, or simulate()."

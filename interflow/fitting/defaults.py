@@ -78,7 +78,7 @@ def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -
         return Default(EnergyDistance(), "energy distance")
     if target.shape[1] != 2 or not float(extent.amin()) * LONGEST > float(extent.amax()):
         return _refined(len(points))
-    if (reason := Nufft().missing(target.device.type)) is not None:
+    if (reason := Nufft().unavailable_reason(target.device.type)) is not None:
         pairs = f"{len(points) * (len(points) + len(target)):.1e} pairs"
         warnings.warn(
             f"`discrepancy`: sums of {pairs} a step will take long, and a faster way is not there: {reason}.",

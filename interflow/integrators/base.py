@@ -60,7 +60,7 @@ class Integrator(Parametrised, ABC):
             )
         return state
 
-    def obstacle_to_gradients(self) -> str | None:
+    def not_differentiable_reason(self) -> str | None:
         """Why its steps cannot be differentiated, for a rollout to say; None if they can, as by default."""
         return None
 

@@ -53,7 +53,7 @@ class OptimizerStep(Integrator, ABC):
         """The optimizer of a list of parameters, without moments yet."""
 
     @final
-    def obstacle_to_gradients(self) -> str | None:
+    def not_differentiable_reason(self) -> str | None:
         optimizer = self.make([torch.zeros(1, 1)])
         if optimizer.defaults.get("differentiable", False):
             return None

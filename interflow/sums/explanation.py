@@ -28,17 +28,17 @@ class Candidate:
 
     Attributes:
         name: of the backend.
-        obstacle: why it cannot run it; None if it can.
-        promise: the relative error that it guarantees; 0 for round-off only, infinite if it cannot run.
-        seconds: predicted for one sum; infinite if it cannot run.
-        preparation: predicted seconds before the first one.
+        unsupported_reason: why it cannot run it; None if it can.
+        error_bound: the relative error that it guarantees; 0 for round-off only, infinite if it cannot run.
+        run_seconds: predicted for one sum; infinite if it cannot run.
+        setup_seconds: predicted before the first one.
     """
 
     name: str
-    obstacle: str | None
-    promise: float
-    seconds: float
-    preparation: float
+    unsupported_reason: str | None
+    error_bound: float
+    run_seconds: float
+    setup_seconds: float
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Explanation:
     candidates: tuple[Candidate, ...]
 
     def __str__(self) -> str:
-        rows = [("backend", "promise", "seconds a sum", "seconds before"), *map(self._row, self.candidates)]
+        rows = [("backend", "error bound", "run [s]", "setup [s]"), *map(self._row, self.candidates)]
         widths = [max(len(row[column]) for row in rows if len(row) > 2) for column in range(4)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=False)).rstrip()
@@ -69,10 +69,10 @@ class Explanation:
 
     @staticmethod
     def _row(candidate: Candidate) -> tuple[str, ...]:
-        if candidate.obstacle is not None:
-            return candidate.name, f"cannot: {candidate.obstacle}"
-        promise = "exact" if candidate.promise == 0 else f"{candidate.promise:.0e}"
-        return candidate.name, promise, f"{candidate.seconds:.2g}", f"{candidate.preparation:.2g}"
+        if candidate.unsupported_reason is not None:
+            return candidate.name, f"cannot: {candidate.unsupported_reason}"
+        bound = "exact" if candidate.error_bound == 0 else f"{candidate.error_bound:.0e}"
+        return candidate.name, bound, f"{candidate.run_seconds:.2g}", f"{candidate.setup_seconds:.2g}"
 
 
 def explain(
@@ -103,9 +103,9 @@ def explain(
 
 
 def _candidate(backend: Backend, question: Question) -> Candidate:
-    obstacle, promise = backend.obstacle(question), backend.promise(question)
-    if obstacle is None and promise > (question.tolerance or 0.0):
-        obstacle = "it approximates, and no tolerance was given"
-    if obstacle is not None:
-        return Candidate(backend.name, obstacle, math.inf, math.inf, math.inf)
-    return Candidate(backend.name, None, promise, backend.cost(question), backend.preparation(question))
+    reason, bound = backend.unsupported_reason(question), backend.error_bound(question)
+    if reason is None and bound > (question.tolerance or 0.0):
+        reason = "it approximates, and no tolerance was given"
+    if reason is not None:
+        return Candidate(backend.name, reason, math.inf, math.inf, math.inf)
+    return Candidate(backend.name, None, bound, backend.run_seconds(question), backend.setup_seconds(question))

@@ -179,7 +179,7 @@ def _run(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool
     if inputs.batch == 0 or a.shape[2] == 0 or b.shape[2] == 0:
         return a.new_zeros(inputs.batch, output_count(formula), a.shape[2])
     chosen = pair_backend_of(backend).choose(inputs.request())
-    obstacle = chosen.obstacle(inputs.request())
+    obstacle = chosen.unsupported_reason(inputs.request())
     if obstacle is not None:
         raise BackendError(f"The backend {chosen.name} cannot run this sum: {obstacle}.")
     return chosen.evaluate(inputs)

@@ -129,7 +129,7 @@ class IntegratorSuite(ModuleSuite):
 
     def _rollout(self, system: ParticleSystem, state: State | None = None, *, checkpoint: bool = False) -> State:
         """The state after three differentiated steps; skips, with the reason, where the integrator refuses them."""
-        obstacle = system.integrator.obstacle_to_gradients()
+        obstacle = system.integrator.not_differentiable_reason()
         if obstacle is None:
             return system.rollout(3, state=state, gradient="checkpoint" if checkpoint else "full").final
         with pytest.raises(ArgumentError, match="`integrator`"):

@@ -27,7 +27,7 @@ def test_auto_approximates_within_a_tolerance_and_never_without_one():
     assert Auto().approximation(question(None)) is None
     chosen = Auto().approximation(question(1e-4))
     assert chosen is not None
-    assert chosen.promise(question(1e-4)) <= 1e-4
+    assert chosen.error_bound(question(1e-4)) <= 1e-4
 
 
 def test_the_explanation_names_what_runs_and_why_others_cannot():
@@ -88,8 +88,8 @@ def test_no_series_is_settled_where_no_tolerance_was_given(monkeypatch):
     monkeypatch.setattr("interflow.sums.backends.series.settle", None)
     asked = question(None)
     for backend in (Fourier(), Nufft()):
-        assert "no tolerance was given" in backend.obstacle(asked)
-        assert backend.cost(asked) == math.inf
+        assert "no tolerance was given" in backend.unsupported_reason(asked)
+        assert backend.run_seconds(asked) == math.inf
     explain(KERNEL, X, X, boundary=TORUS)
 
 
@@ -99,13 +99,13 @@ class Fake(Approximation):
     def __init__(self, error: float, seconds: float, repeatable: bool = True) -> None:
         self.error, self.time, self.repeatable = error, seconds, repeatable
 
-    def obstacle(self, request):
+    def unsupported_reason(self, request):
         return None
 
-    def promise(self, request):
+    def error_bound(self, request):
         return self.error
 
-    def cost(self, request):
+    def run_seconds(self, request):
         return self.time
 
     def repeats(self, question):

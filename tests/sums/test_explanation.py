@@ -18,10 +18,10 @@ KERNEL = fl.GaussianKernel(0.3)
 class Slow(fl.Dense):
     """Seconds that nothing else has."""
 
-    def cost(self, request):
+    def run_seconds(self, request):
         return 0.25
 
-    def preparation(self, request):
+    def setup_seconds(self, request):
         return 75.0
 
 
@@ -39,20 +39,23 @@ def test_seconds_of_a_sum_and_seconds_before_it_are_those_of_the_backend():
     explanation = fl.explain(KERNEL, x, x)
     question = prepare(KERNEL, x, x, None, Options()).question(order=1)
     backends = {backend.name: backend for backend in CANDIDATES}
-    able = [candidate for candidate in explanation.candidates if candidate.obstacle is None]
+    able = [candidate for candidate in explanation.candidates if candidate.unsupported_reason is None]
     for candidate in able:
         backend = backends[candidate.name]
-        assert (candidate.seconds, candidate.preparation) == (backend.cost(question), backend.preparation(question))
-        assert candidate.seconds != candidate.preparation
+        assert (candidate.run_seconds, candidate.setup_seconds) == (
+            backend.run_seconds(question),
+            backend.setup_seconds(question),
+        )
+        assert candidate.run_seconds != candidate.setup_seconds
     header, *rows = str(explanation).splitlines()
-    assert header.index("seconds a sum") < header.index("seconds before")
+    assert header.index("run [s]") < header.index("setup [s]")
     shown = {row.split()[0]: row.split()[1:] for row in rows[:-1]}
     for candidate in able:
-        assert shown[candidate.name] == ["exact", f"{candidate.seconds:.2g}", f"{candidate.preparation:.2g}"]
+        assert shown[candidate.name] == ["exact", f"{candidate.run_seconds:.2g}", f"{candidate.setup_seconds:.2g}"]
 
 
 def test_setup_and_run_are_not_taken_for_each_other(monkeypatch):
     monkeypatch.setattr("interflow.sums.explanation.CANDIDATES", (Slow(),))
     x = torch.zeros(2, 2)
     (slow,) = fl.explain(KERNEL, x, x).candidates
-    assert (slow.seconds, slow.preparation) == (0.25, 75.0)
+    assert (slow.run_seconds, slow.setup_seconds) == (0.25, 75.0)

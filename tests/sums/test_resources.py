@@ -79,4 +79,4 @@ def test_a_choice_depends_on_the_request_alone():
 def test_more_repetitions_choose_no_slower_backend():
     for count in (100, 3000, 30_000):
         once, often = (Auto(repetitions=times).choose(request(count)) for times in (1, 10_000))
-        assert often.cost(request(count)) <= once.cost(request(count))
+        assert often.run_seconds(request(count)) <= once.run_seconds(request(count))

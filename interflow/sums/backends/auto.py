@@ -59,11 +59,11 @@ class Auto(PairBackend):
         if self.repetitions is not None and self.repetitions < 1:
             raise ArgumentError("repetitions", came=self.repetitions, wanted="a positive whole number, or None")
 
-    def obstacle(self, request: Request) -> str | None:
+    def unsupported_reason(self, request: Request) -> str | None:
         return None
 
-    def cost(self, request: Request) -> float:
-        return self.choose(request).cost(request)
+    def run_seconds(self, request: Request) -> float:
+        return self.choose(request).run_seconds(request)
 
     def choose(self, request: Request) -> PairBackend:
         return _cheapest(self, request)
@@ -73,15 +73,15 @@ class Auto(PairBackend):
         if seconds < _SOON:
             return None
         allowed = question.tolerance or 0.0
-        able = [backend for backend in APPROXIMATIONS if backend.promise(question) <= allowed]
+        able = [backend for backend in APPROXIMATIONS if backend.error_bound(question) <= allowed]
         able = [backend for backend in able if not self.deterministic or backend.repeats(question)]
-        able = [backend for backend in able if backend.obstacle(question) is None]
+        able = [backend for backend in able if backend.unsupported_reason(question) is None]
         best = min(able, key=lambda backend: self.time_each(backend, question), default=None)
         return None if best is None or self.time_each(best, question) >= seconds else best
 
     def time_each(self, backend: Backend, question: Question) -> float:
         """Predicted seconds a sum, the preparation shared among the repetitions."""
-        return backend.preparation(question) / (self.repetitions or 1) + backend.cost(question)
+        return backend.setup_seconds(question) / (self.repetitions or 1) + backend.run_seconds(question)
 
     def repeated(self) -> Self:
         return self if self.repetitions else replace(self, repetitions=200)
@@ -92,9 +92,9 @@ class Auto(PairBackend):
 
 @lru_cache(maxsize=4096)
 def _cheapest(choice: Auto, request: Request) -> PairBackend:
-    able = [backend for backend in PAIR_BACKENDS if backend.obstacle(request) is None]
+    able = [backend for backend in PAIR_BACKENDS if backend.unsupported_reason(request) is None]
 
     def seconds(backend: PairBackend) -> float:
-        return backend.preparation(request) / (choice.repetitions or 1) + backend.cost(request)
+        return backend.setup_seconds(request) / (choice.repetitions or 1) + backend.run_seconds(request)
 
     return min(able, key=seconds)

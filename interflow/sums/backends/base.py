@@ -55,19 +55,19 @@ class Backend(ABC):
     """Whether it sums the formula of a pair, so that the kernel's code must be one."""
 
     @abstractmethod
-    def obstacle(self, request: Question) -> str | None:
+    def unsupported_reason(self, request: Question) -> str | None:
         """Why the request cannot be answered here; None if it can."""
 
     @abstractmethod
-    def cost(self, request: Question) -> float:
+    def run_seconds(self, request: Question) -> float:
         """Predicted seconds for one sum."""
 
-    def preparation(self, request: Question) -> float:
+    def setup_seconds(self, request: Question) -> float:
         """Predicted seconds before the first sum, such as those of a compilation."""
         return 0.0
 
     @abstractmethod
-    def promise(self, request: Question) -> float:
+    def error_bound(self, request: Question) -> float:
         """The relative error that it guarantees; 0 for exact sums, right to round-off."""
 
     @abstractmethod
@@ -95,15 +95,15 @@ class PairBackend(Backend):
     """A backend that visits every pair, and is exact."""
 
     @abstractmethod
-    def obstacle(self, request: Request) -> str | None: ...
+    def unsupported_reason(self, request: Request) -> str | None: ...
 
     @abstractmethod
-    def cost(self, request: Request) -> float: ...
+    def run_seconds(self, request: Request) -> float: ...
 
-    def preparation(self, request: Request) -> float:
+    def setup_seconds(self, request: Request) -> float:
         return 0.0
 
-    def promise(self, request: Request) -> float:
+    def error_bound(self, request: Request) -> float:
         return 0.0
 
     def choose(self, request: Request) -> PairBackend:
@@ -187,7 +187,7 @@ def _of_parameters_here(made: Plan, parameters: Tensor, dtype: torch.dtype) -> t
     return before.to(dtype), scales
 
 
-def too_many_coordinates(formula: str) -> str | None:
+def dimension_reason(formula: str) -> str | None:
     """Why a loop over the components of points is not to be generated; None where they are few."""
     many = coordinates(formula)
     if many <= MOST_WRITTEN_OUT:
@@ -234,10 +234,10 @@ class Approximation(Backend):
         return True
 
     def approximation(self, question: Question) -> Self:
-        obstacle = self.obstacle(question)
-        if obstacle is None and self.promise(question) > (question.tolerance or 0.0):
+        obstacle = self.unsupported_reason(question)
+        if obstacle is None and self.error_bound(question) > (question.tolerance or 0.0):
             obstacle = "it approximates, and no tolerance was given"
-        if obstacle is None and (seconds := self.cost(question)) > self.longest:
+        if obstacle is None and (seconds := self.run_seconds(question)) > self.longest:
             obstacle = (
                 f"it predicts {seconds:.2g} s, more than {self.longest:g}; take a larger tolerance, or let it go on by "
                 f"{type(self).__name__}(longest=math.inf)"
@@ -246,7 +246,7 @@ class Approximation(Backend):
             raise BackendError(f"The backend {self.name} cannot run this sum: {obstacle}.")
         return self
 
-    def promise(self, request: Question) -> float:
+    def error_bound(self, request: Question) -> float:
         return math.inf if request.tolerance is None else request.tolerance
 
     def repeats(self, question: Question) -> bool:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from interflow._torch_compat import compile_for_all_sizes
 from interflow.errors import ArgumentError, BackendError
-from interflow.sums.backends.base import LoopBackend, operations_per_pair, too_many_coordinates
+from interflow.sums.backends.base import LoopBackend, dimension_reason, operations_per_pair
 from interflow.sums.cache import BoundedCache
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
@@ -94,8 +94,8 @@ class Compiled(LoopBackend):
         if self.block is not None and self.block < 1:
             raise ArgumentError("block", came=self.block, wanted="a positive whole number, or None")
 
-    def obstacle(self, request: Request) -> str | None:
-        if (many := too_many_coordinates(request.formula)) is not None:
+    def unsupported_reason(self, request: Request) -> str | None:
+        if (many := dimension_reason(request.formula)) is not None:
             return many
         if (parameters := lookup(request.formula).parameters) > MOST_PARAMETERS:
             return f"the formula has {parameters} parameters, more than the {MOST_PARAMETERS} that compile in time"
@@ -105,10 +105,10 @@ class Compiled(LoopBackend):
             return None if _has_triton() else "the package triton is not installed"
         return f"it runs on the CPU and on CUDA, not on {request.device}"
 
-    def preparation(self, request: Request) -> float:
+    def setup_seconds(self, request: Request) -> float:
         return 4.0 if lookup(request.formula).parameters < 20 else 60.0  # the weights of a network
 
-    def cost(self, request: Request) -> float:
+    def run_seconds(self, request: Request) -> float:
         _, weight = operations_per_pair(request.formula)
         rate = 2.5e10 * torch.get_num_threads() if request.device == "cpu" else 1e13
         return 1e-4 + request.pairs * weight / rate

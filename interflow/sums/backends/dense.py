@@ -42,10 +42,10 @@ class Dense(LoopBackend):
         if self.tile < 1:
             raise ArgumentError("tile", came=self.tile, wanted="a positive whole number")
 
-    def obstacle(self, request: Request) -> str | None:
+    def unsupported_reason(self, request: Request) -> str | None:
         return None
 
-    def cost(self, request: Request) -> float:
+    def run_seconds(self, request: Request) -> float:
         vectors = lookup_vectors(request.formula)
         if vectors is not None:
             return predicted_seconds(vectors, request)

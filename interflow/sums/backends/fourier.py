@@ -41,7 +41,7 @@ class Fourier(SeriesBackend):
             raise ArgumentError("tile", came=self.tile, wanted="a positive whole number")
         check_longest(self.longest)
 
-    def missing(self, device: str) -> str | None:
+    def unavailable_reason(self, device: str) -> str | None:
         return f"it computes in float64, which {device} has not" if device == "mps" else None
 
     def transform(self, settings: Settings) -> Transform:

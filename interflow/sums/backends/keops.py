@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from interflow.errors import BackendError
-from interflow.sums.backends.base import LoopBackend, operations_per_pair, too_many_coordinates
+from interflow.sums.backends.base import LoopBackend, dimension_reason, operations_per_pair
 from interflow.sums.evaluation import number
 from interflow.sums.expression import Expression, leaf, topological
 from interflow.sums.formula import plan
@@ -120,22 +120,22 @@ class Keops(LoopBackend):
 
     name = "keops"
 
-    def obstacle(self, request: Request) -> str | None:
+    def unsupported_reason(self, request: Request) -> str | None:
         if not _is_installed():
             return "the package pykeops is not installed"
         if request.device not in ("cpu", "cuda"):
             return f"it runs on the CPU and on CUDA, not on {request.device}"
-        unwritable = too_many_coordinates(request.formula) or _unwritable(request.formula)
+        unwritable = dimension_reason(request.formula) or _keops_unsupported_reason(request.formula)
         if unwritable is not None:
             return unwritable
         if request.dtype == torch.float32 and max(request.rows, request.columns) > 2**24:
             return "indices above 2²⁴ are not exact in float32"
         return None
 
-    def preparation(self, request: Request) -> float:
+    def setup_seconds(self, request: Request) -> float:
         return 8.0
 
-    def cost(self, request: Request) -> float:
+    def run_seconds(self, request: Request) -> float:
         _, weight = operations_per_pair(request.formula)
         rate = 6e8 * torch.get_num_threads() if request.device == "cpu" else 1e13
         return 1e-3 + request.pairs * weight / rate
@@ -194,7 +194,7 @@ def _is_installed() -> bool:
 
 
 @functools.cache
-def _unwritable(formula: str) -> str | None:
+def _keops_unsupported_reason(formula: str) -> str | None:
     """Why a formula cannot be given to KeOps; None if it can."""
     inner = plan(formula).inner
     foreign = {node.operation for node in topological(inner) if node.arguments} - _OPERATIONS.keys()

@@ -43,7 +43,7 @@ class Nufft(SeriesBackend):
     def repeats(self, question: Question) -> bool:
         return question.device == "cpu"
 
-    def missing(self, device: str) -> str | None:
+    def unavailable_reason(self, device: str) -> str | None:
         package = PACKAGES.get(device)
         if package is None:
             return f"it runs on the CPU and on CUDA, not on {device}"

@@ -35,7 +35,7 @@ class SeriesBackend(Approximation):
         """
 
     @abstractmethod
-    def missing(self, device: str) -> str | None:
+    def unavailable_reason(self, device: str) -> str | None:
         """What this device, or the installation for it, lacks; None if nothing."""
 
     @abstractmethod
@@ -45,8 +45,8 @@ class SeriesBackend(Approximation):
     def lacking(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
         return tolerance_needed(self.name) if tolerance is None else None
 
-    def obstacle(self, request: Question) -> str | None:
-        missing = self.missing(request.device)
+    def unsupported_reason(self, request: Question) -> str | None:
+        missing = self.unavailable_reason(request.device)
         if missing is not None:
             return missing
         if not can_read(request.x, request.y):
@@ -59,7 +59,7 @@ class SeriesBackend(Approximation):
             return str(reason)
         return None
 
-    def cost(self, request: Question) -> float:
+    def run_seconds(self, request: Question) -> float:
         try:
             settings = settings_of(request)
         except UnsuitableError:

@@ -88,12 +88,12 @@ class Sorted(Approximation):
     def approximation(self, question: Question) -> Self:
         if self.directions is None or question.dimension == 1 or question.tolerance is not None:
             return super().approximation(question)
-        obstacle = self.obstacle(question)
+        obstacle = self.unsupported_reason(question)
         if obstacle is not None:
             raise BackendError(f"The backend {self.name} cannot run this sum: {obstacle}.")
         return self  # to give a number of directions is to ask for slices
 
-    def obstacle(self, request: Question) -> str | None:
+    def unsupported_reason(self, request: Question) -> str | None:
         if not can_read(request.x, request.y):
             return "it sorts values, which cannot be read inside torch.compile or torch.func"
         if request.device == "mps":
@@ -105,7 +105,7 @@ class Sorted(Approximation):
             return _obstacle_on_the_line(request, terms)
         return self._obstacle_in_space(request, terms)
 
-    def promise(self, request: Question) -> float:
+    def error_bound(self, request: Question) -> float:
         if request.dimension == 1:
             return 0.0
         count = self._count(request)
@@ -113,7 +113,7 @@ class Sorted(Approximation):
             return math.inf
         return (planar_slope_error(count) if request.order else planar_error(count)) / FLOOR
 
-    def cost(self, request: Question) -> float:
+    def run_seconds(self, request: Question) -> float:
         points = request.batch * (request.rows + request.columns)
         if request.dimension > 1:
             return 2e-3 + 8e-8 * points * (self._count(request) or 0)
@@ -176,8 +176,8 @@ class Sorted(Approximation):
             return "sums by slices are differentiated once"
         if self.directions is None and request.tolerance is None:
             return "slices approximate: give their number, Sorted(directions=64), or a tolerance"
-        if request.tolerance is not None and self.promise(request) > request.tolerance:
-            return f"{self.directions} directions promise {self.promise(request):.1e}"
+        if request.tolerance is not None and self.error_bound(request) > request.tolerance:
+            return f"{self.directions} directions promise {self.error_bound(request):.1e}"
         return None
 
 

@@ -113,10 +113,12 @@ def refused_for(reason, unless):
             raise
 
 
-def obstacle(kernel, x, y, options):
+def unsupported_reason(kernel, x, y, options):
     """Why the field is refused."""
     told = sums.explain(kernel, x, y, boundary=options["boundary"], tolerance=options["tolerance"])
-    return next(candidate.obstacle for candidate in told.candidates if candidate.name == options["backend"].name)
+    return next(
+        candidate.unsupported_reason for candidate in told.candidates if candidate.name == options["backend"].name
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -126,7 +128,7 @@ def test_the_error_is_under_the_promise(backend, kernel_name, boundary_name, dim
     kernel, boundary = KERNELS[kernel_name], BOUNDARIES[boundary_name](dimension)
     x, y, weights = clouds(dimension, dtype)
     options = {"boundary": boundary, "backend": BACKENDS[backend], "tolerance": tolerance}
-    if (kernel_name, boundary_name, dimension, tolerance) not in ALWAYS and obstacle(kernel, x, y, options):
+    if (kernel_name, boundary_name, dimension, tolerance) not in ALWAYS and unsupported_reason(kernel, x, y, options):
         with pytest.raises(BackendError, match="cannot run this sum"):
             sums.field(kernel, x, y, weights, **options)
         return
@@ -249,7 +251,7 @@ def test_a_device_without_float64_is_refused(device, reason):
     question = prepare(
         GaussianKernel(0.05), x, x, None, Options(PeriodicBoundary(1.0), True, "fourier", 1e-2)
     ).question(1)
-    obstacle = Fourier().obstacle(replace(question, device=device))
+    obstacle = Fourier().unsupported_reason(replace(question, device=device))
     assert (obstacle is None) if reason is None else (reason in obstacle)
 
 
