@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+from benchmarks.tables import Table
 
 QUESTIONS = (
     "field",
@@ -48,9 +52,11 @@ def main() -> None:
     if arguments.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # KeOps would take CPU tensors to a GPU
     _use_caches_of_our_own()
-    text = _measure(arguments.questions or DEFAULT, arguments.sizes, arguments.device)
+    text, tables = _measure(arguments.questions or DEFAULT, arguments.sizes, arguments.device)
     if arguments.into is not None:
         replace_between_markers(arguments.into, text)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps({**_origin(), "tables": tables}, indent=1) + "\n", encoding="utf-8")
 
 
 def _use_caches_of_our_own() -> None:
@@ -67,15 +73,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="numbers of points instead of each one's own")
     parser.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
     parser.add_argument("--into", type=Path, metavar="FILE", help="also write the tables between FILE's markers")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows, machine, versions and commit")
     arguments = parser.parse_args()
     for unknown in sorted(set(arguments.questions) - set(QUESTIONS)):
         parser.error(f"no question {unknown!r}; there are {', '.join(QUESTIONS)}")
     return arguments
 
 
-def _measure(questions: Sequence[str], sizes: Sequence[int] | None, device_name: str) -> str:
+def _measure(
+    questions: Sequence[str], sizes: Sequence[int] | None, device_name: str
+) -> tuple[str, list[dict[str, Any]]]:
     """Print each row as soon as it is there; libraries that print meanwhile do so to the standard error."""
     printed: list[str] = []
+    tables: list[dict[str, Any]] = []
 
     def show(line: str, out: TextIO = sys.stdout) -> None:
         print(line, file=out, flush=True)
@@ -91,15 +101,28 @@ def _measure(questions: Sequence[str], sizes: Sequence[int] | None, device_name:
         for question in questions:
             module = import_module(f"benchmarks.{question}")
             print(question, file=sys.stderr, flush=True)
-            for line in module.table(sizes or module.SIZES, device).lines():
+            table: Table = module.table(sizes or module.SIZES, device)
+            rows: list[Sequence[str]] = []
+            for line in table.lines(rows):
                 show(line)
-    return "\n".join(printed)
+            tables.append({"question": question, "headers": list(table.headers), "rows": rows})
+    return "\n".join(printed), tables
+
+
+def _origin() -> dict[str, str]:
+    """Where and of what the figures are."""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return {"machine": _processor(), "versions": _versions(), "commit": commit.stdout.strip()}
+
+
+def _versions() -> str:
+    return ", ".join(f"{package} {metadata.version(package)}" for package in ("torch", "pykeops", "geomloss"))
 
 
 def _machine(device: object) -> str:
     import torch
 
-    versions = ", ".join(f"{package} {metadata.version(package)}" for package in ("torch", "pykeops", "geomloss"))
+    versions = _versions()
     where = (
         torch.cuda.get_device_name() if str(device) != "cpu" else f"{torch.get_num_threads()} threads of {_processor()}"
     )

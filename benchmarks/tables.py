@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from benchmarks.measure import Measurement
@@ -23,12 +22,17 @@ class Table:
     headers: Sequence[str]
     rows: Iterable[Sequence[str]]
 
-    def lines(self) -> Iterator[str]:
-        """The table as a section of Markdown, a line for each row as it comes."""
-        yield from (f"### {self.title}", "", self.note, "")
-        for cells in chain((self.headers, ["---"] * len(self.headers)), self.rows):
-            yield "| " + " | ".join(cells) + " |"
+    def lines(self, kept: list[Sequence[str]]) -> Iterator[str]:
+        """The table as a section of Markdown, a line for each row as it comes; the rows are also put into a list."""
+        yield from (f"### {self.title}", "", self.note, "", _row(self.headers), _row(["---"] * len(self.headers)))
+        for cells in self.rows:
+            kept.append(cells)
+            yield _row(cells)
         yield ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def measured(measurement: Measurement[Any], baseline: Measurement[Any]) -> list[str]:
