@@ -98,6 +98,8 @@ class ImageSum(ABC, Generic[KernelT]):
     They follow from the values of parameters: the formula is as precise as was asked while these stay near.
     """
 
+    __slots__ = ()  # of an instance with a dictionary, compilers could not call methods where it is a constant
+
     @abstractmethod
     def evaluate(self, kernel: KernelT, displacement: tuple[Tensor, ...], periods: tuple[Tensor, ...]) -> Tensor:
         """``Σₙ k(δ + nL)`` of the components of δ and the periods L of the axes; an infinite one has no images."""
@@ -107,7 +109,7 @@ class ImageSum(ABC, Generic[KernelT]):
         return self.evaluate(kernel, displacement, periods) - kernel.evaluate(displacement)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LatticeSum(ImageSum[ImageKernel]):
     """The sum as it stands, over the images with ``|nₐ|`` up to a number of shells on each axis."""
 
@@ -127,7 +129,7 @@ class LatticeSum(ImageSum[ImageKernel]):
         return kernel.evaluate(tuple(images)).sum(-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TermwiseSum(ImageSum[Any]):
     """Of a sum of kernels: each term in its own way."""
 
@@ -142,7 +144,7 @@ class TermwiseSum(ImageSum[Any]):
         return total([part.others(term, displacement, periods) for part, term in pairs])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScaledSum(ImageSum[Any]):
     """Of a multiple of a kernel."""
 

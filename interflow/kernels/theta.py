@@ -77,7 +77,7 @@ def _bell(z: float, width: float) -> float:
 # --- the sum over images ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Theta:
     """The sum over the images on one axis, in space or in frequency.
 
@@ -110,7 +110,7 @@ class Gaussian(ImageKernel, Protocol):
         """The bandwidth σ."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ThetaProduct(ImageSum[Gaussian]):
     """The sum over images as a product over the axes; those without images share one exponential."""
 
