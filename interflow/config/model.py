@@ -57,7 +57,7 @@ class Context:
     def check_backend(self, dimension: int) -> None:
         """Raise `InvalidConfigError` for a backend without an option that it needs for sums in so many dimensions."""
         backend = backend_of(backend_key(self.backend))
-        lacking = backend.lacking(dimension, self.tolerance)
+        lacking = backend.missing_option(dimension, self.tolerance)
         if lacking is not None:
             path = ("backend", lacking.argument)
             raise InvalidConfigError([Problem(path, str(lacking.came), lacking.wanted, lacking.remedy)])

@@ -17,9 +17,8 @@ from interflow.kernels import Kernel, stays_definite, torus_definiteness
 from interflow.kernels.images import MOST_IMAGES
 from interflow.measures import integral, rest_without_mass
 from interflow.sums import Backend
-from interflow.sums.backends import Options
-from interflow.sums.cache import Kept, constants
-from interflow.sums.spectra import Spectrum, comparison, spectrum
+from interflow.sums.cache import ValueCache
+from interflow.sums.spectra import Spectrum, spectrum
 from interflow.validation import can_read, check_choice, check_instance
 
 Estimator = Literal["biased", "unbiased"]
@@ -88,8 +87,8 @@ class MMD(Discrepancy):
         self.backend = backend
         self.tolerance = tolerance
         self._examined: set[int] = set()  # dimensions of which a warning was given, or is not due
-        self._spectrum_of_target = Kept[Spectrum]()
-        self._within_target = Kept[Tensor]()
+        self._spectrum_of_target = ValueCache[Spectrum]()
+        self._within_target = ValueCache[Tensor]()
 
     @in_single_precision
     def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
@@ -114,7 +113,7 @@ class MMD(Discrepancy):
         factor = self._pair_factor(x, a)
         within_x = factor * integral(potential_x, a)
         across = integral(potential_y, a)
-        value = within_x + self._within_kept(y, y_weights) - 2.0 * across
+        value = within_x + self._within_target_of(y, y_weights) - 2.0 * across
         return value, self._per_mass(2.0 * (field_y - factor * field_x), x_weights)
 
     def velocity(
@@ -160,14 +159,17 @@ class MMD(Discrepancy):
         if spectral is not None:
             value = spectral.value()
             return value if x.ndim == 3 else value[0]
-        of_x, of_y = self._pair_factor(x, x_weights), self._pair_factor(y, y_weights)
-        if isinstance(of_x, float) and isinstance(of_y, float):
-            options = {"factors": (of_x, of_y), "self_pairs": self._self_pairs, **self._options}
-            in_one = sums.difference_form(self.kernel, x, y, x_weights, y_weights, **options)
-            if in_one is not None:
-                return in_one
-        across = sums.bilinear(self.kernel, x, y, x_weights, y_weights, **self._options)
-        return self._within(x, x_weights) + self._within_kept(y, y_weights) - 2.0 * across
+        return sums.kernel_distance(
+            self.kernel,
+            x,
+            y,
+            x_weights,
+            y_weights,
+            factors=(self._pair_factor(x, x_weights), self._pair_factor(y, y_weights)),
+            self_pairs=self._self_pairs,
+            cache=self._within_target,
+            **self._options,
+        )
 
     def _spectral(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None, y_weights: Tensor | None, of_velocity: bool = False
@@ -175,9 +177,15 @@ class MMD(Discrepancy):
         """The two measures on the modes of the kernel's series; None if pairs are to be summed."""
         if self.tolerance is None:
             return None
-        backend = sums.repeated(self.backend)
-        options = Options(self.boundary, True, backend, self.tolerance)
-        series = comparison(self.kernel, x, y, options, of_velocity=of_velocity)
+        series = sums.distance_series(
+            self.kernel,
+            x,
+            y,
+            boundary=self.boundary,
+            backend=sums.for_repeated_calls(self.backend),
+            tolerance=self.tolerance,
+            of_velocity=of_velocity,
+        )
         if series is None:
             return None
         excess = None
@@ -186,22 +194,18 @@ class MMD(Discrepancy):
             assert at_zero is not None  # checked when it was made
             excess = Excess(at_zero, (self._pair_factor(x, x_weights), self._pair_factor(y, y_weights)))
         fold = self.boundary.fold
-        of_target = self._spectrum_of_target.of(
+        of_target = self._spectrum_of_target.get_or_compute(
             y, y_weights, key=(series.modes, series.transform), compute=lambda: spectrum(series, fold(y), y_weights)
         )
         return SpectralMMD(series, spectrum(series, fold(x), x_weights), of_target, excess)
 
-    def _within(self, points: Tensor, weights: Tensor | None) -> Tensor:
-        total = sums.quadratic(self.kernel, points, weights, self_pairs=self._self_pairs, **self._options)
+    def _within(self, points: Tensor, weights: Tensor | None, cache: ValueCache[Tensor] | None = None) -> Tensor:
+        total = sums.quadratic(self.kernel, points, weights, self_pairs=self._self_pairs, cache=cache, **self._options)
         return self._pair_factor(points, weights) * total
 
-    def _within_kept(self, y: Tensor, weights: Tensor | None) -> Tensor:
-        """The same of a target, from before while nothing that it depends on has changed."""
-        fixed = constants(self.kernel, self.boundary)
-        if fixed is None:
-            return self._within(y, weights)
-        key = (fixed, self.estimator, self.backend, self.tolerance)
-        return self._within_target.of(y, weights, key=key, compute=lambda: self._within(y, weights))
+    def _within_target_of(self, y: Tensor, weights: Tensor | None) -> Tensor:
+        """The self term of the target, cached until the target, its weights, the kernel or the boundary changes."""
+        return self._within(y, weights, cache=self._within_target)
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -209,8 +213,8 @@ class MMD(Discrepancy):
 
         A potential within a tolerance of its own scale may be far outside one of the discrepancy's.
         """
-        backend = sums.repeated(self.backend)
-        tolerance = None if isinstance(backend, sums.Auto) else self.tolerance
+        backend = sums.for_repeated_calls(self.backend)
+        tolerance = backend.distance_tolerance(self.tolerance)
         return {"boundary": self.boundary, "backend": backend, "tolerance": tolerance}
 
     @property

@@ -14,8 +14,9 @@ from interflow._torch_compat import hide_opaque_functions, opaque_to_compilers
 from interflow.discrepancies.base import Discrepancy, in_single_precision
 from interflow.discrepancies.mmd import Reduction
 from interflow.errors import ArgumentError, BackendError, MissingPackageError
-from interflow.sums.backends.keops import silent_keops
-from interflow.sums.known import requiring_gradient, with_known_gradient
+from interflow.sums.autograd import attach_gradient
+from interflow.sums.backends.keops import quiet_keops
+from interflow.sums.pairsum import needs_gradient
 from interflow.validation import can_read, check_choice
 
 
@@ -25,7 +26,7 @@ def samples_loss() -> Any:
     Raises:
         MissingPackageError: if the package is missing.
     """
-    with silent_keops():
+    with quiet_keops():
         try:
             from geomloss import SamplesLoss
         except ImportError as error:
@@ -119,7 +120,7 @@ class SinkhornDivergence(Discrepancy):
         """The value of GeomLoss ``(B,)`` as a function of weights and points, ``(B, N)``, ``(B, N, d)``, …."""
         hide_opaque_functions()
         solver = self._chosen(clouds[1], clouds[3])
-        needed = requiring_gradient(clouds) if can_read(*clouds) else [True] * 4
+        needed = needs_gradient(clouds) if can_read(*clouds) else [True] * 4
         tangents = [unpack_dual(cloud).tangent is not None for cloud in clouds]
         if any(tangents):  # of the value, which needs those of no gradient
             needed = [True] * 4
@@ -128,7 +129,7 @@ class SinkhornDivergence(Discrepancy):
         inputs = [cloud if cloud.ndim == 3 else cloud[:, None] for cloud in clouds]
         slopes = [slope if slope.ndim == 3 else slope[:, None] for slope in gradients]
         chosen = [index for index, need in enumerate(needed) if need]
-        tied: Tensor = with_known_gradient(
+        tied: Tensor = attach_gradient(
             value[:, None, None], [inputs[index] for index in chosen], [slopes[index] for index in chosen]
         )
         return tied[:, 0, 0]

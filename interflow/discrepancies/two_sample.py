@@ -21,8 +21,7 @@ from interflow.discrepancies.mmd import MMD
 from interflow.discrepancies.squares import squared_distances
 from interflow.errors import ArgumentError
 from interflow.kernels import Kernel
-from interflow.sums.formula import lookup_vectors
-from interflow.sums.preparation import formula_name
+from interflow.sums.formula import formula_name, lookup_vectors
 
 MOST_ROWS: Final = 2048
 """Rows of K at a time, at most."""

@@ -83,7 +83,7 @@ class InteractionEnergy(Energy):
         return {
             "boundary": self.boundary,
             "self_pairs": self._self_pairs,
-            "backend": sums.repeated(self.backend),
+            "backend": sums.for_repeated_calls(self.backend),
             "tolerance": self.tolerance,
         }
 

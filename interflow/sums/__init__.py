@@ -1,40 +1,55 @@
 """Pair sums: potentials, fields and forms, differentiable to any order, and the backends that carry them out."""
 
-from interflow.sums.api import bilinear, field, potential, potential_and_field, quadratic
+from interflow.sums.api import (
+    bilinear,
+    distance_series,
+    field,
+    kernel_distance,
+    potential,
+    potential_and_field,
+    quadratic,
+)
+from interflow.sums.autograd import backends_used
 from interflow.sums.backends import (
-    Approximation,
     Auto,
     Backend,
     Compiled,
     Dense,
+    FastBackend,
     Fourier,
     Keops,
+    LoopBackend,
     Nufft,
     Sorted,
-    repeated,
+    for_repeated_calls,
+    register_backend,
 )
-from interflow.sums.differences import difference_form
 from interflow.sums.explanation import Explanation, explain
-from interflow.sums.pairsum import SelfPairs
+from interflow.sums.pairsum import PairSum, SelfPairs
 
 __all__ = [
-    "Approximation",
     "Auto",
     "Backend",
     "Compiled",
     "Dense",
     "Explanation",
+    "FastBackend",
     "Fourier",
     "Keops",
+    "LoopBackend",
     "Nufft",
+    "PairSum",
     "SelfPairs",
     "Sorted",
+    "backends_used",
     "bilinear",
-    "difference_form",
+    "distance_series",
     "explain",
     "field",
+    "for_repeated_calls",
+    "kernel_distance",
     "potential",
     "potential_and_field",
     "quadratic",
-    "repeated",
+    "register_backend",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -11,15 +10,14 @@ from torch import Tensor
 from interflow.boundaries import Boundary
 from interflow.errors import PromiseError
 from interflow.kernels import Kernel
-from interflow.sums.backends import FLOOR, Auto, Backend, Options, backend_key
-from interflow.sums.backends.registry import pair_backend_of
-from interflow.sums.diagonal import own_gradient, own_potential
-from interflow.sums.formula import derive
-from interflow.sums.known import requiring_gradient, with_known_gradient
-from interflow.sums.pairsum import Prepared, SelfPairs
-from interflow.sums.preparation import approximation_of, components_last, formula_name, one_component, prepare
-from interflow.sums.primitive import pair_sum
-from interflow.validation import can_read, check_cloud
+from interflow.sums.backends import FLOOR, Backend, backend_key, backend_of
+from interflow.sums.backends import base as by_pairs
+from interflow.sums.backends.base import Factors
+from interflow.sums.cache import ValueCache
+from interflow.sums.formula import formula_name
+from interflow.sums.pairsum import PairSum, SelfPairs, needs_gradient, weights_row
+from interflow.sums.series import Series
+from interflow.validation import check_cloud
 
 TARGETS = 512
 """Points at which sums are compared."""
@@ -29,41 +27,36 @@ _ROUND_OFF = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 
 @torch.no_grad()
-def check_promise(data: Prepared, potential: Tensor | None = None, gradient: Tensor | None = None) -> None:
+def check_promise(pairs: PairSum, potential: Tensor | None = None, gradient: Tensor | None = None) -> None:
     """Compare ``(batch, 1, N)`` potentials or ``(batch, d, N)`` fields with exact sums at random points.
 
     Raises:
         PromiseError: if the error is over the tolerance, with both.
     """
-    chosen = torch.randperm(data.x.shape[2], generator=torch.Generator().manual_seed(0))[:TARGETS]
-    chosen = chosen.to(data.x.device)
-    columns = torch.arange(data.y.shape[2], device=data.y.device)
-    if data.skip_diagonal:  # by index: the partners of the chosen points come first
+    chosen = torch.randperm(pairs.x.shape[2], generator=torch.Generator().manual_seed(0))[:TARGETS]
+    chosen = chosen.to(pairs.x.device)
+    columns = torch.arange(pairs.y.shape[2], device=pairs.y.device)
+    if pairs.skip_diagonal:  # by index: the partners of the chosen points come first
         is_other = torch.ones_like(columns, dtype=torch.bool).index_fill(0, chosen, False)
         columns = torch.cat([chosen, columns[is_other]])
     exact = replace(
-        data,
-        formula=formula_name(data.kernel, data.boundary, data.x.shape[1], torch.float64),
-        backend=backend_key(Auto()),
-        x=data.x[..., chosen].double(),
-        y=data.y[..., columns].double(),
-        weights=data.weights[..., columns].double(),
+        pairs,
+        formula=formula_name(pairs.kernel, pairs.boundary, pairs.x.shape[1], torch.float64),
+        backend="auto",
+        rows=(pairs.x[..., chosen].double(),),
+        columns=(pairs.y[..., columns].double(), pairs.weights[..., columns].double()),
+        tolerance=None,
     )
     if potential is not None:
-        _compare("potential", potential[..., chosen], _sum(pair_potential(exact), own_potential, exact), data, 0)
+        _compare("potential", potential[..., chosen], by_pairs.potential(exact), pairs, 0)
     if gradient is not None:
-        _compare("field", gradient[..., chosen], _sum(pair_gradient(exact), own_gradient, exact), data, 1)
+        _compare("field", gradient[..., chosen], by_pairs.gradient(exact), pairs, 1)
 
 
-def _sum(total: Tensor, own: Callable[..., Tensor | None], exact: Prepared) -> Tensor:
-    of_pairs = own(exact, counted=False)
-    return total if of_pairs is None else total + of_pairs
-
-
-def _compare(name: str, came: Tensor, exact: Tensor, data: Prepared, order: int) -> None:
-    tolerance = _ROUND_OFF[data.x.dtype] if data.tolerance is None else data.tolerance
-    supremum = data.kernel.supremum(order, data.x.shape[1]) or 0.0
-    scale = exact.shape[2] ** 0.5 * data.weights.double().abs().sum((1, 2)) * supremum
+def _compare(name: str, came: Tensor, exact: Tensor, pairs: PairSum, order: int) -> None:
+    tolerance = _ROUND_OFF[pairs.x.dtype] if pairs.tolerance is None else pairs.tolerance
+    supremum = pairs.kernel.supremum(order, pairs.x.shape[1]) or 0.0
+    scale = exact.shape[2] ** 0.5 * pairs.weights.double().abs().sum((1, 2)) * supremum
     error = torch.linalg.vector_norm(came.double() - exact, dim=(1, 2))
     allowed = tolerance * (torch.linalg.vector_norm(exact, dim=(1, 2)) + FLOOR * scale)
     worst = int((error / allowed.clamp(min=torch.finfo(torch.float64).tiny)).argmax())
@@ -72,28 +65,6 @@ def _compare(name: str, came: Tensor, exact: Tensor, data: Prepared, order: int)
             f"The {name} is off by {error[worst]:.1e} at {exact.shape[2]} of the points, and a tolerance of "
             f"{tolerance:.1e} allows {allowed[worst]:.1e}. Please report it; backend='dense' sums exactly."
         )
-
-
-def pair_potential(data: Prepared) -> Tensor:
-    """The potential ``(batch, 1, N)``."""
-    return _pair_sum(data, data.formula)
-
-
-def pair_gradient(data: Prepared) -> Tensor:
-    """The field ``(batch, d, N)``."""
-    return _pair_sum(data, derive(data.formula, "row_gradient", data.axes))
-
-
-def pair_potential_and_gradient(data: Prepared) -> tuple[Tensor, Tensor]:
-    """Potential ``(batch, 1, N)`` and field ``(batch, d, N)`` in one pass."""
-    both = _pair_sum(data, derive(data.formula, "with_row_gradient", data.axes))
-    return both.narrow(1, 0, 1), both.narrow(1, 1, len(data.axes))
-
-
-def _pair_sum(data: Prepared, formula: str) -> Tensor:
-    columns = [data.y, data.weights]
-    total: Tensor = pair_sum(formula, data.backend, data.skip_diagonal, [data.x], columns, [data.parameters])
-    return total
 
 
 def potential(
@@ -141,11 +112,13 @@ def potential(
         >>> potential(GaussianKernel(sigma=1.0), torch.zeros(1, 2), torch.ones(3, 2))
         tensor([0.3679])
     """
-    data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
-    total = potential_of(data)
+    pairs = prepare(
+        kernel, x, y, weights, boundary=boundary, self_pairs=self_pairs, backend=backend, tolerance=tolerance
+    )
+    total = by_pairs.potential(pairs)
     if check:
-        check_promise(data, potential=total)
-    return total[:, 0] if data.batched else total[0, 0]
+        check_promise(pairs, potential=total)
+    return pairs.per_cloud(total[:, 0])
 
 
 def field(
@@ -170,11 +143,13 @@ def field(
         >>> field(GaussianKernel(sigma=1.0), torch.zeros(1, 2), torch.ones(3, 2))
         tensor([[0.3679, 0.3679]])
     """
-    data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
-    slope = gradient_of(data)
+    pairs = prepare(
+        kernel, x, y, weights, boundary=boundary, self_pairs=self_pairs, backend=backend, tolerance=tolerance
+    )
+    gradient = by_pairs.gradient(pairs)
     if check:
-        check_promise(data, gradient=slope)
-    return components_last(slope, data.batched)
+        check_promise(pairs, gradient=gradient)
+    return pairs.per_cloud(gradient.mT)
 
 
 def potential_and_field(
@@ -198,41 +173,13 @@ def potential_and_field(
         >>> u.shape, f.shape
         (torch.Size([1]), torch.Size([1, 2]))
     """
-    data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
-    potential, slope = potential_and_gradient_of(data)
+    pairs = prepare(
+        kernel, x, y, weights, boundary=boundary, self_pairs=self_pairs, backend=backend, tolerance=tolerance
+    )
+    potential, gradient = by_pairs.potential_and_gradient(pairs)
     if check:
-        check_promise(data, potential=potential, gradient=slope)
-    return potential[:, 0] if data.batched else potential[0, 0], components_last(slope, data.batched)
-
-
-def potential_of(data: Prepared) -> Tensor:
-    """The potential ``(batch, 1, N)``."""
-    approximation = approximation_of(data, order=0)
-    counted = approximation is not None
-    total = pair_potential(data) if approximation is None else approximation.potential(data)
-    return _with_own(total, own_potential(data, counted=counted), data)
-
-
-def gradient_of(data: Prepared) -> Tensor:
-    """The field ``(batch, d, N)``."""
-    approximation = approximation_of(data, order=1)
-    counted = approximation is not None
-    slope = pair_gradient(data) if approximation is None else approximation.gradient(data)
-    return _with_own(slope, own_gradient(data, counted=counted), data)
-
-
-def potential_and_gradient_of(data: Prepared) -> tuple[Tensor, Tensor]:
-    """Potential ``(batch, 1, N)`` and field ``(batch, d, N)`` in one pass."""
-    approximation = approximation_of(data, order=1)
-    counted = approximation is not None
-    both = pair_potential_and_gradient(data) if approximation is None else approximation.potential_and_gradient(data)
-    own = own_potential(data, counted=counted), own_gradient(data, counted=counted)
-    return _with_own(both[0], own[0], data), _with_own(both[1], own[1], data)
-
-
-def _with_own(total: Tensor, own: Tensor | None, data: Prepared) -> Tensor:
-    """Sums with what the pairs i = j add, in the dtype of the positions."""
-    return (total if own is None else total + own).to(data.x.dtype)
+        check_promise(pairs, potential=potential, gradient=gradient)
+    return pairs.per_cloud(potential[:, 0]), pairs.per_cloud(gradient.mT)
 
 
 def quadratic(
@@ -244,9 +191,11 @@ def quadratic(
     self_pairs: SelfPairs = True,
     backend: str | Backend = "auto",
     tolerance: float | None = None,
+    cache: ValueCache[Tensor] | None = None,
 ) -> Tensor:
     """``Σᵢⱼ wᵢ wⱼ k(xᵢ, xⱼ)``, a scalar or ``(B,)``; arguments as of `interflow.sums.potential`.
 
+    With a cache it is kept while the points, the weights and the kernel stay.
     For a symmetric kernel the gradients by points and weights, ``2 wᵢ ∇uᵢ`` and ``2 uᵢ``, come from the same pass.
 
     Example:
@@ -254,50 +203,10 @@ def quadratic(
         >>> quadratic(GaussianKernel(sigma=1.0), torch.zeros(3, 2))
         tensor(1.)
     """
-    return quadratic_of(prepare(kernel, x, x, weights, Options(boundary, self_pairs, backend, tolerance)))
-
-
-def quadratic_of(data: Prepared) -> Tensor:
-    """`quadratic` of data whose rows and columns are the same points."""
-    own = own_potential(data, counted=False)
-    if own is not None:
-        rest = quadratic_of(replace(data, own_images=False))
-        return rest + _scalar((data.weights * own).sum(-1, keepdim=True).to(data.x.dtype), data)
-    masses, parameters = data.weights, data.parameters[..., None]
-    inputs = [data.x, masses, parameters]
-    needed = requiring_gradient(inputs)
-    order = int(needed[0])
-    if not data.kernel.symmetric or approximation_of(data, order, highest=order) is not None:
-        return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
-    if not any(needed):
-        return _scalar((masses * _potential_of_pairs_once(data)).sum(-1, keepdim=True), data)
-    potential, slope = pair_potential_and_gradient(data) if needed[0] else (pair_potential(data), masses)
-    gradients = [2.0 * masses * slope, 2.0 * potential]
-    gradients.append(_by_parameters(data, masses) if needed[2] else parameters)
-    return _known((masses * potential).sum(-1, keepdim=True), inputs, gradients, needed, data)
-
-
-def _potential_of_pairs_once(data: Prepared) -> Tensor:
-    """A ``v`` with ``Σ wᵢ vᵢ = Σ wᵢ uᵢ`` for a symmetric kernel and x = y, ``(batch, 1, N)``.
-
-    Rows go in blocks, each against the columns from its own first one on. Those behind the block count twice, for the
-    pairs that are left out.
-    """
-    size = data.x.shape[2]
-    if not can_read(data.x) or size < _WORTH_HALVING:
-        return pair_potential(data)
-    backend = backend_key(pair_backend_of(data.backend).choose(data.question(0).shape))
-    parts = []
-    for start in range(0, size, -(-size // _BLOCKS)):
-        stop = min(start + -(-size // _BLOCKS), size)
-        weights = torch.cat([data.weights[..., start:stop], 2.0 * data.weights[..., stop:]], dim=-1)
-        rows, columns = [data.x[..., start:stop]], [data.y[..., start:], weights]
-        parts.append(pair_sum(data.formula, backend, data.skip_diagonal, rows, columns, [data.parameters]))
-    return torch.cat(parts, dim=-1)
-
-
-_BLOCKS = 4
-_WORTH_HALVING = 4096
+    pairs = prepare(
+        kernel, x, x, weights, boundary=boundary, self_pairs=self_pairs, backend=backend, tolerance=tolerance
+    )
+    return pairs.per_cloud(by_pairs.cached_form(pairs, cache))
 
 
 def bilinear(
@@ -318,67 +227,104 @@ def bilinear(
         >>> bilinear(GaussianKernel(sigma=1.0), torch.zeros(3, 2), torch.zeros(5, 2))
         tensor(1.)
     """
-    if kernel.symmetric and requiring_gradient([x, y]) == [False, True]:
+    if kernel.symmetric and needs_gradient([x, y]) == [False, True]:
         x, y, x_weights, y_weights = y, x, y_weights, x_weights  # the rows are those whose gradient is wanted
-    options = Options(boundary, True, backend, tolerance)
-    data = prepare(kernel, x, y, y_weights, options, weights_name="y_weights")
-    return bilinear_of(data, row_weights(data, x, x_weights))
+    pairs = prepare_form(kernel, x, y, x_weights, y_weights, boundary=boundary, backend=backend, tolerance=tolerance)
+    return pairs.per_cloud(by_pairs.bilinear_form(pairs))
 
 
-def bilinear_of(data: Prepared, masses: Tensor) -> Tensor:
-    """`bilinear` of data, with the weights of the rows, ``(batch, 1, N)``."""
-    parameters = data.parameters[..., None]
-    inputs = [data.x, masses, data.y, data.weights, parameters]
-    needed = requiring_gradient(inputs)
-    order = int(needed[0] or needed[2])
-    if not any(needed) or approximation_of(data, order, highest=order) is not None:
-        return _scalar((masses * potential_of(data)).sum(-1, keepdim=True), data)
-    potential, slope = pair_potential_and_gradient(data) if needed[0] else (pair_potential(data), masses)
-    by_columns = _by_columns(data, masses, needed[2], needed[3])
-    by_parameters = _by_parameters(data, masses) if needed[4] else parameters
-    gradients = [masses * slope, potential, *by_columns, by_parameters]
-    return _known((masses * potential).sum(-1, keepdim=True), inputs, gradients, needed, data)
+def kernel_distance(
+    kernel: Kernel,
+    x: Tensor,
+    y: Tensor,
+    x_weights: Tensor | None = None,
+    y_weights: Tensor | None = None,
+    *,
+    factors: Factors = (1.0, 1.0),
+    self_pairs: bool = True,
+    boundary: Boundary | None = None,
+    backend: str | Backend = "auto",
+    tolerance: float | None = None,
+    cache: ValueCache[Tensor] | None = None,
+) -> Tensor:
+    """``‖Σ aᵢ δ_{xᵢ} − Σ bⱼ δ_{yⱼ}‖²`` in the norm of a symmetric kernel, a scalar or ``(B,)``.
+
+    Arguments as of `bilinear`; the sums within x and within y are multiplied by the factors, and leave out i = j
+    without `self_pairs`. With a cache the sum within y is kept while y, its weights and the kernel stay.
+
+    Example:
+        >>> from interflow import GaussianKernel
+        >>> kernel_distance(GaussianKernel(sigma=1.0), torch.zeros(1, 2), torch.ones(1, 2))
+        tensor(1.2642)
+    """
+    pairs = prepare_form(kernel, x, y, x_weights, y_weights, boundary=boundary, backend=backend, tolerance=tolerance)
+    return pairs.per_cloud(backend_of(pairs.backend).kernel_distance(pairs, factors, self_pairs, cache))
 
 
-def row_weights(data: Prepared, x: Tensor, weights: Tensor | None) -> Tensor:
-    """The weights of the rows, ``(batch, 1, N)``."""
-    if weights is None:
-        return data.x.new_full((data.x.shape[0], 1, data.x.shape[2]), 1.0 / max(data.x.shape[2], 1))
-    check_cloud(x, weights, names=("x", "x_weights"), batched=True)
-    return one_component(weights.to(data.x.dtype))
+def distance_series(
+    kernel: Kernel,
+    x: Tensor,
+    y: Tensor,
+    *,
+    boundary: Boundary | None,
+    backend: str | Backend,
+    tolerance: float,
+    of_velocity: bool = False,
+) -> Series | None:
+    """The series on which measures at x and at y are compared within a tolerance of their distance; None for pair sums.
+
+    A distance may be differentiated once, its velocity as well if that is what is wanted.
+
+    Raises:
+        BackendError: if a series was asked for that cannot do it, with the reason.
+    """
+    pairs = prepare(kernel, x, y, None, boundary=boundary, backend=backend, tolerance=tolerance)
+    pairs = pairs.asked(order=1, highest=None if of_velocity else 1)
+    return backend_of(pairs.backend).distance_series(pairs)
 
 
-def _known(value: Tensor, inputs: list[Tensor], gradients: list[Tensor], needed: list[bool], data: Prepared) -> Tensor:
-    chosen = [index for index, need in enumerate(needed) if need]
-    tied: Tensor = with_known_gradient(
-        value, [inputs[index] for index in chosen], [gradients[index] for index in chosen]
+def prepare(
+    kernel: Kernel,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    boundary: Boundary | None = None,
+    self_pairs: SelfPairs = True,
+    backend: str | Backend = "auto",
+    tolerance: float | None = None,
+    weights_name: str = "weights",
+) -> PairSum:
+    """The checked `PairSum` of a public call; arguments as of `potential`."""
+    key = backend_key(backend)
+    return PairSum.of(
+        kernel,
+        x,
+        y,
+        weights,
+        boundary=boundary,
+        self_pairs=self_pairs,
+        backend=key,
+        needs_formula=backend_of(key).needs_formula,
+        tolerance=tolerance,
+        weights_name=weights_name,
     )
-    return _scalar(tied, data)
 
 
-def _scalar(value: Tensor, data: Prepared) -> Tensor:
-    return value[:, 0, 0] if data.batched else value[0, 0, 0]
-
-
-def _by_parameters(data: Prepared, masses: Tensor) -> Tensor:
-    """``∂/∂p Σ aᵢ uᵢ``, shape ``(batch, k, 1)``."""
-    formula = derive(data.formula, "parameters", range(data.parameters.shape[1]))
-    rows, columns = [data.x, masses], [data.y, data.weights]
-    total: Tensor = pair_sum(formula, data.backend, data.skip_diagonal, rows, columns, [data.parameters])
-    return total.sum(-1, keepdim=True, dtype=torch.float64)
-
-
-def _by_columns(data: Prepared, masses: Tensor, points: bool, weights: bool) -> list[Tensor]:
-    """``∂/∂yⱼ`` and ``∂/∂bⱼ`` of ``Σ aᵢ uᵢ``, in one pass, those that are wanted."""
-    if not points and not weights:
-        return [data.y, data.weights]
-    dimension = data.y.shape[1]
-    wanted = [*(range(dimension) if points else ()), *((dimension,) if weights else ())]
-    formula = derive(data.formula, "columns", wanted)
-    total = pair_sum(
-        formula, data.backend, data.skip_diagonal, [data.y, data.weights], [data.x, masses], [data.parameters]
+def prepare_form(
+    kernel: Kernel,
+    x: Tensor,
+    y: Tensor,
+    x_weights: Tensor | None,
+    y_weights: Tensor | None,
+    *,
+    boundary: Boundary | None,
+    backend: str | Backend,
+    tolerance: float | None,
+) -> PairSum:
+    """The checked `PairSum` of a form of two measures; arguments as of `bilinear`."""
+    pairs = prepare(
+        kernel, x, y, y_weights, boundary=boundary, backend=backend, tolerance=tolerance, weights_name="y_weights"
     )
-    return [
-        total.narrow(1, 0, dimension) if points else data.y,
-        total.narrow(1, len(wanted) - 1, 1) if weights else data.weights,
-    ]
+    check_cloud(x, x_weights, names=("x", "x_weights"), batched=True)
+    return replace(pairs, row_weights=weights_row(x_weights, x).to(pairs.dtype))

@@ -70,24 +70,26 @@ _MOST = 2
 
 
 @final
-class Kept(Generic[ResultT]):
-    """The last results for measures of which no gradient is wanted. A copy begins with nothing.
+class ValueCache(Generic[ResultT]):
+    """The last two results for measures that do not require gradients; copies of the cache start empty.
 
     Numbers are compared with those of then: that is cheap beside any sum, and sees every change, also those through
     NumPy or ``.data``, of which a tensor's version does not tell.
 
     Example:
-        >>> kept, points = Kept[int](), torch.zeros(3, 2)
-        >>> [kept.of(points, None, key="a", compute=lambda: result) for result in (1, 2)]
+        >>> cache, points = ValueCache[int](), torch.zeros(3, 2)
+        >>> [cache.get_or_compute(points, None, key="a", compute=lambda: result) for result in (1, 2)]
         [1, 1]
-        >>> kept.of(points.add_(1.0), None, key="a", compute=lambda: 3)
+        >>> cache.get_or_compute(points.add_(1.0), None, key="a", compute=lambda: 3)
         3
     """
 
     def __init__(self) -> None:
         self._entries: list[_Entry[ResultT]] = []
 
-    def of(self, points: Tensor, weights: Tensor | None, *, key: Hashable, compute: Callable[[], ResultT]) -> ResultT:
+    def get_or_compute(
+        self, points: Tensor, weights: Tensor | None, *, key: Hashable, compute: Callable[[], ResultT]
+    ) -> ResultT:
         """The result for a measure: from before if points, weights and key are those of then.
 
         Args:
@@ -107,8 +109,8 @@ class Kept(Generic[ResultT]):
         self._entries = [made, *self._entries][:_MOST]
         return made.result
 
-    def __reduce__(self) -> tuple[type[Kept[ResultT]], tuple[()]]:
-        return Kept, ()
+    def __reduce__(self) -> tuple[type[ValueCache[ResultT]], tuple[()]]:
+        return ValueCache, ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +173,8 @@ class _Itself:
         return id(self.value)
 
 
-def constants(*modules: nn.Module) -> Hashable | None:
-    """All that sums depend on in a kernel and a domain; None while that may not be read, or is to be differentiated."""
+def value_key(*modules: nn.Module) -> Hashable | None:
+    """A hashable key of the modules' structure and parameter values; None if these are traced or require gradients."""
     tensors = [tensor for module in modules for tensor in hyperparameters(module).values()]
     if not can_read(*tensors) or any(tensor.requires_grad for tensor in tensors):
         return None

@@ -26,65 +26,63 @@ from interflow._torch_compat import constant_to_compilers
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
-from interflow.sums.backends import backend_key
+from interflow.sums.autograd import pair_sum
 from interflow.sums.cache import structure
-from interflow.sums.formula import derive
+from interflow.sums.formula import derive, formula_name
 from interflow.sums.images import image_sum
-from interflow.sums.pairsum import Prepared
-from interflow.sums.preparation import formula_name
-from interflow.sums.primitive import pair_sum
+from interflow.sums.pairsum import PairSum
 
 
-def own_potential(data: Prepared, *, counted: bool) -> Tensor | None:
+def self_potential(pairs: PairSum, *, counted: bool) -> Tensor | None:
     """What the pairs i = j add to a potential, ``(batch, 1, N)``; None for nothing.
 
     Args:
-        data: what is summed.
-        counted: whether the sums that it is added to have counted these pairs, whatever the data say.
+        pairs: what is summed.
+        counted: whether the sums that it is added to have counted these pairs, whatever `pairs` say.
     """
-    if not data.skip_diagonal:
+    if not pairs.skip_diagonal:
         return None
-    value = _nearest(data) if counted else None
-    others = _others(data) if counted != data.own_images else None
+    value = _nearest(pairs) if counted else None
+    others = _others(pairs) if counted != (pairs.self_pairs == "images") else None
     if others is not None:
-        value = _sum(value, others(_own_displacement(data)))
-    return _weighted(value, data, -1.0 if counted else 1.0)
+        value = _sum(value, others(_own_displacement(pairs)))
+    return _weighted(value, pairs, -1.0 if counted else 1.0)
 
 
-def own_gradient(data: Prepared, *, counted: bool) -> Tensor | None:
+def self_gradient(pairs: PairSum, *, counted: bool) -> Tensor | None:
     """What they add to a field, ``(batch, d, N)``, likewise."""
-    if not data.skip_diagonal or (_is_one_cloud(data) and data.kernel.symmetric):
+    if not pairs.skip_diagonal or (pairs.is_one_cloud and pairs.kernel.symmetric):
         return None  # the gradient of an even sum at 0
-    slope = _nearest(data, gradient=True) if counted else None
-    others = _others(data) if counted != data.own_images else None
+    slope = _nearest(pairs, gradient=True) if counted else None
+    others = _others(pairs) if counted != (pairs.self_pairs == "images") else None
     if others is not None:
-        slope = _sum(slope, torch.func.grad(lambda displacement: others(displacement).sum())(_own_displacement(data)))
-    return _weighted(slope, data, -1.0 if counted else 1.0)
+        slope = _sum(slope, torch.func.grad(lambda displacement: others(displacement).sum())(_own_displacement(pairs)))
+    return _weighted(slope, pairs, -1.0 if counted else 1.0)
 
 
-def _nearest(data: Prepared, *, gradient: bool = False) -> Tensor:
+def _nearest(pairs: PairSum, *, gradient: bool = False) -> Tensor:
     """``k(δᵢ)`` or its gradient, in float64: N sums of one pair, which differentiate as those of all pairs do."""
-    if _is_one_cloud(data) and not gradient:
-        at_zero = data.kernel.at_zero(data.x.shape[1])
+    if pairs.is_one_cloud and not gradient:
+        at_zero = pairs.kernel.at_zero(pairs.x.shape[1])
         assert at_zero is not None  # backends that count a pair of equal points have a finite kernel
-        return at_zero.to(data.x.device).view(1, 1, 1)
-    x, y = (points.double().mT.flatten(0, 1)[..., None] for points in (data.x, data.y))
-    formula = formula_name(data.kernel, data.boundary, data.x.shape[1], torch.float64, nearest=True)
-    formula = derive(formula, "row_gradient", data.axes) if gradient else formula
+        return at_zero.to(pairs.x.device).view(1, 1, 1)
+    x, y = (points.double().mT.flatten(0, 1)[..., None] for points in (pairs.x, pairs.y))
+    formula = formula_name(pairs.kernel, pairs.boundary, pairs.x.shape[1], torch.float64, nearest=True)
+    formula = derive(formula, "row_gradient", range(pairs.dimension)) if gradient else formula
     columns = [y, torch.ones_like(y[:, :1])]
-    total: Tensor = pair_sum(formula, backend_key("dense"), False, [x], columns, [data.parameters])
-    by_point: Tensor = total.unflatten(0, (data.x.shape[0], data.x.shape[2]))
+    total: Tensor = pair_sum(formula, "dense", False, [x], columns, [pairs.parameters])
+    by_point: Tensor = total.unflatten(0, (pairs.x.shape[0], pairs.x.shape[2]))
     return by_point[..., 0].mT
 
 
-def _others(data: Prepared) -> Callable[[Tensor], Tensor] | None:
+def _others(pairs: PairSum) -> Callable[[Tensor], Tensor] | None:
     """From displacements ``(batch, d, n)`` to ``Σ_{n≠0} k(δ + nL)``, ``(batch, 1, n)``; None without other images."""
-    periods = data.boundary.image_periods(data.x.shape[1])
-    images = _images(data.kernel, data.boundary, data.x.shape[1], data.x.dtype)
+    periods = pairs.boundary.image_periods(pairs.x.shape[1])
+    images = _images(pairs.kernel, pairs.boundary, pairs.x.shape[1], pairs.x.dtype)
     if periods is None or images is None:
         return None
-    lengths = periods.to(data.x.device).unbind()
-    return lambda displacement: images.others(data.kernel, displacement.unbind(1), lengths)[:, None]
+    lengths = periods.to(pairs.x.device).unbind()
+    return lambda displacement: images.others(pairs.kernel, displacement.unbind(1), lengths)[:, None]
 
 
 @constant_to_compilers
@@ -92,21 +90,17 @@ def _images(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dty
     return image_sum(kernel, structure(kernel), boundary, dimension, dtype)
 
 
-def _own_displacement(data: Prepared) -> Tensor:
+def _own_displacement(pairs: PairSum) -> Tensor:
     """δᵢ, ``(batch, d, N)`` in float64; one for all where it is 0."""
-    if _is_one_cloud(data):
-        return data.x.new_zeros(1, data.x.shape[1], 1, dtype=torch.float64)
-    partners = data.y[..., : data.x.shape[2]]
-    return data.boundary.displacement(data.x.double().mT, partners.double().mT).mT
-
-
-def _is_one_cloud(data: Prepared) -> bool:
-    return data.x is data.y  # then both also move together under differentiation
+    if pairs.is_one_cloud:
+        return pairs.x.new_zeros(1, pairs.x.shape[1], 1, dtype=torch.float64)
+    partners = pairs.y[..., : pairs.x.shape[2]]
+    return pairs.boundary.displacement(pairs.x.double().mT, partners.double().mT).mT
 
 
 def _sum(a: Tensor | None, b: Tensor) -> Tensor:
     return b if a is None else a + b
 
 
-def _weighted(value: Tensor | None, data: Prepared, sign: float) -> Tensor | None:
-    return None if value is None else sign * data.weights[..., : data.x.shape[2]] * value
+def _weighted(value: Tensor | None, pairs: PairSum, sign: float) -> Tensor | None:
+    return None if value is None else sign * pairs.weights[..., : pairs.x.shape[2]] * value

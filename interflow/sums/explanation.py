@@ -9,17 +9,10 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.kernels import Kernel
-from interflow.sums.backends import (
-    APPROXIMATIONS,
-    CANDIDATES,
-    Backend,
-    Options,
-    PairBackend,
-    backend_of,
-    pair_backend_of,
-)
-from interflow.sums.pairsum import Question, SelfPairs
-from interflow.sums.preparation import prepare
+from interflow.sums.api import prepare
+from interflow.sums.backends import Backend, backend_of
+from interflow.sums.backends.base import candidates
+from interflow.sums.pairsum import PairSum, SelfPairs
 
 
 @dataclass(frozen=True)
@@ -94,18 +87,22 @@ def explain(
         >>> explain(GaussianKernel(sigma=1.0), torch.rand(100, 2), torch.rand(100, 2)).backend
         'dense'
     """
-    data = prepare(kernel, x, y, weights, Options(boundary, self_pairs, backend, tolerance))
-    question, asked = data.question(order=1), backend_of(data.backend)
-    chosen = asked.approximation(question) or pair_backend_of(data.backend).choose(question.shape)
+    pairs = prepare(
+        kernel, x, y, weights, boundary=boundary, self_pairs=self_pairs, backend=backend, tolerance=tolerance
+    ).asked(order=1)
+    asked = backend_of(pairs.backend)
+    chosen = asked.select(pairs)
+    if chosen is asked:
+        chosen = asked.resolve(pairs)
     why = "it was asked for" if chosen.name == asked.name else "the least predicted time"
-    asked_of = CANDIDATES if isinstance(asked, PairBackend) else APPROXIMATIONS  # these need no formula of a pair
-    return Explanation(chosen.name, repr(chosen), why, tuple(_candidate(other, question) for other in asked_of))
+    others = [other for other in candidates() if asked.needs_formula or not other.needs_formula]
+    return Explanation(chosen.name, repr(chosen), why, tuple(_candidate(other, pairs) for other in others))
 
 
-def _candidate(backend: Backend, question: Question) -> Candidate:
-    reason, bound = backend.unsupported_reason(question), backend.error_bound(question)
-    if reason is None and bound > (question.tolerance or 0.0):
+def _candidate(backend: Backend, pairs: PairSum) -> Candidate:
+    reason, bound = backend.unsupported_reason(pairs), backend.error_bound(pairs)
+    if reason is None and bound > (pairs.tolerance or 0.0):
         reason = "it approximates, and no tolerance was given"
     if reason is not None:
         return Candidate(backend.name, reason, math.inf, math.inf, math.inf)
-    return Candidate(backend.name, None, bound, backend.run_seconds(question), backend.setup_seconds(question))
+    return Candidate(backend.name, None, bound, backend.run_seconds(pairs), backend.setup_seconds(pairs))

@@ -5,24 +5,33 @@ coordinates of yⱼ and its weight), P the parameters. The derivative of such a 
 kind, so formulas are closed under differentiation.
 
 Formulas have names, which compiled programs hold: the digest of the formula that a user wrote, then the path of
-derivations from it, such as ``"1f0c…/rows:0,1/columns:2"``. A name is enough to make the formula again.
+derivations from it, such as ``"1f0c…/vjp_rows:0,1/vjp_columns:2"``. A name is enough to make the formula again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
+import torch
+
+from interflow._torch_compat import constant_to_compilers
+from interflow.boundaries import Boundary, OpenBoundary
 from interflow.errors import BackendError
-from interflow.sums.cache import BoundedCache
+from interflow.kernels import Kernel
+from interflow.kernels.images import ImageSum
+from interflow.parameters import hyperparameters
+from interflow.sums.cache import BoundedCache, structure
 from interflow.sums.even_part import at_coincidence, with_even_parts
-from interflow.sums.expression import ONE, Expression, leaf, node, rebuild, topological
-from interflow.sums.operations import gradient, is_condition, multiply, tangent
-from interflow.sums.optimise import cheaper, without_selections
-from interflow.sums.vectors import Rewriting, VectorFormula
+from interflow.sums.expression import ONE, Expression, leaf, rebuild, topological
+from interflow.sums.images import image_sum, remember
+from interflow.sums.operations import gradient, multiply, tangent
+from interflow.sums.tracing import trace_displacement, trace_kernel
+from interflow.sums.vectors import Rewriting, VectorFormula, periods_of, weighted_radial
 
 
 @dataclass(frozen=True)
@@ -174,7 +183,7 @@ def _derived_vectors(name: str, degree: int) -> VectorFormula | None:
 
 def _moves_a_period(formula: VectorFormula, derivation: str, components: Sequence[Sequence[int]]) -> bool:
     """Whether a derivation is one by a period, too."""
-    return derivation in ("parameters", "tangent") and not set(formula.periods).isdisjoint(components[-1])
+    return derivation in ("vjp_parameters", "jvp") and not set(formula.periods).isdisjoint(components[-1])
 
 
 def _degree(name: str) -> int:
@@ -182,7 +191,7 @@ def _degree(name: str) -> int:
     times = 0
     while "/" in name:
         name, derivation, components = _last_step(name)
-        points = [] if derivation == "parameters" else components[:2]  # of rows and of columns
+        points = [] if derivation == "vjp_parameters" else components[:2]  # of rows and of columns
         times += any(index < coordinates(name) for part in points for index in part)
     return times - times % 2
 
@@ -208,18 +217,18 @@ def _last_step(name: str) -> tuple[str, str, list[list[int]]]:
 
 
 _DERIVATIONS: dict[str, Callable[..., Formula]] = {
-    "rows": Formula.by_rows,
-    "columns": Formula.by_columns,
-    "parameters": Formula.by_parameters,
-    "tangent": Formula.tangent,
+    "vjp_rows": Formula.by_rows,
+    "vjp_columns": Formula.by_columns,
+    "vjp_parameters": Formula.by_parameters,
+    "jvp": Formula.tangent,
     "row_gradient": Formula.row_gradient,
     "with_row_gradient": Formula.with_row_gradient,
 }
 _VECTOR_DERIVATIONS: dict[str, Callable[..., VectorFormula]] = {
-    "rows": VectorFormula.by_rows,
-    "columns": VectorFormula.by_columns,
-    "parameters": VectorFormula.by_parameters,
-    "tangent": VectorFormula.tangent,
+    "vjp_rows": VectorFormula.by_rows,
+    "vjp_columns": VectorFormula.by_columns,
+    "vjp_parameters": VectorFormula.by_parameters,
+    "jvp": VectorFormula.tangent,
     "row_gradient": VectorFormula.row_gradient,
     "with_row_gradient": VectorFormula.with_row_gradient,
 }
@@ -244,96 +253,66 @@ def _digest(formula: Formula | VectorFormula) -> str:
     return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A formula made ready for the inner loop: what does not change from pair to pair is taken out of it.
+# --- names of formulas ------------------------------------------------------------------------------------------------
 
-    ``out_c(i) = after_c(Aᵢ, P) · Σⱼ inner_c(Aᵢ, Bⱼ, before(P))``
+_names = BoundedCache[Hashable, tuple[str, Formula | VectorFormula]](MAX_FORMULAS)
 
-    Attributes:
-        before: expressions of the parameters alone; the parameter leaves of `inner` count these.
-        inner: what is summed, one expression for each output.
-        after: factors that do not depend on the column.
+
+@constant_to_compilers
+def formula_name(
+    kernel: Kernel,
+    boundary: Boundary,
+    dimension: int,
+    dtype: torch.dtype = torch.float64,
+    *,
+    nearest: bool = False,
+) -> str:
+    """The name of ``w·k(x, y)``; traced once for all kernels of one structure, whatever their parameters.
+
+    Where all images count, their number is part of the structure: it follows from parameters and dtype. With
+    ``nearest`` the nearest image alone counts.
     """
-
-    before: tuple[Expression, ...]
-    inner: tuple[Expression, ...]
-    after: tuple[Expression, ...]
-
-    @cached_property
-    def of_rows(self) -> tuple[int, ...]:
-        """The outputs whose factor changes from row to row."""
-        return tuple(index for index, factor in enumerate(self.after) if "row" in factor.sides)
-
-
-@lru_cache(maxsize=4096)
-def plan(name: str) -> Plan:
-    """The plan of a formula in components."""
-    return plan_of(lookup(name).outputs)
+    own = structure(kernel)
+    images = None if nearest else image_sum(kernel, own, boundary, dimension, dtype)
+    key = (own, structure(boundary), dimension, images)
+    name, formula = _names.get_or_compute(key, lambda: named(_formula(kernel, boundary, dimension, images)))
+    register(name, formula)
+    if images is not None:
+        remember(name, kernel, boundary, dimension, dtype, images)
+    return name
 
 
-def plan_of(outputs: Sequence[Expression]) -> Plan:
-    """The plan of some expressions."""
-    pulled = _pulled(outputs)
-    before: dict[Expression, Expression] = {}
-
-    def hoisted(part: Expression) -> Expression:
-        if part.sides != {"parameter"} or is_condition(part):
-            return part
-        return before.setdefault(part, leaf("parameter", len(before)))
-
-    def hoist(old: Expression, parts: tuple[Expression, ...]) -> Expression:
-        whole = old.sides == {"parameter"} and not is_condition(old)
-        return old if whole else old.with_arguments(tuple(map(hoisted, parts)))
-
-    inner = cheaper(without_selections([inner for inner, _ in pulled]))
-    inner = tuple(map(hoisted, rebuild(rebuild(inner, _grouped), hoist)))
-    return Plan(tuple(before), inner, tuple(after for _, after in pulled))
+@constant_to_compilers
+def untraced_name(kernel: Kernel, boundary: Boundary, dimension: int, dtype: torch.dtype) -> str:
+    """A name for all kernels and domains of one structure where no formula is wanted."""
+    key = (structure(kernel), structure(boundary), dimension, dtype)
+    return _untraced.get_or_compute(key, lambda: f"untraced-{next(_count)}")
 
 
-def _grouped(old: Expression, parts: tuple[Expression, ...]) -> Expression:
-    """A product with the factors that are the same for all pairs brought together, so that they are hoisted as one."""
-    if old.operation != "multiply":
-        return old.with_arguments(parts)
-    a, b = parts
-    if a.shared and not b.shared:
-        a, b = b, a
-    if b.shared and a.operation == "multiply" and a.arguments[1].shared:
-        return node("multiply", a.arguments[0], multiply(a.arguments[1], b))
-    return node("multiply", a, b)
+_untraced = BoundedCache[Hashable, str](MAX_FORMULAS)
+_count = itertools.count()
 
 
-def _pulled(outputs: Sequence[Expression]) -> list[tuple[Expression, Expression]]:
-    """Each output taken apart: the factors that depend on the column, and the others."""
-    order, wanted = list(topological(outputs)), set(outputs)
-    for current in reversed(order):
-        if current in wanted and current.operation in ("neg", "multiply", "where", "add", "subtract"):
-            wanted.update(current.arguments)
-    found: dict[Expression, tuple[Expression, Expression]] = {}
-    for current in order:
-        if current in wanted:
-            found[current] = _pull_factors(current, found)
-    return [found[output] for output in outputs]
+def _formula(
+    kernel: Kernel, boundary: Boundary, dimension: int, images: ImageSum[Any] | None
+) -> Formula | VectorFormula:
+    """``w·k(x, y)`` in inner products, for many coordinates and a kernel of the distance; else in components."""
+    parameters = sum(value.numel() for part in (kernel, boundary) for value in hyperparameters(part).values())
+    radial = _radial(kernel, boundary, dimension, parameters) if images is None else None
+    return radial or weighted(trace_kernel(kernel, boundary, dimension, images), dimension, parameters)
 
 
-def _pull_factors(
-    output: Expression, found: Mapping[Expression, tuple[Expression, Expression]]
-) -> tuple[Expression, Expression]:
-    """One of them, whose arguments have been taken apart."""
-    if not {"column"} <= output.sides:
-        return (ONE, output) if output.sides else (output, ONE)
-    match output.operation, output.arguments:
-        case "neg", (a,):
-            inner, after = found[a]
-            return inner, multiply(node("constant", value=-1.0), after)
-        case "multiply", (a, b):
-            (inner_a, after_a), (inner_b, after_b) = found[a], found[b]
-            return multiply(inner_a, inner_b), multiply(after_a, after_b)
-        case "where", (condition, a, b) if b.constant == 0.0:
-            inner, after = found[a]
-            return node("where", condition, inner, b), after
-        case "add" | "subtract", (a, b):
-            (inner_a, after_a), (inner_b, after_b) = found[a], found[b]
-            if after_a is after_b and after_a is not ONE:
-                return node(output.operation, inner_a, inner_b), after_a
-    return output, ONE
+def _radial(kernel: Kernel, boundary: Boundary, dimension: int, parameters: int) -> VectorFormula | None:
+    if dimension < MANY_COORDINATES:
+        return None
+    periods = periods_of(trace_displacement(kernel, boundary, dimension))
+    if periods is None or (dimension <= MOST_WRITTEN_OUT and any(period is not None for period in periods)):
+        return None  # where no matrix product serves, few components are faster written out
+    return weighted_radial(trace_kernel(kernel, OpenBoundary(), 2), periods, parameters)
+
+
+MANY_COORDINATES: Final = 8
+"""Coordinates of a point from which on matrix products are worth while."""
+
+MOST_WRITTEN_OUT: Final = 64
+"""Coordinates of a point up to which a loop over its components is generated."""

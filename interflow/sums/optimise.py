@@ -25,12 +25,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import reduce
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, reduce
 from typing import Final
 
-from interflow.sums.expression import ONE, TINY, ZERO, Expression, constant, node, rebuild, topological
-from interflow.sums.operations import multiply, reciprocal, sqrt
+from interflow.sums.expression import ONE, TINY, ZERO, Expression, constant, leaf, node, rebuild, topological
+from interflow.sums.formula import lookup
+from interflow.sums.operations import is_condition, multiply, reciprocal, sqrt
 
 _LEAST_EXPONENT = -1.5
 """``t^(−3/2)`` is finite in every dtype."""
@@ -154,3 +156,101 @@ def cheaper(outputs: Sequence[Expression]) -> tuple[Expression, ...]:
         return old.with_arguments(parts)
 
     return rebuild(outputs, make)
+
+
+# --- formulas made ready for the inner loop ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A formula made ready for the inner loop: what does not change from pair to pair is taken out of it.
+
+    ``out_c(i) = after_c(Aᵢ, P) · Σⱼ inner_c(Aᵢ, Bⱼ, before(P))``
+
+    Attributes:
+        before: expressions of the parameters alone; the parameter leaves of `inner` count these.
+        inner: what is summed, one expression for each output.
+        after: factors that do not depend on the column.
+    """
+
+    before: tuple[Expression, ...]
+    inner: tuple[Expression, ...]
+    after: tuple[Expression, ...]
+
+    @cached_property
+    def of_rows(self) -> tuple[int, ...]:
+        """The outputs whose factor changes from row to row."""
+        return tuple(index for index, factor in enumerate(self.after) if "row" in factor.sides)
+
+
+@lru_cache(maxsize=4096)
+def plan(name: str) -> Plan:
+    """The plan of a formula in components."""
+    return plan_of(lookup(name).outputs)
+
+
+def plan_of(outputs: Sequence[Expression]) -> Plan:
+    """The plan of some expressions."""
+    pulled = _pulled(outputs)
+    before: dict[Expression, Expression] = {}
+
+    def hoisted(part: Expression) -> Expression:
+        if part.sides != {"parameter"} or is_condition(part):
+            return part
+        return before.setdefault(part, leaf("parameter", len(before)))
+
+    def hoist(old: Expression, parts: tuple[Expression, ...]) -> Expression:
+        whole = old.sides == {"parameter"} and not is_condition(old)
+        return old if whole else old.with_arguments(tuple(map(hoisted, parts)))
+
+    inner = cheaper(without_selections([inner for inner, _ in pulled]))
+    inner = tuple(map(hoisted, rebuild(rebuild(inner, _grouped), hoist)))
+    return Plan(tuple(before), inner, tuple(after for _, after in pulled))
+
+
+def _grouped(old: Expression, parts: tuple[Expression, ...]) -> Expression:
+    """A product with the factors that are the same for all pairs brought together, so that they are hoisted as one."""
+    if old.operation != "multiply":
+        return old.with_arguments(parts)
+    a, b = parts
+    if a.shared and not b.shared:
+        a, b = b, a
+    if b.shared and a.operation == "multiply" and a.arguments[1].shared:
+        return node("multiply", a.arguments[0], multiply(a.arguments[1], b))
+    return node("multiply", a, b)
+
+
+def _pulled(outputs: Sequence[Expression]) -> list[tuple[Expression, Expression]]:
+    """Each output taken apart: the factors that depend on the column, and the others."""
+    order, wanted = list(topological(outputs)), set(outputs)
+    for current in reversed(order):
+        if current in wanted and current.operation in ("neg", "multiply", "where", "add", "subtract"):
+            wanted.update(current.arguments)
+    found: dict[Expression, tuple[Expression, Expression]] = {}
+    for current in order:
+        if current in wanted:
+            found[current] = _pull_factors(current, found)
+    return [found[output] for output in outputs]
+
+
+def _pull_factors(
+    output: Expression, found: Mapping[Expression, tuple[Expression, Expression]]
+) -> tuple[Expression, Expression]:
+    """One of them, whose arguments have been taken apart."""
+    if not {"column"} <= output.sides:
+        return (ONE, output) if output.sides else (output, ONE)
+    match output.operation, output.arguments:
+        case "neg", (a,):
+            inner, after = found[a]
+            return inner, multiply(node("constant", value=-1.0), after)
+        case "multiply", (a, b):
+            (inner_a, after_a), (inner_b, after_b) = found[a], found[b]
+            return multiply(inner_a, inner_b), multiply(after_a, after_b)
+        case "where", (condition, a, b) if b.constant == 0.0:
+            inner, after = found[a]
+            return node("where", condition, inner, b), after
+        case "add" | "subtract", (a, b):
+            (inner_a, after_a), (inner_b, after_b) = found[a], found[b]
+            if after_a is after_b and after_a is not ONE:
+                return node(output.operation, inner_a, inner_b), after_a
+    return output, ONE

@@ -15,10 +15,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from interflow.errors import BackendError
-from interflow.kernels import Kernel
-from interflow.sums.backends import Options, SeriesBackend, backend_of
-from interflow.sums.preparation import approximation_of, one_component, prepare
+from interflow.sums.pairsum import components_first, weights_row
 from interflow.sums.series import Cloud, Series
 
 
@@ -44,37 +41,11 @@ class Spectrum:
 
 def spectrum(series: Series, points: Tensor, weights: Tensor | None) -> Spectrum:
     """x̂ₖ of a measure with points ``(N, d)`` or ``(B, N, d)`` and weights alike; 1/N each by default."""
-    components = points.mT if points.ndim == 3 else points.mT[None]
-    if weights is None:
-        weights = points.new_full(points.shape[:-1], 1.0 / points.shape[-2])
-    cloud = series.cloud(components)
-    masses = one_component(weights)
+    cloud = series.cloud(components_first(points))
+    masses = weights_row(weights, points)
     return Spectrum(cloud, masses, cloud.analysis(masses))
 
 
 def product(series: Series, x: Tensor, y: Tensor) -> Tensor:
     """``Σₖ cₖ Re(x̂ₖ ŷₖ*)`` of two spectra, ``(batch,)``."""
     return (series.coefficients * (x.real * y.real + x.imag * y.imag)).flatten(1).sum(1)
-
-
-def comparison(kernel: Kernel, x: Tensor, y: Tensor, options: Options, *, of_velocity: bool = False) -> Series | None:
-    """The series on which measures at x and at y are compared within a tolerance of their distance; None for pair sums.
-
-    A distance may be differentiated once, its velocity as well if that is what is wanted.
-
-    Raises:
-        BackendError: if a series was asked for that cannot do it, with the reason.
-    """
-    if options.tolerance is None:
-        return None
-    data = prepare(kernel, x, y, None, options)
-    highest = None if of_velocity else 1
-    chosen = approximation_of(data, order=1, highest=highest)
-    if not isinstance(chosen, SeriesBackend):
-        return None
-    try:
-        return chosen.series(data.question(order=1, highest=highest), of_distance=True)
-    except BackendError:
-        if backend_of(data.backend) is chosen:
-            raise
-        return None

@@ -7,8 +7,8 @@ import torch
 from interflow import DistanceKernel, LaplacianKernel, MaternKernel, PeriodicBoundary
 from interflow.discrepancies import MMD, EnergyDistance, sliced_energy_distance
 from interflow.errors import ArgumentError
+from interflow.sums import kernel_distance
 from interflow.sums.backends.sorted import Sorted
-from interflow.sums.differences import difference_form
 from tests.discrepancies.clouds import cloud, masses
 
 KERNELS = {
@@ -26,7 +26,7 @@ def test_one_sort_has_the_value_and_two_derivatives_of_three_sums(make, boundary
     x, y = cloud(dimension=1).requires_grad_(), cloud(9, dimension=1, seed=1).requires_grad_()
     a, b = (masses().requires_grad_(), masses(9, seed=1)) if weighted else (None, None)
     inputs = [x, y, *([a] if weighted else []), *kernel.parameters()]
-    ours = difference_form(kernel, x, y, a, b, boundary=boundary, backend=Sorted())
+    ours = kernel_distance(kernel, x, y, a, b, boundary=boundary, backend=Sorted())
     theirs = MMD(kernel, boundary=boundary, backend="dense")(x, y, a, b)
     torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-13)
     firsts = [torch.autograd.grad(value, inputs, create_graph=True) for value in (ours, theirs)]
@@ -42,14 +42,14 @@ def test_one_sort_has_the_value_and_two_derivatives_of_three_sums(make, boundary
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_equal_clouds_are_at_zero_with_no_gradient(count, dtype):
     x = cloud(count, dimension=1, dtype=dtype).requires_grad_()
-    value = difference_form(DistanceKernel(), x, x.detach().clone(), backend=Sorted())
+    value = kernel_distance(DistanceKernel(), x, x.detach().clone(), backend=Sorted())
     assert value.item() == 0.0
     assert torch.autograd.grad(value, x)[0].abs().max() <= 1e-15
 
 
 def test_scipy_returns_its_square_root():
     x, y, a, b = cloud(500, dimension=1), cloud(300, dimension=1, seed=1), masses(500), masses(300, seed=1)
-    value = difference_form(DistanceKernel(), x, y, a, b, backend=Sorted())
+    value = kernel_distance(DistanceKernel(), x, y, a, b, backend=Sorted())
     expected = scipy.stats.energy_distance(x[:, 0].numpy(), y[:, 0].numpy(), a.numpy(), b.numpy())
     assert value.sqrt().item() == pytest.approx(expected, rel=1e-10)
 
@@ -57,15 +57,15 @@ def test_scipy_returns_its_square_root():
 def test_slices_of_a_batch_are_those_of_its_clouds():
     x, y = cloud(batch=(3,)), cloud(9, seed=1, batch=(3,))
     backend = Sorted(directions=16)
-    value = difference_form(DistanceKernel(), x, y, backend=backend)
-    single = [difference_form(DistanceKernel(), a, b, backend=backend) for a, b in zip(x, y, strict=True)]
+    value = kernel_distance(DistanceKernel(), x, y, backend=backend)
+    single = [kernel_distance(DistanceKernel(), a, b, backend=backend) for a, b in zip(x, y, strict=True)]
     torch.testing.assert_close(value, torch.stack(single))
 
 
 def test_slices_of_a_fan_keep_the_bound_of_a_distance():
     x, y, b = cloud(300), cloud(200, seed=1) / 2, masses(200, seed=1)
     exact = EnergyDistance(backend="dense")(x, y, None, b)
-    value = difference_form(DistanceKernel(), x, y, None, b, backend=Sorted(directions=32))
+    value = kernel_distance(DistanceKernel(), x, y, None, b, backend=Sorted(directions=32))
     assert abs((value - exact).item()) <= 4 * 0.82 / 32**2 * 0.6
     assert value > 0
 

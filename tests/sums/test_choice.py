@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 
 from interflow import DistanceKernel, GaussianKernel, PeriodicBoundary, explain, field, potential, potential_and_field
 from interflow.errors import ArgumentError, BackendError, PromiseError
-from interflow.sums import Auto, Fourier, Nufft, Sorted
-from interflow.sums.backends import Approximation, Options
-from interflow.sums.pairsum import Question
-from interflow.sums.preparation import prepare
+from interflow.sums import Auto, Dense, Fourier, Nufft, Sorted
+from interflow.sums.api import prepare
+from interflow.sums.backends import FastBackend
+from interflow.sums.pairsum import PairSum
 
 KERNEL, TORUS = GaussianKernel(0.05), PeriodicBoundary(1.0, images="all")
 X = torch.rand(20_000, 2, generator=torch.Generator().manual_seed(0))
 
 
-def question(tolerance: float | None) -> Question:
-    return prepare(KERNEL, X, X, None, Options(TORUS, True, "auto", tolerance)).question(order=1)
+def question(tolerance: float | None) -> PairSum:
+    return prepare(KERNEL, X, X, boundary=TORUS, tolerance=tolerance).asked(order=1)
 
 
 def test_auto_approximates_within_a_tolerance_and_never_without_one():
-    assert Auto().approximation(question(None)) is None
-    chosen = Auto().approximation(question(1e-4))
-    assert chosen is not None
+    assert Auto().select(question(None)) == Auto()
+    chosen = Auto().select(question(1e-4))
+    assert chosen != Auto()
     assert chosen.error_bound(question(1e-4)) <= 1e-4
 
 
@@ -44,12 +43,18 @@ def test_a_few_points_are_summed_exactly_whatever_the_tolerance():
     )
 
 
+class OnCuda(PairSum):
+    """A sum that says of itself that its points are on a GPU."""
+
+    device = "cuda"
+
+
 def test_a_deterministic_choice_leaves_out_what_does_not_repeat():
-    on_cuda = replace(question(1e-4), device="cuda")
-    assert not Nufft().repeats(on_cuda)
-    assert Fourier().repeats(on_cuda)
-    chosen = Auto(deterministic=True).approximation(on_cuda)
-    assert chosen is None or chosen.repeats(on_cuda)
+    on_cuda = OnCuda(**vars(question(1e-4)))
+    assert not Nufft().is_deterministic(on_cuda)
+    assert Fourier().is_deterministic(on_cuda)
+    chosen = Auto(deterministic=True).select(on_cuda)
+    assert chosen.is_deterministic(on_cuda)
 
 
 @pytest.mark.parametrize("self_pairs", [True, False])
@@ -63,11 +68,11 @@ def test_a_check_passes_where_the_promise_is_kept(self_pairs):
 
 @pytest.mark.parametrize("total", [potential, field, potential_and_field])
 def test_a_check_finds_a_broken_promise(total, monkeypatch):
-    gradient, both, value = Fourier.gradient, Fourier.potential_and_gradient, Fourier.potential
-    monkeypatch.setattr(Fourier, "gradient", lambda self, data: 1.01 * gradient(self, data))
-    monkeypatch.setattr(Fourier, "potential", lambda self, data: 1.01 * value(self, data))
+    gradient, both, value = Fourier.gradient_of_all, Fourier.potential_and_gradient_of_all, Fourier.potential_of_all
+    monkeypatch.setattr(Fourier, "gradient_of_all", lambda self, data: 1.01 * gradient(self, data))
+    monkeypatch.setattr(Fourier, "potential_of_all", lambda self, data: 1.01 * value(self, data))
     monkeypatch.setattr(
-        Fourier, "potential_and_gradient", lambda self, data: tuple(1.01 * part for part in both(self, data))
+        Fourier, "potential_and_gradient_of_all", lambda self, data: tuple(1.01 * part for part in both(self, data))
     )
     few = X[:1000]
     with pytest.raises(PromiseError, match=r"off by .* a tolerance of 1.0e-04 allows"):
@@ -75,10 +80,10 @@ def test_a_check_finds_a_broken_promise(total, monkeypatch):
 
 
 def test_a_named_approximation_that_predicts_hours_is_refused_with_the_time_and_an_option_lets_it_go_on():
-    asked = prepare(DistanceKernel(), X, X, None, Options(None, True, "sorted", 1e-5)).question(order=1)
+    asked = prepare(DistanceKernel(), X, X, backend="sorted", tolerance=1e-5).asked(order=1)
     with pytest.raises(BackendError, match=r"predicts .* s, more than 600; .*Sorted\(longest=math.inf\)"):
-        Sorted().approximation(asked)
-    assert Sorted(longest=math.inf).approximation(asked) == Sorted(longest=math.inf)
+        Sorted().select(asked)
+    assert Sorted(longest=math.inf).select(asked) == Sorted(longest=math.inf)
     for backend in (Sorted, Fourier, Nufft):
         with pytest.raises(ArgumentError, match="longest"):
             backend(longest=0.0)
@@ -93,7 +98,7 @@ def test_no_series_is_settled_where_no_tolerance_was_given(monkeypatch):
     explain(KERNEL, X, X, boundary=TORUS)
 
 
-class Fake(Approximation):
+class Fake(FastBackend):
     """An approximation with an error, a time and bits of its own."""
 
     def __init__(self, error: float, seconds: float, repeatable: bool = True) -> None:
@@ -108,21 +113,21 @@ class Fake(Approximation):
     def run_seconds(self, request):
         return self.time
 
-    def repeats(self, question):
+    def is_deterministic(self, pairs):
         return self.repeatable
 
-    def potential(self, data):
+    def potential_of_all(self, pairs):
         raise NotImplementedError
 
-    gradient = potential
+    gradient_of_all = potential_of_all
 
 
 def test_auto_takes_the_cheapest_that_promises_the_tolerance_and_repeats_where_that_is_asked(monkeypatch):
     asked = question(1e-4)
     worse, fast, slow = Fake(1.01e-4, 1e-9), Fake(1e-4, 1e-6, repeatable=False), Fake(0.0, 1e-5)
-    monkeypatch.setattr("interflow.sums.backends.auto.APPROXIMATIONS", (worse, slow, fast))
-    assert Auto().approximation(asked) is fast
-    assert Auto(deterministic=True).approximation(asked) is slow
-    assert Auto().approximation(question(None)) is slow
-    monkeypatch.setattr("interflow.sums.backends.auto.APPROXIMATIONS", (worse,))
-    assert Auto().approximation(asked) is None
+    monkeypatch.setattr("interflow.sums.backends.auto.candidates", lambda: (Dense(), worse, slow, fast))
+    assert Auto().select(asked) is fast
+    assert Auto(deterministic=True).select(asked) is slow
+    assert Auto().select(question(None)) is slow
+    monkeypatch.setattr("interflow.sums.backends.auto.candidates", lambda: (Dense(), worse))
+    assert Auto().select(asked) == Auto()

@@ -7,8 +7,8 @@ import torch
 
 import interflow as fl
 from interflow.errors import ArgumentError
-from interflow.sums.backends import CANDIDATES, Options
-from interflow.sums.preparation import prepare
+from interflow.sums.api import prepare
+from interflow.sums.backends.base import candidates
 from tests.sums.cases import cloud
 
 KERNEL = fl.GaussianKernel(0.3)
@@ -37,8 +37,8 @@ def test_it_takes_the_arguments_of_the_sums(self_pairs):
 def test_seconds_of_a_sum_and_seconds_before_it_are_those_of_the_backend():
     x = cloud(50, 2, 0)
     explanation = fl.explain(KERNEL, x, x)
-    question = prepare(KERNEL, x, x, None, Options()).question(order=1)
-    backends = {backend.name: backend for backend in CANDIDATES}
+    question = prepare(KERNEL, x, x).asked(order=1)
+    backends = {backend.name: backend for backend in candidates()}
     able = [candidate for candidate in explanation.candidates if candidate.unsupported_reason is None]
     for candidate in able:
         backend = backends[candidate.name]
@@ -55,7 +55,7 @@ def test_seconds_of_a_sum_and_seconds_before_it_are_those_of_the_backend():
 
 
 def test_setup_and_run_are_not_taken_for_each_other(monkeypatch):
-    monkeypatch.setattr("interflow.sums.explanation.CANDIDATES", (Slow(),))
+    monkeypatch.setattr("interflow.sums.explanation.candidates", lambda: (Slow(),))
     x = torch.zeros(2, 2)
     (slow,) = fl.explain(KERNEL, x, x).candidates
     assert (slow.run_seconds, slow.setup_seconds) == (0.25, 75.0)

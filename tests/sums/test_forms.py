@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from interflow.kernels import GaussianKernel
-from interflow.sums import api, potential, quadratic
+from interflow.sums import potential, quadratic
+from interflow.sums.backends import base
 from tests.sums.cases import cloud, signed_weights
 
 COUNT = 4099  # prime, so that blocks are of different sizes
@@ -16,13 +17,13 @@ COUNT = 4099  # prime, so that blocks are of different sizes
 def pairs(monkeypatch):
     """How many pairs the sums visit."""
     visited = []
-    whole = api.pair_sum
+    whole = base.pair_sum
 
     def counted(formula, backend, skip, rows, columns, parameters):
         visited.append(rows[0].shape[2] * columns[0].shape[2])
         return whole(formula, backend, skip, rows, columns, parameters)
 
-    monkeypatch.setattr(api, "pair_sum", counted)
+    monkeypatch.setattr(base, "pair_sum", counted)
     return visited
 
 

@@ -14,16 +14,16 @@ from interflow.kernels import DistanceKernel, GaussianKernel
 from interflow.sums import operations as op
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import ZERO, leaf, topological
-from interflow.sums.formula import Formula, derive, lookup, named, plan, plan_of
-from interflow.sums.preparation import formula_name
+from interflow.sums.formula import Formula, derive, formula_name, lookup, named
+from interflow.sums.optimise import plan, plan_of
 from interflow.sums.tracing import parameter_vector
 
-DERIVATIONS = "/rows:0,1/columns:2/tangent:0:1:0"
+DERIVATIONS = "/vjp_rows:0,1/vjp_columns:2/jvp:0:1:0"
 PROGRAM = f"""
 from interflow.boundaries import PeriodicBoundary
 from interflow.kernels import GaussianKernel
 from interflow.sums.formula import lookup, named
-from interflow.sums.preparation import formula_name
+from interflow.sums.formula import formula_name
 name = formula_name(GaussianKernel(0.3), PeriodicBoundary(1.0), 2)
 print(name, named(lookup(name + {DERIVATIONS!r}))[0])
 """
@@ -73,7 +73,7 @@ def outputs(expressions, values) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("derivation", "side"),
-    [("rows", "row"), ("row_gradient", "row"), ("columns", "column"), ("parameters", "parameter")],
+    [("vjp_rows", "row"), ("row_gradient", "row"), ("vjp_columns", "column"), ("vjp_parameters", "parameter")],
 )
 def test_a_derived_formula_is_the_derivative_of_its_base(derivation, side):
     base = lookup(gaussian_name())
@@ -85,7 +85,7 @@ def test_a_derived_formula_is_the_derivative_of_its_base(derivation, side):
     cotangent, values = torch.tensor([3.0], dtype=torch.float64), {k: v.detach() for k, v in values.items()}
     if derivation == "row_gradient":
         computed = 3.0 * outputs(derived.outputs, values)
-    elif derivation == "columns":  # the roles are swapped
+    elif derivation == "vjp_columns":  # the roles are swapped
         swapped = {"row": values["column"], "column": torch.cat([values["row"], cotangent])}
         computed = outputs(derived.outputs, {**values, **swapped})
     else:
@@ -94,7 +94,7 @@ def test_a_derived_formula_is_the_derivative_of_its_base(derivation, side):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/with_row_gradient:0,1", "/rows:0,1", "/columns:0,1,2", "/parameters:0", DERIVATIONS]
+    "path", ["", "/with_row_gradient:0,1", "/vjp_rows:0,1", "/vjp_columns:0,1,2", "/vjp_parameters:0", DERIVATIONS]
 )
 def test_what_is_taken_out_of_the_loop_multiplies_back(path):
     name = gaussian_name() + path

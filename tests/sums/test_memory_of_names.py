@@ -9,11 +9,11 @@ import torch
 
 from interflow import Dense, GaussianKernel, OpenBoundary, RadialKernel, potential
 from interflow.errors import BackendError
-from interflow.sums import formula, preparation
+from interflow.sums import formula
 from interflow.sums.backends import Auto, backend_key, backend_of
-from interflow.sums.backends.registry import MAX_INSTANCES, _instances
+from interflow.sums.backends.base import MAX_INSTANCES, _instances
 from interflow.sums.cache import BoundedCache
-from interflow.sums.preparation import formula_name
+from interflow.sums.formula import formula_name
 
 X = torch.linspace(0.0, 1.0, 6, dtype=torch.float64).reshape(3, 2)
 
@@ -33,7 +33,7 @@ class Power(RadialKernel):
 def small(monkeypatch):
     """Room for the names of ten kernels."""
     caches = [BoundedCache(10), BoundedCache(10)]
-    monkeypatch.setattr(preparation, "_names", caches[0])
+    monkeypatch.setattr(formula, "_names", caches[0])
     monkeypatch.setattr(formula, "_written", caches[1])
     return caches
 
@@ -66,7 +66,7 @@ def test_a_program_whose_formula_was_forgotten_is_told_to_be_compiled_again(smal
 def test_ten_thousand_kernels_stay_within_the_bounds():
     for exponent in range(10_000):
         formula_name(Power(1.0 + 1e-4 * exponent), OpenBoundary(), 1)
-    assert len(preparation._names) <= formula.MAX_FORMULAS
+    assert len(formula._names) <= formula.MAX_FORMULAS
     assert len(formula._written) <= formula.MAX_FORMULAS
 
 

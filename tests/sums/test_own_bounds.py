@@ -7,7 +7,7 @@ import torch
 
 from interflow import DistanceKernel, GaussianKernel, PeriodicBoundary, sums
 from interflow.discrepancies import MMD, EnergyDistance
-from interflow.sums import Sorted, api, field, potential, potential_and_field
+from interflow.sums import PairSum, Sorted, field, potential, potential_and_field
 from interflow.sums.backends import sorted as by_slices
 from interflow.sums.series import Series
 from tests.sums.cases import cloud
@@ -18,13 +18,13 @@ X, Y = cloud(40, 2, 1), cloud(30, 2, 2)
 @pytest.mark.parametrize(("ask", "order"), [(potential, 0), (field, 1), (potential_and_field, 1)])
 def test_a_field_is_held_to_the_promise_of_fields(ask, order, monkeypatch):
     asked = []
-    original = api.approximation_of
+    original = sums.Auto.select
 
-    def approximation(data, order, highest=None):
-        asked.append(order)
-        return original(data, order, highest)
+    def select(backend, pairs):
+        asked.append(pairs.order)
+        return original(backend, pairs)
 
-    monkeypatch.setattr(api, "approximation_of", approximation)
+    monkeypatch.setattr(sums.Auto, "select", select)
     ask(GaussianKernel(0.2), X, Y)
     assert asked == [order]
 
@@ -75,14 +75,14 @@ def test_a_velocity_by_modes_is_right_to_the_mass_of_both_measures(estimator, mo
 )
 def test_auto_sums_the_potentials_of_a_discrepancy_exactly_whatever_its_tolerance(ask, monkeypatch):
     tolerances = []
-    original = sums.preparation.prepare
+    original = PairSum.of
 
-    def prepare(kernel, x, y, weights, options, **names):
-        tolerances.append(options.tolerance)
-        return original(kernel, x, y, weights, options, **names)
+    def of(*arguments, tolerance, **options):
+        tolerances.append(tolerance)
+        return original(*arguments, tolerance=tolerance, **options)
 
-    for module in (sums.api, sums.differences):
-        monkeypatch.setattr(module, "prepare", prepare)
+    monkeypatch.setattr(PairSum, "of", of)
+    monkeypatch.setattr(sums, "distance_series", lambda *arguments, **options: None)  # there is none
     ask(MMD(DistanceKernel(), tolerance=1e-2), X, Y)
     assert set(tolerances) == {None}
     tolerances.clear()

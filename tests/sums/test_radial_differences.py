@@ -5,8 +5,8 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from interflow import MMD, Dense, DistanceKernel, GaussianKernel, LaplacianKernel, MorseKernel, RadialKernel
-from interflow.sums import radial_differences
-from interflow.sums.preparation import MANY_COORDINATES
+from interflow.sums.backends import matmul_distance
+from interflow.sums.formula import MANY_COORDINATES
 from tests.sums.cases import KERNELS, SINGULAR, cloud
 
 FEW, MANY = MANY_COORDINATES - 1, MANY_COORDINATES + 2
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:`kernel`:interflow.InterflowWarn
 @pytest.fixture
 def passes(monkeypatch):
     """How often the one pass ran to its end."""
-    made, run = [], radial_differences.difference_by_products
+    made, run = [], matmul_distance.difference_by_products
 
     def counted(*arguments):
         result = run(*arguments)
         made.append(result)
         return result
 
-    monkeypatch.setattr(radial_differences, "difference_by_products", counted)
+    monkeypatch.setattr(matmul_distance, "difference_by_products", counted)
     return made
 
 

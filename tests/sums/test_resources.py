@@ -12,8 +12,8 @@ from interflow.boundaries import PeriodicBoundary
 from interflow.kernels import GaussianKernel
 from interflow.sums import Auto, potential_and_field
 from interflow.sums.backends import compiled
-from interflow.sums.pairsum import Request
-from interflow.sums.preparation import formula_name
+from interflow.sums.formula import formula_name
+from interflow.sums.pairsum import PairSum
 from tests.sums.cases import cloud, signed_weights
 
 FIELD_OF_MANY = """
@@ -60,23 +60,24 @@ def test_sizes_parameters_and_grad_mode_need_no_new_compilation():
     assert len(compiled._loops) == known
 
 
-def request(count: int) -> Request:
+def request(count: int) -> PairSum:
     name = formula_name(GaussianKernel(0.3), PeriodicBoundary(1.0), 2)
-    return Request(name, count, count, 1, torch.float32, "cpu")
+    points = torch.zeros(1, 2, 1).expand(1, 2, count)
+    return PairSum(name, (points,), (points,), torch.zeros(1, 2))
 
 
 def test_a_small_sum_never_waits_for_a_compiler():
-    assert Auto().choose(request(1000)).name == "dense"
+    assert Auto().resolve(request(1000)).name == "dense"
 
 
 def test_a_choice_depends_on_the_request_alone():
     sizes = (10, 1000, 100_000, 1_000_000)
-    first = [Auto().choose(request(count)) for count in sizes]
-    assert first == [Auto().choose(request(count)) for count in sizes]
+    first = [Auto().resolve(request(count)) for count in sizes]
+    assert first == [Auto().resolve(request(count)) for count in sizes]
     assert first[-1].name == "compiled"
 
 
 def test_more_repetitions_choose_no_slower_backend():
     for count in (100, 3000, 30_000):
-        once, often = (Auto(repetitions=times).choose(request(count)) for times in (1, 10_000))
+        once, often = (Auto(repetitions=times).resolve(request(count)) for times in (1, 10_000))
         assert often.run_seconds(request(count)) <= once.run_seconds(request(count))

@@ -15,9 +15,8 @@ from interflow.errors import BackendError
 from interflow.kernels import DistanceKernel, GaussianKernel, Kernel, LaplacianKernel
 from interflow.parameters import PositiveParameter
 from interflow.sums import expression, field, potential, potential_and_field
-from interflow.sums.backends.base import MOST_WRITTEN_OUT
-from interflow.sums.formula import derive, lookup_vectors, plan
-from interflow.sums.preparation import MANY_COORDINATES, formula_name
+from interflow.sums.formula import MANY_COORDINATES, MOST_WRITTEN_OUT, derive, formula_name, lookup_vectors
+from interflow.sums.optimise import plan
 from tests.sums.cases import KERNELS, SINGULAR, TOLERANCE, cloud, excess, signed_weights
 
 FEW, MANY = MANY_COORDINATES - 1, MANY_COORDINATES + 2

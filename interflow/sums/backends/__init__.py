@@ -1,41 +1,40 @@
-"""The backends: one file each."""
+"""The backends: one file each. Importing them here, in the order in which `auto` looks at them, registers them."""
 
-from interflow.sums.backends.auto import APPROXIMATIONS, CANDIDATES, Auto
+from interflow.sums.backends.auto import Auto
+
+from interflow.sums.backends.dense import Dense  # isort: skip
+from interflow.sums.backends.compiled import Compiled  # isort: skip
+from interflow.sums.backends.keops import Keops  # isort: skip
+from interflow.sums.backends.fourier import Fourier  # isort: skip
+from interflow.sums.backends.nufft import Nufft  # isort: skip
+from interflow.sums.backends.sorted import Sorted  # isort: skip
 from interflow.sums.backends.base import (
+    BACKENDS,
     FLOOR,
-    Approximation,
     Backend,
-    Options,
-    PairBackend,
+    backend_key,
+    backend_of,
+    for_repeated_calls,
+    register_backend,
 )
-from interflow.sums.backends.compiled import Compiled
-from interflow.sums.backends.dense import Dense
-from interflow.sums.backends.fourier import Fourier
-from interflow.sums.backends.keops import Keops
-from interflow.sums.backends.nufft import Nufft
-from interflow.sums.backends.registry import BACKENDS, backend_key, backend_of, pair_backend_of, repeated
-from interflow.sums.backends.series import SeriesBackend
-from interflow.sums.backends.sorted import Sorted
+from interflow.sums.backends.fast import FastBackend
+from interflow.sums.backends.loop import LoopBackend
 
 __all__ = [
-    "APPROXIMATIONS",
     "BACKENDS",
-    "CANDIDATES",
     "FLOOR",
-    "Approximation",
     "Auto",
     "Backend",
     "Compiled",
     "Dense",
+    "FastBackend",
     "Fourier",
     "Keops",
+    "LoopBackend",
     "Nufft",
-    "Options",
-    "PairBackend",
-    "SeriesBackend",
     "Sorted",
     "backend_key",
     "backend_of",
-    "pair_backend_of",
-    "repeated",
+    "for_repeated_calls",
+    "register_backend",
 ]

@@ -22,12 +22,13 @@ from torch import Tensor
 
 from interflow._torch_compat import compile_for_all_sizes
 from interflow.errors import ArgumentError, BackendError
-from interflow.sums.backends.base import LoopBackend, dimension_reason, operations_per_pair
+from interflow.sums.backends.base import register_backend
+from interflow.sums.backends.loop import LoopBackend, dimension_reason, operations_per_pair
 from interflow.sums.cache import BoundedCache
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup
-from interflow.sums.pairsum import Job, Request
+from interflow.sums.pairsum import PairSum
 
 _POLYNOMIAL: Final = (
     1.0, 0.6931472028551, 0.2402264791362, 0.0555033247103, 0.0096184373583, 0.0013398874446, 0.0001535336182,
@@ -73,6 +74,7 @@ MOST_PARAMETERS: Final = 60
 """Parameters after which a formula is refused: for a wide network the compiler would take many minutes."""
 
 
+@register_backend
 @dataclass(frozen=True)
 class Compiled(LoopBackend):
     """Exact sums by one compiled pass over the pairs, with memory O(N + M).
@@ -94,38 +96,38 @@ class Compiled(LoopBackend):
         if self.block is not None and self.block < 1:
             raise ArgumentError("block", came=self.block, wanted="a positive whole number, or None")
 
-    def unsupported_reason(self, request: Request) -> str | None:
-        if (many := dimension_reason(request.formula)) is not None:
+    def unsupported_reason(self, pairs: PairSum) -> str | None:
+        if (many := dimension_reason(pairs.summed_formula)) is not None:
             return many
-        if (parameters := lookup(request.formula).parameters) > MOST_PARAMETERS:
+        if (parameters := lookup(pairs.summed_formula).parameters) > MOST_PARAMETERS:
             return f"the formula has {parameters} parameters, more than the {MOST_PARAMETERS} that compile in time"
-        if request.device == "cpu":
+        if pairs.device == "cpu":
             return None if _has_compiler() else "there is no C++ compiler (g++, or what CXX names) on the path"
-        if request.device == "cuda":
+        if pairs.device == "cuda":
             return None if _has_triton() else "the package triton is not installed"
-        return f"it runs on the CPU and on CUDA, not on {request.device}"
+        return f"it runs on the CPU and on CUDA, not on {pairs.device}"
 
-    def setup_seconds(self, request: Request) -> float:
-        return 4.0 if lookup(request.formula).parameters < 20 else 60.0  # the weights of a network
+    def setup_seconds(self, pairs: PairSum) -> float:
+        return 4.0 if lookup(pairs.summed_formula).parameters < 20 else 60.0  # the weights of a network
 
-    def run_seconds(self, request: Request) -> float:
-        _, weight = operations_per_pair(request.formula)
-        rate = 2.5e10 * torch.get_num_threads() if request.device == "cpu" else 1e13
-        return 1e-4 + request.pairs * weight / rate
+    def run_seconds(self, pairs: PairSum) -> float:
+        _, weight = operations_per_pair(pairs.summed_formula)
+        rate = 2.5e10 * torch.get_num_threads() if pairs.device == "cpu" else 1e13
+        return 1e-4 + pairs.pairs * weight / rate
 
-    def run(self, job: Job) -> Tensor:
-        loop = _loop(_Signature.of(job))
-        limit = self.block or (_BLOCK_ON_CPU if job.rows.device.type == "cpu" else _BLOCK_ON_GPU)
-        count = -(-job.column_count // limit)
-        size = min(limit, _up_to(-(-job.column_count // count), _LANES))
+    def sum_loop(self, pairs: PairSum, body: tuple[Expression, ...]) -> Tensor:
+        loop = _loop(LoopKey.of(pairs, body))
+        limit = self.block or (_BLOCK_ON_CPU if pairs.device == "cpu" else _BLOCK_ON_GPU)
+        count = -(-pairs.column_count // limit)
+        size = min(limit, _up_to(-(-pairs.column_count // count), _LANES))
         total = None
-        for start in range(0, job.column_count, size):
-            columns = job.columns if count == 1 else job.columns[..., start : start + size].contiguous()
+        for start in range(0, pairs.column_count, size):
+            columns = pairs.y if count == 1 else pairs.y[..., start : start + size].contiguous()
             first = torch.full((1,), start, dtype=torch.int32, device=columns.device)
-            part = loop(job.rows, columns, job.parameters, first)
+            part = loop(pairs.x, columns, pairs.parameters, first)
             total = part if count == 1 else part.double() if total is None else total.add_(part)
         assert total is not None
-        return total.to(job.rows.dtype)
+        return total.to(pairs.dtype)
 
 
 def _up_to(count: int, multiple: int) -> int:
@@ -142,10 +144,10 @@ def _has_triton() -> bool:
     return importlib.util.find_spec("triton") is not None
 
 
-class _Signature(NamedTuple):
+class LoopKey(NamedTuple):
     """What a loop is compiled for."""
 
-    inner: tuple[Expression, ...]
+    body: tuple[Expression, ...]
     dtype: torch.dtype
     device: torch.device
     components: tuple[int, int, int]
@@ -153,30 +155,28 @@ class _Signature(NamedTuple):
     skip_diagonal: bool
 
     @classmethod
-    def of(cls, job: Job) -> _Signature:
-        data = (job.rows, job.columns, job.parameters)
-        components = (job.rows.shape[1], job.columns.shape[1], job.parameters.shape[1])
+    def of(cls, pairs: PairSum, body: tuple[Expression, ...]) -> LoopKey:
+        data = (pairs.x, pairs.y, pairs.parameters)
+        components = (pairs.x.shape[1], pairs.y.shape[1], pairs.parameters.shape[1])
         batched = tuple(tensor.shape[0] > 1 for tensor in data)
-        return cls(job.inner, job.rows.dtype, job.rows.device, components, batched, job.skip_diagonal)  # type: ignore[arg-type]
+        return cls(body, pairs.dtype, pairs.x.device, components, batched, pairs.skip_diagonal)  # type: ignore[arg-type]
 
 
 Loop = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
-_loops = BoundedCache[_Signature, Loop](1024)
+_loops = BoundedCache[LoopKey, Loop](1024)
 """One thread compiles at a time: the compiler's global state does not bear two compilations at once."""
 
 
-def _loop(signature: _Signature) -> Loop:
-    return _loops.get_or_compute(signature, lambda: _compile(signature))
+def _loop(key: LoopKey) -> Loop:
+    return _loops.get_or_compute(key, lambda: _compile(key))
 
 
-def _compile(signature: _Signature) -> Loop:
-    _logger.info(
-        "Compiling a pair sum of %d outputs for %s (some seconds, kept on disk).", len(signature.inner), signature.dtype
-    )
+def _compile(key: LoopKey) -> Loop:
+    _logger.info("Compiling a pair sum of %d outputs for %s (some seconds, kept on disk).", len(key.body), key.dtype)
     try:
         with ThreadPoolExecutor(1) as fresh:  # a fresh thread has none of the caller's dispatch modes
-            return fresh.submit(_compile_here, signature).result()
+            return fresh.submit(_compile_here, key).result()
     except Exception as error:  # the compiler raises whatever went wrong inside it
         raise BackendError(
             f"The backend compiled could not build this sum: {error}. "
@@ -184,25 +184,25 @@ def _compile(signature: _Signature) -> Loop:
         ) from error
 
 
-def _compile_here(signature: _Signature) -> Loop:
+def _compile_here(key: LoopKey) -> Loop:
     def sums(rows: Tensor, columns: Tensor, parameters: Tensor, first: Tensor) -> Tensor:
-        return _sums(signature, rows, columns, parameters, first)
+        return _sums(key, rows, columns, parameters, first)
 
     with torch.no_grad():
-        return compile_for_all_sizes(sums, _examples(signature), _OPTIONS)
+        return compile_for_all_sizes(sums, _examples(key), _OPTIONS)
 
 
-def _examples(signature: _Signature) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _examples(key: LoopKey) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Tensors whose sizes the tracer takes for variables, and equal ones for the same: so none is equal by chance."""
-    rows, columns, parameters = signature.components
-    many, first, second = (_free_number(least, signature.components) for least in (7, 101, 211))
-    batch = [many if batched else 1 for batched in signature.batched]
-    like = torch.empty(0, dtype=signature.dtype, device=signature.device)
+    rows, columns, parameters = key.components
+    many, first, second = (_free_number(least, key.components) for least in (7, 101, 211))
+    batch = [many if batched else 1 for batched in key.batched]
+    like = torch.empty(0, dtype=key.dtype, device=key.device)
     return (
         like.new_ones(batch[0], rows, first),
         like.new_ones(batch[1], columns, second),
         like.new_ones(batch[2], parameters),
-        torch.zeros(1, dtype=torch.int32, device=signature.device),
+        torch.zeros(1, dtype=torch.int32, device=key.device),
     )
 
 
@@ -211,7 +211,7 @@ def _free_number(least: int, taken: Sequence[int]) -> int:
     return next(number for number in itertools.count(least) if number not in taken)
 
 
-def _sums(signature: _Signature, rows: Tensor, columns: Tensor, parameters: Tensor, first: Tensor) -> Tensor:
+def _sums(key: LoopKey, rows: Tensor, columns: Tensor, parameters: Tensor, first: Tensor) -> Tensor:
     def leaf(expression: Expression) -> Tensor:
         index = int(expression.value)
         if expression.operation == "row":
@@ -221,8 +221,8 @@ def _sums(signature: _Signature, rows: Tensor, columns: Tensor, parameters: Tens
     batch = max(rows.shape[0], columns.shape[0], parameters.shape[0])
     shape = (batch, rows.shape[2], columns.shape[2])
     on_cpu = rows.dtype == torch.float32 and rows.device.type == "cpu"
-    values = evaluate(signature.inner, leaf, like=rows, instead={"exp2": power_of_two} if on_cpu else {})
-    if signature.skip_diagonal:
+    values = evaluate(key.body, leaf, like=rows, instead={"exp2": power_of_two} if on_cpu else {})
+    if key.skip_diagonal:
         row_index = torch.arange(shape[1], dtype=torch.int32, device=rows.device)
         column_index = torch.arange(shape[2], dtype=torch.int32, device=rows.device) + first
         same = row_index[:, None] == column_index[None, :]

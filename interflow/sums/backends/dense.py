@@ -8,15 +8,19 @@ import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError
-from interflow.sums.backends.base import LoopBackend, operations_per_pair
+from interflow.sums.backends.base import Factors, register_backend
+from interflow.sums.backends.loop import LoopBackend, operations_per_pair
+from interflow.sums.backends.matmul_distance import MatmulKernelDistance
 from interflow.sums.backends.products import predicted_seconds, sum_by_products
 from interflow.sums.backends.tiles import Tile, Workspace, block, compile_program, on_smaller_tiles, summand, tiles
+from interflow.sums.cache import ValueCache
 from interflow.sums.evaluation import cached_scalar, evaluate
 from interflow.sums.expression import Expression
-from interflow.sums.formula import lookup_vectors
-from interflow.sums.pairsum import Inputs, Job, Request
+from interflow.sums.formula import MANY_COORDINATES, lookup_vectors
+from interflow.sums.pairsum import PairSum
 
 
+@register_backend
 @dataclass(frozen=True)
 class Dense(LoopBackend):
     """Exact sums by torch operations on tiles of about ``tile²`` pairs, with memory O(N + tile²), on any device.
@@ -42,50 +46,65 @@ class Dense(LoopBackend):
         if self.tile < 1:
             raise ArgumentError("tile", came=self.tile, wanted="a positive whole number")
 
-    def unsupported_reason(self, request: Request) -> str | None:
+    def unsupported_reason(self, pairs: PairSum) -> str | None:
         return None
 
-    def run_seconds(self, request: Request) -> float:
-        vectors = lookup_vectors(request.formula)
+    def run_seconds(self, pairs: PairSum) -> float:
+        vectors = lookup_vectors(pairs.summed_formula)
         if vectors is not None:
-            return predicted_seconds(vectors, request)
-        operations, _ = operations_per_pair(request.formula)
-        tiles = request.batch * -(-request.rows // self.tile) * -(-request.columns // self.tile)
-        return 3e-4 + operations * (tiles * 4e-6 + request.pairs * 8e-11)
+            return predicted_seconds(vectors, pairs)
+        operations, _ = operations_per_pair(pairs.summed_formula)
+        tiles = pairs.batch * -(-pairs.row_count // self.tile) * -(-pairs.column_count // self.tile)
+        return 3e-4 + operations * (tiles * 4e-6 + pairs.pairs * 8e-11)
 
-    def evaluate(self, inputs: Inputs) -> Tensor:
-        return on_smaller_tiles(lambda tile: replace(self, tile=tile)._on_tiles(inputs), self.tile)
+    def pair_sum(self, pairs: PairSum) -> Tensor:
+        return on_smaller_tiles(lambda tile: replace(self, tile=tile)._on_tiles(pairs), self.tile)
 
-    def _on_tiles(self, inputs: Inputs) -> Tensor:
-        vectors = lookup_vectors(inputs.formula)
-        return super().evaluate(inputs) if vectors is None else sum_by_products(vectors, inputs, self.tile)
+    def _on_tiles(self, pairs: PairSum) -> Tensor:
+        vectors = lookup_vectors(pairs.formula)
+        return super().pair_sum(pairs) if vectors is None else sum_by_products(vectors, pairs, self.tile)
 
-    def run(self, job: Job) -> Tensor:
-        if job.batch * job.row_count * job.column_count <= _SMALL and 2 * job.column_count <= self.tile:
-            return _at_once(job)
-        program = compile_program(job.inner, _ones(job.parameters))
-        workspace = Workspace(program, job.rows)
-        out = job.rows.new_zeros(job.batch, len(job.inner), job.row_count, dtype=torch.float64)
-        for tile in tiles((job.batch, job.row_count, job.column_count), (2 * self.tile, max(self.tile // 2, 1))):
-            values = workspace.run(tile, lambda leaf, tile=tile: _data(leaf, tile, job))  # type: ignore[misc]
+    def kernel_distance(
+        self, pairs: PairSum, factors: Factors, self_pairs: bool, cache: ValueCache[Tensor] | None
+    ) -> Tensor:
+        from_pair_sums = super().kernel_distance
+        of_x, of_y = factors
+        value = None
+        if pairs.dimension >= MANY_COORDINATES and isinstance(of_x, float) and isinstance(of_y, float):
+            distance = MatmulKernelDistance(
+                pairs,
+                (of_x, of_y),
+                self_pairs,
+                self.tile,
+                lambda other: from_pair_sums(other, factors, self_pairs, None),
+            )
+            value = distance.value()
+        return from_pair_sums(pairs, factors, self_pairs, cache) if value is None else value
+
+    def sum_loop(self, pairs: PairSum, body: tuple[Expression, ...]) -> Tensor:
+        if pairs.pairs <= _SMALL and 2 * pairs.column_count <= self.tile:
+            return _at_once(pairs, body)
+        program = compile_program(body, _ones(pairs.parameters))
+        workspace = Workspace(program, pairs.x)
+        out = pairs.x.new_zeros(pairs.batch, len(body), pairs.row_count, dtype=torch.float64)
+        for tile in tiles((pairs.batch, pairs.row_count, pairs.column_count), (2 * self.tile, max(self.tile // 2, 1))):
+            values = workspace.run(tile, lambda leaf, tile=tile: _data(leaf, tile, pairs))  # type: ignore[misc]
             for output, slot in enumerate(program.results):
-                out[tile.batch, output, tile.rows] += summand(values, slot, tile, job.skip_diagonal).sum(-1)
-        return out.to(job.rows.dtype)
+                out[tile.batch, output, tile.rows] += summand(values, slot, tile, pairs.skip_diagonal).sum(-1)
+        return out.to(pairs.x.dtype)
 
 
 _SMALL = 1 << 14
 """Pairs up to which a sum is one tile, whose results need no places that are used again."""
 
 
-def _at_once(job: Job) -> Tensor:
-    rows, columns, parameters = job.rows[..., None], job.columns[:, :, None], job.parameters[..., None, None]
+def _at_once(pairs: PairSum, body: tuple[Expression, ...]) -> Tensor:
+    rows, columns, parameters = pairs.x[..., None], pairs.y[:, :, None], pairs.parameters[..., None, None]
     leaves = {"row": rows.unbind(1), "column": columns.unbind(1), "parameter": parameters.unbind(1)}
-    values = evaluate(
-        job.inner, lambda leaf: leaves[leaf.operation][int(leaf.value)], like=job.rows, scalar=cached_scalar
-    )
-    shape = (job.batch, job.row_count, job.column_count)
+    values = evaluate(body, lambda leaf: leaves[leaf.operation][int(leaf.value)], like=pairs.x, scalar=cached_scalar)
+    shape = (pairs.batch, pairs.row_count, pairs.column_count)
     parts = [value if value.shape == shape else value.expand(shape) for value in values]
-    if job.skip_diagonal:
+    if pairs.skip_diagonal:
         parts = [part.clone() for part in parts]
         for part in parts:
             part.diagonal(0, 1, 2).zero_()
@@ -99,10 +118,10 @@ def _ones(parameters: Tensor) -> frozenset[int] | None:
     return frozenset(index for index, value in enumerate(parameters[0].tolist()) if value == 1.0)
 
 
-def _data(leaf: Expression, tile: Tile, job: Job) -> Tensor:
+def _data(leaf: Expression, tile: Tile, pairs: PairSum) -> Tensor:
     index = int(leaf.value)
     if leaf.operation == "row":
-        return block(job.rows, tile.batch)[:, index, tile.rows, None]
+        return block(pairs.x, tile.batch)[:, index, tile.rows, None]
     if leaf.operation == "column":
-        return block(job.columns, tile.batch)[:, index, None, tile.columns]
-    return block(job.parameters, tile.batch)[:, index, None, None]
+        return block(pairs.y, tile.batch)[:, index, None, tile.columns]
+    return block(pairs.parameters, tile.batch)[:, index, None, None]

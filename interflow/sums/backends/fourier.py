@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import final
 
 from interflow.errors import ArgumentError
-from interflow.sums.backends.base import LONGEST, check_longest
+from interflow.sums.backends.base import register_backend
+from interflow.sums.backends.fast import LONGEST, check_longest
 from interflow.sums.backends.series import SeriesBackend, threads
-from interflow.sums.pairsum import Question
+from interflow.sums.pairsum import PairSum
 from interflow.sums.series import Phases, Settings, Transform, UnsuitableError
 
 
+@register_backend
 @final
 @dataclass(frozen=True)
 class Fourier(SeriesBackend):
@@ -52,11 +54,11 @@ class Fourier(SeriesBackend):
             )
         return Phases(self.tile)
 
-    def seconds(self, question: Question, settings: Settings, count: int) -> float:
+    def seconds(self, pairs: PairSum, settings: Settings, count: int) -> float:
         modes = settings.modes
-        rate = threads() if question.device == "cpu" else 1000
+        rate = threads() if pairs.device == "cpu" else 1000
         first, rest = modes.shape[0], modes.count // modes.shape[0]
         phases = 4e-8 * modes.dimension + 1.2e-9 * (sum(modes.shape) + 2 * rest)
-        analysis = question.columns * (phases + 2e-9 * first + 1.2e-10 * modes.count)
-        synthesis = question.rows * (phases + count * (2e-9 * first + 1.2e-10 * modes.count))
+        analysis = pairs.column_count * (phases + 2e-9 * first + 1.2e-10 * modes.count)
+        synthesis = pairs.row_count * (phases + count * (2e-9 * first + 1.2e-10 * modes.count))
         return 1.6e-3 + 1e-7 * modes.count + (analysis + synthesis) / rate

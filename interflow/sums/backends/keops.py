@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from interflow.errors import BackendError
-from interflow.sums.backends.base import LoopBackend, dimension_reason, operations_per_pair
+from interflow.sums.backends.base import register_backend
+from interflow.sums.backends.loop import LoopBackend, dimension_reason, operations_per_pair
 from interflow.sums.evaluation import number
 from interflow.sums.expression import Expression, leaf, topological
-from interflow.sums.formula import plan
-from interflow.sums.pairsum import Job, Request
+from interflow.sums.optimise import plan
+from interflow.sums.pairsum import PairSum
 
 
 class Product(NamedTuple):
@@ -85,7 +86,7 @@ def _size(expression: Expression) -> int:
 
 
 @contextmanager
-def silent_keops() -> Iterator[None]:
+def quiet_keops() -> Iterator[None]:
     """A block in which KeOps, or what stands on it, is imported without printing."""
     names = ("KEOPS_VERBOSE", "PYKEOPS_VERBOSE")
     before = {name: os.environ.get(name) for name in names}
@@ -107,6 +108,7 @@ LARGEST: Final = 2000
 """Operations after which a formula is refused: KeOps writes trees without common parts, and compiles for minutes."""
 
 
+@register_backend
 @dataclass(frozen=True)
 class Keops(LoopBackend):
     """Exact sums by KeOps, on the CPU or on CUDA, with memory O(N + M); on the CPU rounding is compensated.
@@ -120,67 +122,69 @@ class Keops(LoopBackend):
 
     name = "keops"
 
-    def unsupported_reason(self, request: Request) -> str | None:
+    def unsupported_reason(self, pairs: PairSum) -> str | None:
         if not _is_installed():
             return "the package pykeops is not installed"
-        if request.device not in ("cpu", "cuda"):
-            return f"it runs on the CPU and on CUDA, not on {request.device}"
-        unwritable = dimension_reason(request.formula) or _keops_unsupported_reason(request.formula)
+        if pairs.device not in ("cpu", "cuda"):
+            return f"it runs on the CPU and on CUDA, not on {pairs.device}"
+        unwritable = dimension_reason(pairs.summed_formula) or _keops_unsupported_reason(pairs.summed_formula)
         if unwritable is not None:
             return unwritable
-        if request.dtype == torch.float32 and max(request.rows, request.columns) > 2**24:
+        if pairs.dtype == torch.float32 and max(pairs.row_count, pairs.column_count) > 2**24:
             return "indices above 2²⁴ are not exact in float32"
         return None
 
-    def setup_seconds(self, request: Request) -> float:
+    def setup_seconds(self, pairs: PairSum) -> float:
         return 8.0
 
-    def run_seconds(self, request: Request) -> float:
-        _, weight = operations_per_pair(request.formula)
-        rate = 6e8 * torch.get_num_threads() if request.device == "cpu" else 1e13
-        return 1e-3 + request.pairs * weight / rate
+    def run_seconds(self, pairs: PairSum) -> float:
+        _, weight = operations_per_pair(pairs.summed_formula)
+        rate = 6e8 * torch.get_num_threads() if pairs.device == "cpu" else 1e13
+        return 1e-3 + pairs.pairs * weight / rate
 
-    def run(self, job: Job) -> Tensor:
-        if job.column_count == 1 and job.skip_diagonal:
-            return job.rows.new_zeros(job.batch, len(job.inner), job.row_count)
-        if 1 not in (job.row_count, job.column_count):
-            return self._run_several(job)
-        doubled = self._run_several(replace(job, rows=_two_or_more(job.rows), columns=_two_or_more(job.columns)))
-        return doubled[..., : job.row_count] * (0.5 if job.column_count == 1 else 1.0)
+    def sum_loop(self, pairs: PairSum, body: tuple[Expression, ...]) -> Tensor:
+        if pairs.column_count == 1 and pairs.skip_diagonal:
+            return pairs.x.new_zeros(pairs.batch, len(body), pairs.row_count)
+        if 1 not in (pairs.row_count, pairs.column_count):
+            return self._run_several(pairs, body)
+        doubled = self._run_several(
+            replace(pairs, rows=(_two_or_more(pairs.x),), columns=(_two_or_more(pairs.y),)), body
+        )
+        return doubled[..., : pairs.row_count] * (0.5 if pairs.column_count == 1 else 1.0)
 
-    def _run_several(self, job: Job) -> Tensor:
+    def _run_several(self, pairs: PairSum, body: tuple[Expression, ...]) -> Tensor:
         """The same for several rows and columns: of one, KeOps would make another program and compile it."""
-        _announce(job.formula, job.rows.dtype)
+        _announce(pairs.formula, pairs.dtype)
         lazy = _keops().LazyTensor
-        batch = slice(None) if job.batch > 1 else 0  # KeOps is faster without a batch axis
+        batch = slice(None) if pairs.batch > 1 else 0  # KeOps is faster without a batch axis
 
         def data(expression: Expression) -> Any:
             index = int(expression.value)
             if expression.operation == "row":
-                return lazy(job.rows[batch, index, :, None, None].contiguous())
+                return lazy(pairs.x[batch, index, :, None, None].contiguous())
             if expression.operation == "column":
-                return lazy(job.columns[batch, index, None, :, None].contiguous())
-            return lazy(job.parameters[batch, index, None, None, None].contiguous())
+                return lazy(pairs.y[batch, index, None, :, None].contiguous())
+            return lazy(pairs.parameters[batch, index, None, None, None].contiguous())
 
         everywhere = data(leaf("row", 0)) - data(leaf("column", 0))
-        nothing = everywhere * lazy(job.rows.new_zeros(1, 1, 1))  # gives a summand a row and a column
-        if not job.skip_diagonal:
-            return self._reduce(_summands(products(job.inner), job.rows.dtype, data, nothing), job)
-        index = torch.arange(job.row_count, dtype=job.rows.dtype, device=job.rows.device)
+        nothing = everywhere * lazy(pairs.x.new_zeros(1, 1, 1))  # gives a summand a row and a column
+        if not pairs.skip_diagonal:
+            return self._reduce(_summands(products(body), pairs.dtype, data, nothing), pairs, len(body))
+        index = torch.arange(pairs.row_count, dtype=pairs.dtype, device=pairs.x.device)
         apart = (lazy(index[:, None, None]) - lazy(index[None, :, None])).abs() - 0.5
-        apiece = [Product(None, (output,)) for output in job.inner]  # a choice is made between scalars
-        summands = _summands(apiece, job.rows.dtype, data, nothing)
-        return self._reduce([apart.ifelse(summand, nothing) for summand in summands], job)
+        apiece = [Product(None, (output,)) for output in body]  # a choice is made between scalars
+        summands = _summands(apiece, pairs.dtype, data, nothing)
+        return self._reduce([apart.ifelse(summand, nothing) for summand in summands], pairs, len(body))
 
-    def _reduce(self, summands: Sequence[Any], job: Job) -> Tensor:
+    def _reduce(self, summands: Sequence[Any], pairs: PairSum, outputs: int) -> Tensor:
         summand = _concatenated(summands)
         # on a CPU the compensation takes 4 % of the time, and the error falls to two fifths
-        kind, scheme = ("CPU", "kahan_scheme") if job.rows.device.type == "cpu" else ("GPU", "auto")
+        kind, scheme = ("CPU", "kahan_scheme") if pairs.device == "cpu" else ("GPU", "auto")
         try:
             total: Tensor = summand.sum(dim=summand.dim() - 2, backend=kind, sum_scheme=scheme)
         except (RuntimeError, ValueError, OSError) as error:
             raise BackendError(f"The backend keops could not run this sum: {error}") from error
-        return total.reshape(job.batch, job.row_count, len(job.inner)).mT.contiguous()
+        return total.reshape(pairs.batch, pairs.row_count, outputs).mT.contiguous()
 
 
 def _two_or_more(points: Tensor) -> Tensor:
@@ -209,7 +213,7 @@ def _keops_unsupported_reason(formula: str) -> str | None:
 @functools.cache
 def _keops() -> ModuleType:
     """pykeops.torch, imported without its printing."""
-    with _first_use, silent_keops():
+    with _first_use, quiet_keops():
         try:
             import pykeops.torch
         except (ImportError, OSError, RuntimeError) as error:

@@ -6,14 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from interflow.sums.backends.base import LONGEST, check_longest
+from interflow.sums.backends.base import register_backend
+from interflow.sums.backends.fast import LONGEST, check_longest
 from interflow.sums.backends.series import SeriesBackend, threads
-from interflow.sums.pairsum import Question
+from interflow.sums.pairsum import PairSum
 from interflow.sums.series import NonuniformFFT, Settings, Transform, UnsuitableError
 from interflow.sums.series.grids import Work, finest
 from interflow.sums.series.nonuniform import PACKAGES, is_installed
 
 
+@register_backend
 @final
 @dataclass(frozen=True)
 class Nufft(SeriesBackend):
@@ -40,8 +42,8 @@ class Nufft(SeriesBackend):
     def __post_init__(self) -> None:
         check_longest(self.longest)
 
-    def repeats(self, question: Question) -> bool:
-        return question.device == "cpu"
+    def is_deterministic(self, pairs: PairSum) -> bool:
+        return pairs.device == "cpu"
 
     def unavailable_reason(self, device: str) -> str | None:
         package = PACKAGES.get(device)
@@ -62,11 +64,11 @@ class Nufft(SeriesBackend):
             )
         return NonuniformFFT(accuracy)
 
-    def seconds(self, question: Question, settings: Settings, count: int) -> float:
-        on_cpu = question.device == "cpu"
-        synthesis = [question.rows] * math.ceil(count / 2)  # two real sums go through one complex transform
+    def seconds(self, pairs: PairSum, settings: Settings, count: int) -> float:
+        on_cpu = pairs.device == "cpu"
+        synthesis = [pairs.row_count] * math.ceil(count / 2)  # two real sums go through one complex transform
         total = 0.0
-        for points in (question.columns, *synthesis):
+        for points in (pairs.column_count, *synthesis):
             work = Work(math.ceil(points / threads()) if on_cpu else points, settings.modes)
             total += (work.seconds(finest(work, settings.accuracy)) + _COPIES * points) / (1.0 if on_cpu else 600.0)
         return 2.5e-3 + total

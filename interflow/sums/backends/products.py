@@ -16,12 +16,12 @@ from typing import Final, Self
 import torch
 from torch import Tensor
 
-from interflow.sums.backends.base import outside
+from interflow.sums.backends.loop import outside
 from interflow.sums.backends.tiles import Program, Tile, Workspace, block, compile_program, summand, tiles
 from interflow.sums.backends.wrapped import WrappedDifferences
 from interflow.sums.expression import Expression
-from interflow.sums.formula import Plan, plan_of
-from interflow.sums.pairsum import Inputs, Request
+from interflow.sums.optimise import Plan, plan_of
+from interflow.sums.pairsum import PairSum
 from interflow.sums.vectors import DELTA, VectorFormula, VectorSum, block_of, factors
 
 NEAR: Final = {torch.float32: 1e-3, torch.float64: 1e-5}
@@ -34,30 +34,30 @@ GATHERED: Final = 1 << 22
 """Numbers gathered at once for the differences of near points."""
 
 
-def sum_by_products(formula: VectorFormula, inputs: Inputs, side: int) -> Tensor:
+def sum_by_products(formula: VectorFormula, pairs: PairSum, side: int) -> Tensor:
     """The sums ``(batch, components, N)``, on tiles of ``side²`` pairs."""
     made, program = _plan(formula)
-    center = inputs.columns[:, : formula.dimension].mean(-1, keepdim=True, dtype=torch.float64)
-    rows = _Points(inputs.rows, center, tuple(formula.offsets(formula.rows)))
-    columns = _Points(inputs.columns, center, tuple(formula.offsets(formula.columns)))
-    before, after = outside(made, inputs.parameters, rows.leaf, inputs.rows)
-    workspaces = {inputs.rows.dtype: Workspace(program, inputs.rows)}
+    center = pairs.y[:, : formula.dimension].mean(-1, keepdim=True, dtype=torch.float64)
+    rows = _Points(pairs.x, center, tuple(formula.offsets(formula.rows)))
+    columns = _Points(pairs.y, center, tuple(formula.offsets(formula.columns)))
+    before, after = outside(made, pairs.parameters, rows.leaf, pairs.x)
+    workspaces = {pairs.x.dtype: Workspace(program, pairs.x)}
     size = formula.size(formula.layout)
-    out = inputs.rows.new_zeros(inputs.batch, size, inputs.rows.shape[2], dtype=torch.float64)
-    for tile in tiles((inputs.batch, inputs.rows.shape[2], inputs.columns.shape[2]), (side, side)):
+    out = pairs.x.new_zeros(pairs.batch, size, pairs.x.shape[2], dtype=torch.float64)
+    for tile in tiles((pairs.batch, pairs.x.shape[2], pairs.y.shape[2]), (side, side)):
         cut = tile, rows.cut(tile.batch, tile.rows), columns.cut(tile.batch, tile.columns), before
-        part: _Part = _StraightPart(*cut) if formula.straight else _WrappedPart(*cut, _lengths(formula, inputs, tile))
+        part: _Part = _StraightPart(*cut) if formula.straight else _WrappedPart(*cut, _lengths(formula, pairs, tile))
         if part.loses_digits:
             part = part.double()
             workspaces.setdefault(part.dtype, Workspace(program, part.rows.given))
         values = workspaces[part.dtype].run(tile, part.leaf)
-        sums = _Sums(part, program, values, after, inputs.skip_diagonal)
+        sums = _Sums(part, program, values, after, pairs.skip_diagonal)
         total = torch.cat([sums.of(output, index) for output, index in _numbered(formula)], dim=2)
         out[tile.batch, :, tile.rows] += total.mT
-    return out.to(inputs.rows.dtype)
+    return out.to(pairs.x.dtype)
 
 
-def predicted_seconds(formula: VectorFormula, request: Request) -> float:
+def predicted_seconds(formula: VectorFormula, pairs: PairSum) -> float:
     """The time of such a sum: of its matrix products, and of its operations on pairs."""
     _, program = _plan(formula)
     products = {leaf.value for _, leaf in program.leaves if leaf.operation == "inner"}
@@ -66,13 +66,13 @@ def predicted_seconds(formula: VectorFormula, request: Request) -> float:
     flops = 2.0 * formula.dimension * (len(products) + vectors)
     if not formula.straight:
         operations += 6 * formula.dimension * (len(products) + vectors)
-    rate = 3e10 * torch.get_num_threads() if request.device == "cpu" else 1e13
-    return 3e-4 + request.pairs * (flops / rate + operations * 5e-11)
+    rate = 3e10 * torch.get_num_threads() if pairs.device == "cpu" else 1e13
+    return 3e-4 + pairs.pairs * (flops / rate + operations * 5e-11)
 
 
-def _lengths(formula: VectorFormula, inputs: Inputs, tile: Tile) -> Tensor:
+def _lengths(formula: VectorFormula, pairs: PairSum, tile: Tile) -> Tensor:
     """The periods of the axes, ``(1 or batch, d)`` in float64; 0 on an axis without one."""
-    parameters = block(inputs.parameters, tile.batch)
+    parameters = block(pairs.parameters, tile.batch)
     places = [parameters.shape[1] if period is None else period for period in formula.periods]
     return torch.nn.functional.pad(parameters, (0, 1))[:, places]
 

@@ -20,12 +20,12 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from interflow.sums.backends.base import outside
+from interflow.sums.backends.loop import outside
 from interflow.sums.backends.products import GATHERED, MANY, NEAR
 from interflow.sums.backends.tiles import Program, Tile, Workspace, compile_program
 from interflow.sums.expression import ONE, Expression, constant, leaf, node, rebuild
-from interflow.sums.formula import Plan, plan_of
 from interflow.sums.operations import gradient, multiply
+from interflow.sums.optimise import Plan, plan_of
 from interflow.sums.vectors import DELTA, VectorFormula, inner
 
 

@@ -14,8 +14,9 @@ from interflow.boundaries import Boundary
 from interflow.errors import ArgumentError, BackendError
 from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
-from interflow.sums.backends.base import FLOOR, Approximation, tolerance_needed
-from interflow.sums.pairsum import Prepared, Question
+from interflow.sums.backends.base import FLOOR
+from interflow.sums.backends.fast import FastBackend, tolerance_needed
+from interflow.sums.pairsum import PairSum
 from interflow.sums.series import Cloud, Demand, Limit, Series, Settings, Transform, UnsuitableError, settle
 from interflow.sums.series.modes import Modes
 from interflow.sums.series.settings import coefficients, constant_mode, derivative_bound
@@ -23,7 +24,7 @@ from interflow.sums.series.torus import Box
 from interflow.validation import can_read
 
 
-class SeriesBackend(Approximation):
+class SeriesBackend(FastBackend):
     """A backend that sums ``uᵢ = Σₖ cₖ ŵₖ exp(i ωₖ·xᵢ)``. A subclass says by which transform, and at what cost."""
 
     @abstractmethod
@@ -39,57 +40,61 @@ class SeriesBackend(Approximation):
         """What this device, or the installation for it, lacks; None if nothing."""
 
     @abstractmethod
-    def seconds(self, question: Question, settings: Settings, count: int) -> float:
+    def seconds(self, pairs: PairSum, settings: Settings, count: int) -> float:
         """Predicted seconds of one analysis at y and ``count`` real syntheses at x."""
 
-    def lacking(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
+    def missing_option(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
         return tolerance_needed(self.name) if tolerance is None else None
 
-    def unsupported_reason(self, request: Question) -> str | None:
-        missing = self.unavailable_reason(request.device)
+    def unsupported_reason(self, pairs: PairSum) -> str | None:
+        missing = self.unavailable_reason(pairs.device)
         if missing is not None:
             return missing
-        if not can_read(request.x, request.y):
+        if not can_read(pairs.x, pairs.y):
             return "what it promises depends on values, which cannot be read inside torch.compile or torch.func"
-        if request.boundary.periods(request.dimension).requires_grad:
+        if pairs.boundary.periods(pairs.dimension).requires_grad:
             return "it has no derivatives by the periods of the domain"
         try:
-            self.transform(settings_of(request))
+            self.transform(settings_of(pairs))
         except UnsuitableError as reason:
             return str(reason)
         return None
 
-    def run_seconds(self, request: Question) -> float:
+    def run_seconds(self, pairs: PairSum) -> float:
         try:
-            settings = settings_of(request)
+            settings = settings_of(pairs)
         except UnsuitableError:
             return math.inf
-        return request.batch * self.seconds(request, settings, 1 + request.dimension if request.order else 1)
+        return pairs.batch * self.seconds(pairs, settings, 1 + pairs.dimension if pairs.order else 1)
 
-    def potential(self, data: Prepared) -> Tensor:
-        sums = _Sums.of(self, data, order=0)
+    def potential_of_all(self, pairs: PairSum) -> Tensor:
+        sums = _Sums.of(self, pairs)
         return sums.series.potential(sums.rows, sums.spectrum, sums.mass)
 
-    def gradient(self, data: Prepared) -> Tensor:
-        sums = _Sums.of(self, data, order=1)
+    def gradient_of_all(self, pairs: PairSum) -> Tensor:
+        sums = _Sums.of(self, pairs)
         return sums.series.gradient(sums.rows, sums.spectrum, sums.mass)
 
-    def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
-        sums = _Sums.of(self, data, order=1)
+    def potential_and_gradient_of_all(self, pairs: PairSum) -> tuple[Tensor, Tensor]:
+        sums = _Sums.of(self, pairs)
         both = sums.series.potential_and_gradient(sums.rows, sums.spectrum, sums.mass)
         return both[:, :1], both[:, 1:]
 
-    def series(self, question: Question, *, of_distance: bool = False) -> Series:
+    def distance_series(self, pairs: PairSum) -> Series | None:
+        self.select(pairs)
+        return self.series(pairs, of_distance=True)
+
+    def series(self, pairs: PairSum, *, of_distance: bool = False) -> Series:
         """The kernel's series for what is asked; and for the distance of two measures, as in `interflow.sums.spectra`.
 
         Raises:
             BackendError: if there is none, with the reason.
         """
         try:
-            settings = settings_of_distance(question) if of_distance else settings_of(question)
+            settings = settings_of_distance(pairs) if of_distance else settings_of(pairs)
             transform = self.transform(settings)
-            limit = _limit(question, settings) if question.highest else None
-            return Series(_coefficients(question, settings.modes), settings.modes, transform, settings.errors, limit)
+            limit = _limit(pairs, settings) if pairs.highest else None
+            return Series(_coefficients(pairs, settings.modes), settings.modes, transform, settings.errors, limit)
         except UnsuitableError as reason:
             raise BackendError(f"The backend {self.name} cannot run this sum: {reason}.") from None
 
@@ -98,22 +103,22 @@ class SeriesBackend(Approximation):
 class _Sums:
     """The series of a kernel with a measure analysed, and the points at which it is wanted."""
 
-    data: Prepared
+    pairs: PairSum
     series: Series
     rows: Cloud
     spectrum: Tensor
 
     @classmethod
-    def of(cls, backend: SeriesBackend, data: Prepared, order: int) -> _Sums:
-        series = backend.series(data.question(order))
-        columns = series.cloud(data.y)
-        rows = columns.moved_to(data.x) if _same(data.x, data.y) else series.cloud(data.x)
-        return cls(data, series, rows, series.spectrum(columns, data.weights))
+    def of(cls, backend: SeriesBackend, pairs: PairSum) -> _Sums:
+        series = backend.series(pairs)
+        columns = series.cloud(pairs.y)
+        rows = columns.moved_to(pairs.x) if _same(pairs.x, pairs.y) else series.cloud(pairs.x)
+        return cls(pairs, series, rows, series.spectrum(columns, pairs.weights))
 
     @property
     def mass(self) -> Tensor:
         """``Σ|wⱼ|``, ``(batch,)``."""
-        return self.data.weights.detach().double().abs().sum((1, 2))
+        return self.pairs.weights.detach().double().abs().sum((1, 2))
 
 
 def _same(x: Tensor, y: Tensor) -> bool:
@@ -124,35 +129,35 @@ def _same(x: Tensor, y: Tensor) -> bool:
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
-def settings_of(question: Question) -> Settings:
+def settings_of(pairs: PairSum) -> Settings:
     """The modes and the precision for what is asked, of the potential, and of the field where that is wanted too.
 
     Raises:
         UnsuitableError: if no series can answer it, with the reason.
     """
-    return _settings(question, _demands(question))
+    return _settings(pairs, _demands(pairs))
 
 
-def settings_of_distance(question: Question) -> Settings:
+def settings_of_distance(pairs: PairSum) -> Settings:
     """The same, for the distance of two measures as well, whose scale is c₀.
 
     Raises:
         UnsuitableError: if no series can answer it, with the reason.
     """
-    demands = _demands(question)
-    tolerance, supremum = _tolerance(question), demands[0].error / (FLOOR * _tolerance(question))
-    constant = constant_mode(question.kernel, _settings(question, demands).modes.lengths) or supremum
+    demands = _demands(pairs)
+    tolerance, supremum = _tolerance(pairs), demands[0].error / (FLOOR * _tolerance(pairs))
+    constant = constant_mode(pairs.kernel, _settings(pairs, demands).modes.lengths) or supremum
     exponentials = tolerance * math.sqrt(0.2 * FLOOR * constant * supremum)
-    return _settings(question, (*demands, Demand(0, 0.5 * FLOOR * tolerance * constant, exponentials)))
+    return _settings(pairs, (*demands, Demand(0, 0.5 * FLOOR * tolerance * constant, exponentials)))
 
 
-def _settings(question: Question, demands: tuple[Demand, ...]) -> Settings:
-    kernel, boundary = question.kernel, question.boundary
-    values, share = _values(kernel) + _values(boundary), FLOOR * _tolerance(question)
-    is_open = bool(boundary.periods(question.dimension).isinf().any())
-    box = _box(question) if is_open else ((0.0,) * question.dimension,) * 2
+def _settings(pairs: PairSum, demands: tuple[Demand, ...]) -> Settings:
+    kernel, boundary = pairs.kernel, pairs.boundary
+    values, share = _values(kernel) + _values(boundary), FLOOR * _tolerance(pairs)
+    is_open = bool(boundary.periods(pairs.dimension).isinf().any())
+    box = _box(pairs) if is_open else ((0.0,) * pairs.dimension,) * 2
     found = _settled(
-        _Problem(question.formula, values, question.dimension, box, demands, question.highest, share, kernel, boundary)
+        _Problem(pairs.formula, values, pairs.dimension, box, demands, pairs.highest, share, kernel, boundary)
     )
     if isinstance(found, str):
         raise UnsuitableError(found)
@@ -165,19 +170,19 @@ def _values(module: Kernel | Boundary) -> tuple[float, ...]:
     return tuple(number for tensor in tensors for number in tensor.detach().reshape(-1).tolist())
 
 
-def _tolerance(question: Question) -> float:
-    if question.tolerance is None:
+def _tolerance(pairs: PairSum) -> float:
+    if pairs.tolerance is None:
         raise UnsuitableError("it approximates, and no tolerance was given")
-    return question.tolerance
+    return pairs.tolerance
 
 
-def _demands(question: Question) -> tuple[Demand, ...]:
+def _demands(pairs: PairSum) -> tuple[Demand, ...]:
     """Of the potential, and of the field where it is wanted."""
-    return tuple(_demand(question, order) for order in range(question.order + 1))
+    return tuple(_demand(pairs, order) for order in range(pairs.order + 1))
 
 
-def _demand(question: Question, order: int) -> Demand:
-    tolerance, supremum = _tolerance(question), question.kernel.supremum(order, question.dimension)
+def _demand(pairs: PairSum, order: int) -> Demand:
+    tolerance, supremum = _tolerance(pairs), pairs.kernel.supremum(order, pairs.dimension)
     if not supremum:
         what = "gradient" if order else "value"
         raise UnsuitableError(f"the kernel's largest {what} is not known, and with it the scale of the tolerance")
@@ -212,20 +217,20 @@ def _settled(problem: _Problem) -> Settings | str:
         return str(reason)
 
 
-def _limit(question: Question, settings: Settings) -> Limit:
-    return Limit(question.kernel, settings.modes, len(settings.errors) - 1, FLOOR * _tolerance(question))
+def _limit(pairs: PairSum, settings: Settings) -> Limit:
+    return Limit(pairs.kernel, settings.modes, len(settings.errors) - 1, FLOOR * _tolerance(pairs))
 
 
 _MOST_KEPT = 2**23
 """Modes whose coefficients are kept from one sum to the next: 64 MB."""
 
 
-def _coefficients(question: Question, modes: Modes) -> Tensor:
+def _coefficients(pairs: PairSum, modes: Modes) -> Tensor:
     """cₖ on the modes; those of the last kernels that no gradient is wanted of are kept."""
-    kernel, device = question.kernel, question.x.device
+    kernel, device = pairs.kernel, pairs.x.device
     if modes.count > _MOST_KEPT or any(tensor.requires_grad for tensor in hyperparameters(kernel).values()):
         return coefficients(kernel, modes, device)
-    return _kept_coefficients(_Expansion(question.formula, _values(kernel), modes, device, kernel))
+    return _kept_coefficients(_Expansion(pairs.formula, _values(kernel), modes, device, kernel))
 
 
 @dataclass(frozen=True)
@@ -249,11 +254,11 @@ _STEPS = 32
 """Steps in the extent of a box to which its corners are rounded."""
 
 
-def _box(question: Question) -> Box:
+def _box(pairs: PairSum) -> Box:
     """The box of both clouds, a little larger: so settings stay the same while the points move a little."""
-    if 0 in (question.batch, question.rows, question.columns):
-        return (0.0,) * question.dimension, (0.0,) * question.dimension
-    lower, upper = question.box
+    if 0 in (pairs.batch, pairs.row_count, pairs.column_count):
+        return (0.0,) * pairs.dimension, (0.0,) * pairs.dimension
+    lower, upper = pairs.box
     extent = max(high - low for low, high in zip(lower, upper, strict=True))
     if not (math.isfinite(extent) and extent > 0.0):
         return lower, upper

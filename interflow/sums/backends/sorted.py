@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self, final, get_args
+from typing import final, get_args
 
+import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ReflectingBoundary
 from interflow.errors import ArgumentError, BackendError
-from interflow.sums.backends.base import FLOOR, LONGEST, Approximation, check_longest, tolerance_needed
-from interflow.sums.pairsum import Prepared, Question
+from interflow.sums.autograd import note_backend
+from interflow.sums.backends.base import FLOOR, Backend, Factors, register_backend
+from interflow.sums.backends.fast import LONGEST, FastBackend, check_longest, tolerance_needed
+from interflow.sums.cache import ValueCache
+from interflow.sums.pairsum import PairSum
 from interflow.sums.sorted import (
     DISTANCE,
     Circle,
@@ -29,9 +33,10 @@ from interflow.sums.sorted import (
 from interflow.validation import can_read, check_choice
 
 
+@register_backend
 @final
 @dataclass(frozen=True)
-class Sorted(Approximation):
+class Sorted(FastBackend):
     """Sums of distances, and of exponentials of them, over sorted points, in O((N + M) log (N + M)).
 
     In one dimension it is exact up to round-off, for the distance kernel with p = 1, Laplacian, Matérn and Morse
@@ -77,7 +82,7 @@ class Sorted(Approximation):
         check_longest(self.longest)
         check_choice("sampling", self.sampling, get_args(Sampling))
 
-    def lacking(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
+    def missing_option(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
         if dimension == 1 or self.directions is not None:
             return None
         if dimension > 2 or self.sampling != "design":
@@ -85,104 +90,112 @@ class Sorted(Approximation):
             return ArgumentError("directions", came="none", wanted=wanted)
         return tolerance_needed(self.name) if tolerance is None else None
 
-    def approximation(self, question: Question) -> Self:
-        if self.directions is None or question.dimension == 1 or question.tolerance is not None:
-            return super().approximation(question)
-        obstacle = self.unsupported_reason(question)
+    def select(self, pairs: PairSum) -> Backend:
+        if self.directions is None or pairs.dimension == 1 or pairs.tolerance is not None:
+            return super().select(pairs)
+        obstacle = self.unsupported_reason(pairs)
         if obstacle is not None:
             raise BackendError(f"The backend {self.name} cannot run this sum: {obstacle}.")
         return self  # to give a number of directions is to ask for slices
 
-    def unsupported_reason(self, request: Question) -> str | None:
-        if not can_read(request.x, request.y):
+    def unsupported_reason(self, pairs: PairSum) -> str | None:
+        if not can_read(pairs.x, pairs.y):
             return "it sorts values, which cannot be read inside torch.compile or torch.func"
-        if request.device == "mps":
+        if pairs.device == "mps":
             return "it computes in float64, which mps has not"
-        terms = terms_of(request.kernel)
+        terms = terms_of(pairs.kernel)
         if terms is None:
             return "the kernel is no sum of distances and of exponentials of them"
-        if request.dimension == 1:
-            return _obstacle_on_the_line(request, terms)
-        return self._obstacle_in_space(request, terms)
+        if pairs.dimension == 1:
+            return _obstacle_on_the_line(pairs, terms)
+        return self._obstacle_in_space(pairs, terms)
 
-    def error_bound(self, request: Question) -> float:
-        if request.dimension == 1:
+    def error_bound(self, pairs: PairSum) -> float:
+        if pairs.dimension == 1:
             return 0.0
-        count = self._count(request)
-        if request.dimension > 2 or self.sampling != "design" or count is None:
+        count = self._count(pairs)
+        if pairs.dimension > 2 or self.sampling != "design" or count is None:
             return math.inf
-        return (planar_slope_error(count) if request.order else planar_error(count)) / FLOOR
+        return (planar_slope_error(count) if pairs.order else planar_error(count)) / FLOOR
 
-    def run_seconds(self, request: Question) -> float:
-        points = request.batch * (request.rows + request.columns)
-        if request.dimension > 1:
-            return 2e-3 + 8e-8 * points * (self._count(request) or 0)
+    def run_seconds(self, pairs: PairSum) -> float:
+        points = pairs.batch * (pairs.row_count + pairs.column_count)
+        if pairs.dimension > 1:
+            return 2e-3 + 8e-8 * points * (self._count(pairs) or 0)
         scans = sum(
-            len(term.profile.coefficients) * (1.0 + request.order * (1.0 if term.profile.decaying else 0.2))
-            for term in terms_of(request.kernel) or ()
+            len(term.profile.coefficients) * (1.0 + pairs.order * (1.0 if term.profile.decaying else 0.2))
+            for term in terms_of(pairs.kernel) or ()
         )
-        turns = 1.0 if _circle(request.boundary) is None else 2.5
+        turns = 1.0 if _circle(pairs.boundary) is None else 2.5
         return turns * (1e-3 + 4e-4 * scans + points * (1.1e-7 + 3e-8 * scans))
 
-    def potential(self, data: Prepared) -> Tensor:
-        return self._sums(data, order=0).potential()
+    def potential_of_all(self, pairs: PairSum) -> Tensor:
+        return self._sums(pairs).potential()
 
-    def gradient(self, data: Prepared) -> Tensor:
-        return self._sums(data, order=1).gradient()
+    def gradient_of_all(self, pairs: PairSum) -> Tensor:
+        return self._sums(pairs).gradient()
 
-    def potential_and_gradient(self, data: Prepared) -> tuple[Tensor, Tensor]:
-        sums = self._sums(data, order=1)
+    def potential_and_gradient_of_all(self, pairs: PairSum) -> tuple[Tensor, Tensor]:
+        sums = self._sums(pairs)
         return sums.potential(), sums.gradient()
 
-    def form(self, data: Prepared) -> Tensor:
-        """``Σᵢⱼ wᵢ wⱼ k(xᵢ, xⱼ)``, ``(batch,)``, of one cloud, with its gradients from the same sort.
+    def kernel_distance(
+        self, pairs: PairSum, factors: Factors, self_pairs: bool, cache: ValueCache[Tensor] | None
+    ) -> Tensor:
+        """One form of both clouds, y with negative weights, from a single sort.
 
-        Of a difference of measures it is a discrepancy ``D = 2C − S``, of which slices that are right to ε change no
-        more than ``ε (2C + S) = ε (D + 2S)``: half of a tolerance keeps that under ``tolerance · (D + 0.01·S)``.
+        It is a discrepancy ``D = 2C − S``, of which slices that are right to ε change no more than
+        ``ε (2C + S) = ε (D + 2S)``: half of a tolerance keeps that under ``tolerance · (D + 0.01·S)``.
         """
-        if data.tolerance is not None:
-            data = replace(data, tolerance=0.5 * data.tolerance)
-            self.approximation(data.question(order=0))  # or it says why not
-        return self._sums(data, order=0).form().to(data.x.dtype)
+        if not self_pairs or factors != (1.0, 1.0) or pairs.row_weights is None:
+            return super().kernel_distance(pairs, factors, self_pairs, cache)
+        points, weights = torch.cat([pairs.x, pairs.y], -1), torch.cat([pairs.row_weights, -pairs.weights], -1)
+        tolerance = None if pairs.tolerance is None else 0.5 * pairs.tolerance
+        both = replace(pairs, rows=(points,), columns=(points, weights), row_weights=None, tolerance=tolerance)
+        order = int(both.is_differentiated)
+        both = both.asked(order, highest=order)
+        self.select(both)  # or it says why not
+        note_backend(self.name)
+        return self._sums(both).form().to(pairs.dtype)
 
-    def _sums(self, data: Prepared, order: int) -> Line | Slices:
-        terms = terms_of(data.kernel)
+    def _sums(self, pairs: PairSum) -> Line | Slices:
+        terms = terms_of(pairs.kernel)
         if terms is None:
             raise BackendError(f"The backend {self.name} cannot sum this kernel.")
-        if data.x.shape[1] == 1:
-            return Line.of(terms, _circle(data.boundary), data.x, data.y, data.weights)
+        if pairs.x.shape[1] == 1:
+            return Line.of(terms, _circle(pairs.boundary), pairs.x, pairs.y, pairs.weights)
         scale = sum(term.scale for term in terms)
-        seed = seed_of(self.seed, data.x) if self.redraw else self.seed
-        count = self._count(data.question(order))
+        seed = seed_of(self.seed, pairs.x) if self.redraw else self.seed
+        count = self._count(pairs)
         assert count is not None
-        return Slices(scale, drawn(count, data.x.shape[1], self.sampling, seed), data.x, data.y, data.weights)
+        return Slices(scale, drawn(count, pairs.x.shape[1], self.sampling, seed), pairs.x, pairs.y, pairs.weights)
 
-    def _count(self, request: Question) -> int | None:
+    def _count(self, pairs: PairSum) -> int | None:
         """How many directions; None where nothing says so."""
-        if self.directions is not None or request.tolerance is None or request.dimension > 2:
+        if self.directions is not None or pairs.tolerance is None or pairs.dimension > 2:
             return self.directions
-        allowed = FLOOR * request.tolerance
-        leading = math.pi / 2.0 / allowed if request.order else math.pi / math.sqrt(12.0 * allowed)
+        allowed = FLOOR * pairs.tolerance
+        leading = math.pi / 2.0 / allowed if pairs.order else math.pi / math.sqrt(12.0 * allowed)
         return math.ceil(leading) + 1  # which covers the higher orders of both bounds
 
-    def _obstacle_in_space(self, request: Question, terms: list[Term]) -> str | None:
+    def _obstacle_in_space(self, pairs: PairSum, terms: list[Term]) -> str | None:
         if any(term.profile != DISTANCE for term in terms):
             return "in more than one dimension it sums the distance kernel with p = 1 alone"
-        if not isinstance(request.boundary, OpenBoundary | ReflectingBoundary):
+        if not isinstance(pairs.boundary, OpenBoundary | ReflectingBoundary):
             return "slices do not apply to a periodic domain"
-        if self.directions is None and (request.dimension > 2 or self.sampling != "design"):
+        if self.directions is None and (pairs.dimension > 2 or self.sampling != "design"):
             return "the error of these directions is statistical: give their number, Sorted(directions=64)"
-        if request.tolerance is not None and request.highest > 1:
+        if pairs.tolerance is not None and pairs.highest > 1:
             return "sums by slices are differentiated once"
-        if self.directions is None and request.tolerance is None:
+        if self.directions is None and pairs.tolerance is None:
             return "slices approximate: give their number, Sorted(directions=64), or a tolerance"
-        if request.tolerance is not None and self.error_bound(request) > request.tolerance:
-            return f"{self.directions} directions promise {self.error_bound(request):.1e}"
+        if pairs.tolerance is not None and self.error_bound(pairs) > pairs.tolerance:
+            return f"{self.directions} directions promise {self.error_bound(pairs):.1e}"
         return None
 
 
-def _obstacle_on_the_line(request: Question, terms: list[Term]) -> str | None:
-    boundary = request.boundary
+def _obstacle_on_the_line(pairs: PairSum, terms: list[Term]) -> str | None:
+    boundary = pairs.boundary
     if isinstance(boundary, OpenBoundary | ReflectingBoundary):
         return None
     if not isinstance(boundary, PeriodicBoundary):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -16,10 +15,9 @@ from interflow.discrepancies import MMD
 from interflow.errors import BackendError
 from interflow.kernels import BandlimitedEnergyKernel, GaussianKernel, LaplacianKernel, MaternKernel
 from interflow.parameters import PositiveParameter
-from interflow.sums import Fourier, Nufft
-from interflow.sums.backends import Options
+from interflow.sums import Fourier, Nufft, PairSum
+from interflow.sums.api import prepare
 from interflow.sums.backends.series import settings_of
-from interflow.sums.preparation import prepare
 from tests.sums.series.clouds import hard_cloud, numbers
 
 KERNELS = {
@@ -216,9 +214,8 @@ def test_gradients_and_second_derivatives_are_those_of_the_exact_sums(backend):
 def test_settings_stay_while_points_move_a_little_in_open_space(backend):
     x = hard_cloud(50, 2, 0)
     found = {
-        settings_of(prepare(KERNELS["gaussian"], x + shift, x, None, options).question(1))
+        settings_of(prepare(KERNELS["gaussian"], x + shift, x, backend=BACKENDS[backend], tolerance=1e-4).asked(1))
         for shift in (0.0, 1e-3)
-        for options in [Options(None, True, BACKENDS[backend], 1e-4)]
     }
     assert len(found) == 1
 
@@ -248,10 +245,9 @@ def test_a_missing_package_is_said(monkeypatch):
 @pytest.mark.parametrize(("device", "reason"), [("mps", "mps"), ("xpu", None)])
 def test_a_device_without_float64_is_refused(device, reason):
     x = torch.rand(10, 2)
-    question = prepare(
-        GaussianKernel(0.05), x, x, None, Options(PeriodicBoundary(1.0), True, "fourier", 1e-2)
-    ).question(1)
-    obstacle = Fourier().unsupported_reason(replace(question, device=device))
+    pairs = prepare(GaussianKernel(0.05), x, x, boundary=PeriodicBoundary(1.0), backend="fourier", tolerance=1e-2)
+    elsewhere = type("Elsewhere", (PairSum,), {"device": device})
+    obstacle = Fourier().unsupported_reason(elsewhere(**vars(pairs.asked(1))))
     assert (obstacle is None) if reason is None else (reason in obstacle)
 
 

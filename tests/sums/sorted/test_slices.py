@@ -9,9 +9,8 @@ import interflow as fl
 from interflow.boundaries import PeriodicBoundary
 from interflow.errors import ArgumentError, BackendError
 from interflow.kernels import DistanceKernel, GaussianKernel
-from interflow.sums import field, potential
+from interflow.sums import field, kernel_distance, potential
 from interflow.sums.backends.sorted import Sorted
-from interflow.sums.differences import difference_form
 from interflow.sums.sorted import directions, planar_error, planar_slope_error, seed_of
 from interflow.sums.sorted.directions import projection_constant
 from tests.sums.cases import cloud, signed_weights
@@ -98,7 +97,7 @@ def test_gradients_of_potentials_and_of_forms_are_held_to_what_is_promised_of_fi
         (slope,) = torch.autograd.grad(potential(DistanceKernel(), points, y, **options).sum(), points)
         exact = field(DistanceKernel(), points.detach(), y, backend="dense")
         assert float((slope - exact).norm()) <= tolerance * (float(exact.norm()) + 0.01 * math.sqrt(len(points)))
-        (slope,) = torch.autograd.grad(difference_form(DistanceKernel(), points, y, **options), points)
+        (slope,) = torch.autograd.grad(kernel_distance(DistanceKernel(), points, y, **options), points)
         whole = field(DistanceKernel(), points.detach(), points.detach(), backend="dense") - exact
         assert float((0.5 * slope * len(points) - whole).norm()) <= 0.02 * tolerance * math.sqrt(len(points))
     with pytest.raises(BackendError, match="differentiated once"):
@@ -142,7 +141,7 @@ def test_a_second_derivative_is_refused():
     (first,) = torch.autograd.grad(u, x, create_graph=True)
     with pytest.raises(BackendError, match="differentiated once"):
         first.sum().backward()
-    value = difference_form(DistanceKernel(), x, y, backend=backend)
+    value = kernel_distance(DistanceKernel(), x, y, backend=backend)
     (first,) = torch.autograd.grad(value, x, create_graph=True)
     with pytest.raises(BackendError, match="differentiated once"):
         first.sum().backward()
