@@ -66,7 +66,7 @@ def blurred_difference(dots: Tensor, photograph: PointCloud) -> float:
 
     assert photograph.canvas is not None
     share = np.full(len(dots), photograph.mass / len(dots))
-    drawn = draw(PointCloud(dots.double().numpy(), share, canvas=photograph.canvas), Reading())
+    drawn = draw(Path("dots.png"), PointCloud(dots.double().numpy(), share, canvas=photograph.canvas), Reading())
     ink = 1.0 - np.asarray(drawn, np.float64) / 255.0
     wanted = np.zeros_like(ink)
     columns, rows = np.floor(photograph.positions).astype(int).T

@@ -1,5 +1,5 @@
 """Interacting particles and kernel gradient flows in PyTorch."""
 
-import lazy_loader
+from interflow._lazy import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

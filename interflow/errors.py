@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -125,6 +127,21 @@ class MissingPackageError(InterflowError, ImportError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), extra=self.extra, needed_for=self.needed_for), (self.package,)
+
+
+@contextmanager
+def needed_package(package: str, *, extra: str, needed_for: str) -> Iterator[None]:
+    """Raise `MissingPackageError` in place of the `ImportError` of an import in the block.
+
+    Args:
+        package: its name, as it is installed.
+        extra: the extra of interflow that installs it.
+        needed_for: what needs it, as the subject of a sentence.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingPackageError(package, extra=extra, needed_for=needed_for) from error
 
 
 class RunStoppedError(InterflowError):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import interflow
 
 EVERYTHING = """
 import importlib, pkgutil
@@ -105,3 +110,33 @@ def test_the_command_line_gives_help_without_torch(python):
         "assert not {'torch', 'numpy', 'pydantic', 'matplotlib'} & sys.modules.keys()\n"
     )
     assert "run" in output
+
+
+def test_names_imported_at_first_use_are_as_other_names(python):
+    python(
+        "import pickle, pydoc, sys\n"
+        "import interflow, interflow.config, interflow.views\n"
+        "assert 'torch' not in sys.modules\n"
+        "for package in (interflow, interflow.config, interflow.views):\n"
+        "    assert set(package.__all__) == {name for name in dir(package) if not name.startswith('_')}\n"
+        "    names = {}\n"
+        "    exec(f'from {package.__name__} import *', names)\n"
+        "    assert package.__all__ and set(package.__all__) <= names.keys()\n"
+        "    for name in package.__all__:\n"
+        "        value = getattr(package, name)\n"
+        "        assert value is names[name]\n"
+        "        assert not callable(value) or pickle.loads(pickle.dumps(value)) is value\n"
+        "    assert package.__name__ in pydoc.plain(pydoc.render_doc(package))\n"
+    )
+
+
+@pytest.mark.parametrize("package", ["interflow", "interflow.config", "interflow.views"])
+def test_no_name_imported_at_first_use_is_that_of_a_module_which_would_take_its_place(package):
+    face = importlib.import_module(package)
+    modules = {module.name for module in pkgutil.iter_modules(face.__path__)}
+    assert {name for name in face.__all__ if name in modules and not inspect.ismodule(getattr(face, name))} == set()
+
+
+def test_a_name_that_is_not_there_is_told_with_its_package():
+    with pytest.raises(AttributeError, match="module 'interflow' has no attribute 'nothing_of_this_name'"):
+        interflow.nothing_of_this_name  # noqa: B018

@@ -17,8 +17,8 @@ def command(kind: str | None, fit: bool, plugins: tuple[str, ...]) -> None:
     """Print the JSON schema of configs, for editors to complete and check them."""
     from interflow.cli.plugins import load_plugin
     from interflow.config.fit_config import FitConfig
+    from interflow.config.json_schema import help_of, schema
     from interflow.config.run_config import RunConfig
-    from interflow.config.schema import help_of, schema
 
     for plugin in plugins:
         load_plugin(plugin)

@@ -1,9 +1,9 @@
 from .builtin_kinds import register as register
 from .fit_config import FitConfig as FitConfig
+from .json_schema import schema as schema
 from .loading import dump as dump
 from .loading import load as load
 from .problems import InvalidConfigError as InvalidConfigError
 from .run_config import RunConfig as RunConfig
 from .run_config import SystemConfig as SystemConfig
 from .run_config import of as of
-from .schema import schema as schema

@@ -163,7 +163,7 @@ class Family:
         return core_schema.no_info_plain_validator_function(self.parse)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"family": self.name}  # `interflow.config.schema` puts a reference here
+        return {"family": self.name}  # `interflow.config.json_schema` puts a reference here
 
 
 def add_family(family: Family) -> Family:

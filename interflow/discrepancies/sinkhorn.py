@@ -13,7 +13,7 @@ from torch.autograd.forward_ad import unpack_dual
 from interflow._torch_compat import hide_opaque_functions, opaque_to_compilers
 from interflow.discrepancies.base import Discrepancy, in_single_precision
 from interflow.discrepancies.mmd import Reduction
-from interflow.errors import ArgumentError, BackendError, MissingPackageError
+from interflow.errors import ArgumentError, BackendError, needed_package
 from interflow.sums.autograd import attach_gradient
 from interflow.sums.backends.keops import quiet_keops
 from interflow.sums.pairsum import needs_gradient
@@ -26,11 +26,8 @@ def samples_loss() -> Any:
     Raises:
         MissingPackageError: if the package is missing.
     """
-    with quiet_keops():
-        try:
-            from geomloss import SamplesLoss
-        except ImportError as error:
-            raise MissingPackageError("geomloss", extra="geomloss", needed_for="SinkhornDivergence") from error
+    with quiet_keops(), needed_package("geomloss", extra="geomloss", needed_for="SinkhornDivergence"):
+        from geomloss import SamplesLoss
     return SamplesLoss
 
 

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,12 +18,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from interflow.errors import ArgumentError, MissingPackageError
+from interflow.errors import ArgumentError, needed_package
 from interflow.reporters.series import columns, heading, numbers, write_rows
 from interflow.solution import Solution
 from interflow.state import State
 from interflow.storage.outputs import output_file
-from interflow.storage.points import PointCloud, write_points
+from interflow.storage.points import PointCloud, check_points, write_points
 from interflow.storage.points.format import Lattice
 from interflow.storage.points.xyz import write_frame
 
@@ -40,8 +39,9 @@ def export(solution: Solution, file: str | os.PathLike[str]) -> list[Path]:
         The files that were written.
 
     Raises:
-        ArgumentError: for another suffix, a format whose package is missing, clouds that the format cannot hold, or a
-            file that cannot be written or is a part of a run.
+        ArgumentError: for another suffix, clouds that the format cannot hold, or a file that cannot be written or is
+            a part of a run.
+        MissingPackageError: if the package that writes the format is not installed.
         StorageError: if the run is damaged, or the disk is full; then no file is left.
 
     Example:
@@ -115,20 +115,23 @@ def _cloud(state: State, lattice: Lattice | None) -> PointCloud:
 def _ply(solution: Solution, file: Path) -> list[Path]:
     digits = max(4, len(str(len(solution) - 1)))
     files = [file.with_suffix(f".{frame:0{digits}d}.ply") for frame in range(len(solution))]
+    check_points(files[0], _vertices(solution[0]))
     with ExitStack() as unfinished:  # all of them get their names at the end
         for frame, path in enumerate(files):
-            state = solution[frame]
-            velocities: Any = [] if state.velocities is None else _array(state.velocities).T
-            moving = dict(zip(("vx", "vy", "vz"), velocities, strict=False))
-            cloud = PointCloud(_array(state.positions), _array(state.weights), moving)
-            write_points(unfinished.enter_context(output_file(path)), cloud)
+            write_points(unfinished.enter_context(output_file(path)), _vertices(solution[frame]))
     return files
 
 
+def _vertices(state: State) -> PointCloud:
+    """Particles with the names that PLY has for velocities."""
+    velocities: Any = [] if state.velocities is None else _array(state.velocities).T
+    moving = dict(zip(("vx", "vy", "vz"), velocities, strict=False))
+    return PointCloud(_array(state.positions), _array(state.weights), moving)
+
+
 def _gsd(solution: Solution, file: Path) -> list[Path]:
-    if importlib.util.find_spec("gsd") is None:
-        raise MissingPackageError("gsd", extra="gsd", needed_for=f"The format of {file.name}")
-    import gsd.hoomd
+    with needed_package("gsd", extra="gsd", needed_for=f"The format of {file.name}"):
+        import gsd.hoomd
 
     centre, lengths = _box(solution)
     with output_file(file) as unfinished, gsd.hoomd.open(name=str(unfinished), mode="w") as trajectory:

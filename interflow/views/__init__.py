@@ -1,6 +1,6 @@
 """Pictures and movies of runs, and pages for a browser."""
 
-import lazy_loader
+from interflow._lazy import lazy_names
 
 # a page needs no matplotlib
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +15,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.typing import NDArray
 
-from interflow.errors import ArgumentError, StorageError
+from interflow.errors import ArgumentError, StorageError, needed_package
 from interflow.solution import Solution
 from interflow.storage.outputs import output_file
 from interflow.views.colours import Colour, Scale
@@ -70,7 +69,8 @@ def movie(
         The file.
 
     Raises:
-        ArgumentError: if the extra ``movie`` is not installed, or for an argument that cannot be used.
+        ArgumentError: for an argument that cannot be used.
+        MissingPackageError: without the package imageio-ffmpeg.
         StorageError: if the file cannot be written to its end; then there is none.
     """
     path = Path(file)
@@ -165,10 +165,8 @@ def _check(path: Path, rate: float | None) -> None:
         raise ArgumentError("file", came=str(path), wanted=f"a name that ends in {' or '.join(_ENCODINGS)}")
     if rate is not None and not 0.0 < rate < np.inf:
         raise ArgumentError("rate", came=rate, wanted="a positive number of frames a second")
-    if importlib.util.find_spec("imageio_ffmpeg") is None:
-        came = f"{path}, but the package imageio-ffmpeg, which writes movies, is not installed"
-        remedy = "Install it: pip install 'interflow-particles[movie]'."
-        raise ArgumentError("file", came=came, wanted="that package", remedy=remedy)
+    with needed_package("imageio-ffmpeg", extra="movie", needed_for=f"The movie {path.name}"):
+        import imageio_ffmpeg  # noqa: F401
 
 
 @contextmanager

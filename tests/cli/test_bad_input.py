@@ -112,20 +112,6 @@ def test_a_kernel_that_cannot_be_used_is_bad_input(refused, monkeypatch):
     assert "its formula is no formula" in refused("run", "run.yaml", "--out", "out")
 
 
-@pytest.mark.parametrize(
-    ("package", "extra", "arguments"),
-    [
-        ("geomloss", "geomloss", ("fit", "points.csv", "--points", "3", "--set", "discrepancy.kind=sinkhorn")),
-        ("gsd", "gsd", ("export", "out", "out.gsd")),
-        ("k3d", "page", ("show", "out", "--html")),
-    ],
-)
-def test_a_missing_package_is_named_with_its_extra(refused, monkeypatch, package, extra, arguments):
-    assert CliRunner().invoke(main, ["run", "run.yaml", "--out", "out", "--quiet"]).exit_code == 0
-    monkeypatch.setitem(sys.modules, package, None)
-    assert f"needs the package {package}: pip install 'interflow-particles[{extra}]'" in refused(*arguments)
-
-
 def test_what_is_no_file_is_no_target(refused, tmp_path):
     (tmp_path / "folder.csv").mkdir()
     os.mkfifo(tmp_path / "pipe.csv")

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from interflow.cli import main
 from interflow.config.fit_config import FitConfig
-from interflow.config.schema import help_of, schema
+from interflow.config.json_schema import help_of, schema
 
 
 def test_the_schema_is_json():

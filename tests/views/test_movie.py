@@ -56,12 +56,6 @@ def test_a_movie_that_cannot_be_made_is_refused(tmp_path, name, options, argumen
     assert caught.value.argument == argument
 
 
-def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ArgumentError, match=r"interflow-particles\[movie\]"):
-        movie(solution(), tmp_path / "run.mp4")
-
-
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ArgumentError, match="a file that can be written"):
         movie(solution(2), tmp_path / "missing" / "run.mp4", progress=False)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from interflow.errors import ArgumentError, PointFileError
+from interflow.errors import ArgumentError, MissingPackageError, PointFileError
 from interflow.validation import check_choice
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 COLOURS = ("red", "green", "blue")
+EXTRA = "points"
+"""The extra that installs the parsers of surfaces and images."""
 
 
 @final
@@ -245,7 +247,7 @@ def foreign(file: Path, wanted: str) -> Iterator[None]:
         with warnings.catch_warnings(), _silent():
             warnings.simplefilter("ignore")
             yield
-    except PointFileError:
+    except (PointFileError, MissingPackageError):
         raise
     except Exception as error:  # parsers fail in all kinds of ways, and each means that the file is no such file
         reason = " ".join(str(error).split())[:200] or "nothing said"

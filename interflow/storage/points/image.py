@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING, final
 
 import numpy as np
 
-from interflow.errors import PointFileError
-from interflow.storage.points.format import COLOURS, Array, PointCloud, PointFormat, Reading, foreign
+from interflow.errors import PointFileError, needed_package
+from interflow.storage.points.format import COLOURS, EXTRA, Array, PointCloud, PointFormat, Reading, foreign
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,14 +55,14 @@ class ImageFormat(PointFormat):
         canvas_of(cloud)
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
-        picture = draw(cloud, reading)
+        picture = draw(file, cloud, reading)
         picture.save(file, quality=95) if file.suffix.lower() != ".png" else picture.save(file)
 
 
-def draw(cloud: PointCloud, reading: Reading) -> Image:
+def draw(file: Path, cloud: PointCloud, reading: Reading) -> Image:
     """The dots of a cloud on its canvas, smoothed at their edges."""
-    from PIL import Image
-
+    with needed_package("pillow", extra=EXTRA, needed_for=str(file)):
+        from PIL import Image
     width, height = canvas_of(cloud)
     inked = np.zeros((height, width))
     discs = radii(cloud)
@@ -117,8 +117,8 @@ def _pixels(file: Path, most: int) -> tuple[Array, Array, tuple[int, int]]:
 
     An image of more pixels than ``most`` is reduced; what is transparent lends it no colour.
     """
-    from PIL import Image, ImageOps
-
+    with needed_package("pillow", extra=EXTRA, needed_for=str(file)):
+        from PIL import Image, ImageOps
     with open(file, "rb") as stream:
         opened = _opened(file, stream)
         if opened.width * opened.height > LARGEST_IMAGE:

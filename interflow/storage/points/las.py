@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from interflow.errors import ArgumentError, PointFileError
+from interflow.errors import ArgumentError, PointFileError, needed_package
 from interflow.storage.points.format import Array, PointCloud, PointFormat, Reading, distinct, foreign
 
 _COORDINATES = ("X", "Y", "Z")
@@ -151,10 +151,7 @@ def _check_chunks(file: Path) -> None:
 
 
 def _laspy(file: Path) -> ModuleType:
-    try:
+    with needed_package("laspy", extra="las", needed_for=str(file)):
         import laspy
-    except ImportError:
-        remedy = "Install it: pip install 'interflow-particles[las]'."
-        raise PointFileError(file, came="a file of laser points", wanted="the package laspy", remedy=remedy) from None
     module: ModuleType = laspy
     return module

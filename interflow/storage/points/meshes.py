@@ -15,8 +15,8 @@ from typing import Any, final
 
 import numpy as np
 
-from interflow.errors import ArgumentError, PointFileError
-from interflow.storage.points.format import COLOURS, Array, PointCloud, PointFormat, Reading, distinct, foreign
+from interflow.errors import ArgumentError, PointFileError, needed_package
+from interflow.storage.points.format import COLOURS, EXTRA, Array, PointCloud, PointFormat, Reading, distinct, foreign
 from interflow.storage.points.text import lines_of
 
 
@@ -54,15 +54,17 @@ def sample_surface(
     )
 
 
-def triangulated(vertices: Array, polygons: Sequence[Sequence[int]]) -> Array:
+def triangulated(file: Path, vertices: Array, polygons: Sequence[Sequence[int]]) -> Array:
     """Polygons in space as triangles ``(T, 3)``, from the first corner of convex ones, and by ears of the others.
 
     Args:
+        file: where the polygons come from, for messages.
         vertices: ``(V, d)``, at most three coordinates each.
         polygons: indices of the corners of each, in order around it.
 
     Example:
-        >>> triangulated(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), [[0, 1, 2, 3]])
+        >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> triangulated(Path("square.obj"), square, [[0, 1, 2, 3]])
         array([[0, 1, 2],
                [0, 2, 3]])
     """
@@ -77,7 +79,9 @@ def triangulated(vertices: Array, polygons: Sequence[Sequence[int]]) -> Array:
             np.stack([corners[simple, 0], corners[simple, i], corners[simple, i + 1]], 1) for i in range(1, size - 1)
         ]
         triangles += [np.stack(fans, axis=1).reshape(-1, 3)]
-        triangles += [polygon[_ears(outline)] for polygon, outline in zip(corners[~simple], flat[~simple], strict=True)]
+        triangles += [
+            polygon[_ears(outline, file)] for polygon, outline in zip(corners[~simple], flat[~simple], strict=True)
+        ]
     return np.concatenate(triangles)
 
 
@@ -101,10 +105,10 @@ def _are_convex(outlines: Array) -> Array:
     return one_sided
 
 
-def _ears(outline: Array) -> Array:
+def _ears(outline: Array, file: Path) -> Array:
     """Triangles ``(T, 3)`` of a polygon in the plane, by its corners."""
-    import mapbox_earcut
-
+    with needed_package("mapbox-earcut", extra=EXTRA, needed_for=f"A concave polygon in {file}"):
+        import mapbox_earcut
     ends = np.array([len(outline)], np.uint32)
     ears: Array = mapbox_earcut.triangulate_float64(np.ascontiguousarray(outline, np.float64), ends)
     return ears.reshape(-1, 3).astype(np.int64)
@@ -155,7 +159,7 @@ class ObjFormat(PointFormat):
         columns = {name: _bytes(values, shades.max()) for name, values in zip(COLOURS, shades, strict=False)}
         if not polygons:
             return PointCloud(positions, columns=columns)
-        return sample_surface(file, positions, triangulated(positions, polygons), columns, reading)
+        return sample_surface(file, positions, triangulated(file, positions, polygons), columns, reading)
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
         _check_space(file, cloud)
@@ -174,8 +178,8 @@ class StlFormat(PointFormat):
     suffixes = (".stl",)
 
     def load(self, file: Path, reading: Reading) -> PointCloud:
-        import trimesh
-
+        with needed_package("trimesh", extra=EXTRA, needed_for=str(file)):
+            import trimesh
         with foreign(file, "an STL file"), open(file, "rb") as stream:
             _check_triangles(stream.read(84), file.stat().st_size)
             stream.seek(0)
@@ -276,8 +280,8 @@ class PlyFormat(PointFormat):
     suffixes = (".ply",)
 
     def load(self, file: Path, reading: Reading) -> PointCloud:
-        from plyfile import PlyData
-
+        with needed_package("plyfile", extra=EXTRA, needed_for=str(file)):
+            from plyfile import PlyData
         _check_header(file)
         with foreign(file, "a PLY file"):
             data = PlyData.read(file, mmap=False)
@@ -295,13 +299,13 @@ class PlyFormat(PointFormat):
         weight = names[lower.index(WEIGHT)] if WEIGHT in lower else WEIGHT
         weights = columns.pop(weight, None)
         if polygons:
-            triangles = triangulated(_finite(file, positions), polygons)
+            triangles = triangulated(file, _finite(file, positions), polygons)
             return sample_surface(file, positions, triangles, columns, reading)
         return PointCloud(positions, weights, columns, axes=[lower[place] for place in axes])
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
-        from plyfile import PlyData, PlyElement
-
+        with needed_package("plyfile", extra=EXTRA, needed_for=str(file)):
+            from plyfile import PlyData, PlyElement
         if cloud.dimension > 3:
             raise PointFileError(file, came=f"{cloud.dimension} coordinates a point", wanted="at most 3")
         axes = cloud.axes if set(cloud.axes) <= set("xyz") and cloud.axes else "xyz"[: cloud.dimension]

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from interflow.errors import InterflowError, PointFileError
+from interflow.errors import InterflowError, MissingPackageError, PointFileError
 from interflow.storage.files import OF_THE_DISK, told
 from interflow.storage.points.arrays import NpyFormat, NpzFormat
 from interflow.storage.points.format import LARGEST_FILE, Array, PointCloud, PointFormat, Reading, foreign
@@ -56,6 +56,7 @@ def read_points(file: str | os.PathLike[str], reading: Reading | None = None) ->
 
     Raises:
         PointFileError: if there is no such file or it is damaged, too large or empty, naming the file and the row.
+        MissingPackageError: if the package that reads the format is not installed.
 
     Example:
         >>> import tempfile
@@ -90,6 +91,7 @@ def write_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
     Raises:
         ArgumentError: if the format cannot hold one of the columns.
         PointFileError: if it cannot hold points of this dimension, or the file cannot be written.
+        MissingPackageError: if the package that writes the format is not installed.
         StorageError: if the disk is full, or takes nothing.
     """
     with _writing(file):
@@ -107,6 +109,7 @@ def check_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
     Raises:
         ArgumentError: if the format cannot hold one of the columns.
         PointFileError: if it cannot hold points of this dimension.
+        MissingPackageError: if the package that writes the format is not installed.
     """
     with _writing(file):
         format_of(file).check(Path(file), cloud, reading or Reading())
@@ -114,9 +117,13 @@ def check_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
 
 @contextmanager
 def _writing(file: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn whatever a writer raises into one line."""
+    """Turn whatever a writer raises into one line that names the file, and not the one that it was tried in."""
     try:
         yield
+    except PointFileError as error:
+        raise PointFileError(file, came=error.came, wanted=error.wanted, remedy=error.remedy) from error
+    except MissingPackageError as error:
+        raise MissingPackageError(error.package, extra=error.extra, needed_for=str(file)) from error
     except InterflowError:
         raise
     except Exception as error:  # writers fail in all kinds of ways, and each means that the file is not whole

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from interflow.errors import MissingPackageError
+from interflow.errors import needed_package
 from interflow.solution import Solution
 from interflow.storage.outputs import output_file
 from interflow.views.page.scene import Scene, bundle, licences, scene
@@ -152,11 +152,9 @@ def widget(
         ArgumentError: if the size is too small for one frame, or a position is not finite.
         MissingPackageError: without the packages anywidget and k3d.
     """
-    try:
+    with needed_package("anywidget", extra="page", needed_for="The view in a notebook"):
         import anywidget
         import traitlets
-    except ImportError:
-        raise MissingPackageError("anywidget", extra="page", needed_for="The view in a notebook") from None
 
     class View(anywidget.AnyWidget):
         _esm = f"{scripts()}\nexport default {{ render }};"

@@ -2,7 +2,6 @@
 
 import faulthandler
 import logging
-import sys
 
 import numpy as np
 import pytest
@@ -116,13 +115,6 @@ def test_weights_that_are_no_numbers_are_refused_in_archives_too(tmp_path):
     np.savez(tmp_path / "words.npz", positions=np.zeros((2, 2)), weights=np.array(["a", "b"]))
     with pytest.raises(PointFileError, match="weights"):
         read_points(tmp_path / "words.npz")
-
-
-def test_a_scan_without_its_parser_is_told_what_to_install(tmp_path, monkeypatch):
-    write_scan(tmp_path / "scan.las")
-    monkeypatch.setitem(sys.modules, "laspy", None)
-    with pytest.raises(PointFileError, match=r"pip install 'interflow-particles\[las\]'"):
-        read_points(tmp_path / "scan.las")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -3,10 +3,10 @@
 import pytest
 
 from interflow.config.fit_config import FitConfig
+from interflow.config.json_schema import help_of, schema
 from interflow.config.model import Family
 from interflow.config.problems import InvalidConfigError
 from interflow.config.run_config import RunConfig
-from interflow.config.schema import help_of, schema
 
 MODELS = [model for family in Family.by_base.values() for model in family.models.values()]
 
