@@ -30,6 +30,7 @@ from .errors import KernelError as KernelError
 from .errors import MissingPackageError as MissingPackageError
 from .errors import NonFiniteError as NonFiniteError
 from .errors import PointFileError as PointFileError
+from .errors import PromiseError as PromiseError
 from .errors import RunStoppedError as RunStoppedError
 from .errors import StorageError as StorageError
 from .fitting import Fit as Fit
@@ -101,3 +102,4 @@ from .sums import field as field
 from .sums import potential as potential
 from .sums import potential_and_field as potential_and_field
 from .system import ParticleSystem as ParticleSystem
+from .versions import __version__ as __version__

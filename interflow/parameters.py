@@ -10,8 +10,8 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Self, TypeVar, cast
+from dataclasses import dataclass, is_dataclass
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,10 @@ from torch import Tensor, nn
 from interflow.errors import ArgumentError
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
+SumT_co = TypeVar("SumT_co", covariant=True)
+ScaledT_co = TypeVar("ScaledT_co", covariant=True)
+
+_PLAIN = (int, float, str, Tensor)
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,10 @@ class Parametrised(nn.Module):
         return isinstance(value, int | float) and name in self.__dict__.get("_buffers", {})
 
     def extra_repr(self) -> str:
-        """The arguments of the constructor that are kept as numbers, as they are now."""
+        """The arguments of the constructor that are kept as numbers, words or records of such, as they are now."""
         kept = {name: getattr(self, name, None) for name in inspect.signature(type(self).__init__).parameters}
-        shown = [f"{name}={_shown(value)}" for name, value in kept.items() if isinstance(value, int | float | Tensor)]
+        plain = {name: value for name, value in kept.items() if isinstance(value, _PLAIN) or is_dataclass(value)}
+        shown = [f"{name}={_shown(value)}" for name, value in plain.items()]
         return ", ".join(shown + ["learnable=True"] * bool(self._parameters))
 
     def _register(self, name: str, declared: _Positive) -> None:
@@ -184,13 +189,21 @@ def _below(child_name: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 
 
-def _shown(value: float | Tensor) -> str:
+def _shown(value: Any) -> str:
     if not isinstance(value, Tensor):
-        return str(value)
+        return repr(value)
     if value.ndim > 1:
         return f"<shape {tuple(value.shape)}>"
     numbers = [str(float(f"{number:.6g}")) for number in value.reshape(-1).tolist()]
     return numbers[0] if value.ndim == 0 else f"[{', '.join(numbers)}]"
+
+
+class _Additive(Protocol[SumT_co]):
+    def _plus(self, other: Any) -> SumT_co: ...
+
+
+class _Scalable(Protocol[ScaledT_co]):
+    def _times(self, factor: float) -> ScaledT_co: ...
 
 
 class LinearSpace(ABC):
@@ -204,25 +217,26 @@ class LinearSpace(ABC):
     def _times(self, factor: float) -> Any:
         """The member scaled by a real number."""
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self: _Additive[SumT_co], other: Any) -> SumT_co:
         return self._plus(other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Any) -> Self:
         return self if isinstance(other, int) and other == 0 else NotImplemented  # so that sum() works
 
-    def __mul__(self, factor: Any) -> Any:
+    def __mul__(self: _Scalable[ScaledT_co], factor: Any) -> ScaledT_co:
         return self._times(float(factor)) if isinstance(factor, int | float) else NotImplemented
 
-    __rmul__ = __mul__
+    def __rmul__(self: _Scalable[ScaledT_co], factor: Any) -> ScaledT_co:
+        return self._times(float(factor)) if isinstance(factor, int | float) else NotImplemented
 
-    def __truediv__(self, factor: Any) -> Any:
+    def __truediv__(self: _Scalable[ScaledT_co], factor: Any) -> ScaledT_co:
         return self._times(1.0 / factor) if isinstance(factor, int | float) else NotImplemented
 
-    def __neg__(self) -> Any:
+    def __neg__(self: _Scalable[ScaledT_co]) -> ScaledT_co:
         return self._times(-1.0)
 
     def __pos__(self) -> Self:
         return self
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self: _Additive[SumT_co], other: Any) -> SumT_co:
         return self._plus(-other) if isinstance(other, LinearSpace) else NotImplemented

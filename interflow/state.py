@@ -11,14 +11,15 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from interflow._repr import ShortRepr
 from interflow.errors import ArgumentError
 from interflow.validation import check_cloud
 
 CARRY = "carry."
 
 
-@dataclass(frozen=True, eq=False)
-class State:
+@dataclass(frozen=True, eq=False, repr=False)
+class State(ShortRepr):
     """The measure ``Σ aᵢ δ_{xᵢ}``, its velocities where the motion has inertia, its time, and what steps hand on.
 
     A state is never changed: an integrator makes the next one from it.

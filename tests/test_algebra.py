@@ -13,7 +13,7 @@ class Line(LinearSpace):
     def __init__(self, value: float) -> None:
         self.value = value
 
-    def _plus(self, other: object) -> object:
+    def _plus(self, other: object) -> Line:
         return Line(self.value + other.value) if isinstance(other, Line) else NotImplemented
 
     def _times(self, factor: float) -> Line:
@@ -55,7 +55,7 @@ def test_other_operands_are_refused(operation) -> None:
 
 def test_members_of_two_families_do_not_mix() -> None:
     class Other(Line):
-        def _plus(self, other: object) -> object:
+        def _plus(self, other: object) -> Line:
             return NotImplemented
 
     with pytest.raises(TypeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast, final
+from typing import TYPE_CHECKING, Any, TypeVar, cast, final
 
 import torch
 from torch import Tensor
@@ -46,6 +46,12 @@ class Discrepancy(Parametrised, ABC):
         self.boundary = OpenBoundary() if boundary is None else boundary
         self.normalise = normalise
 
+    if TYPE_CHECKING:  # PyTorch types calls of modules as Any
+
+        def __call__(
+            self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
+        ) -> Tensor: ...
+
     @abstractmethod
     def forward(self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> Tensor:
         """D, a scalar; on batches what the subclass's reduction makes of ``(B,)``.
@@ -80,8 +86,7 @@ class Discrepancy(Parametrised, ABC):
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None
     ) -> Tensor:
         """D up to a part that depends on y alone, which may cost less: a scalar. By default D itself. No batches."""
-        value: Tensor = self(x, y, x_weights, y_weights)
-        return value
+        return self(x, y, x_weights, y_weights)
 
     def explain(
         self, x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None

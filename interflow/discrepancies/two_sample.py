@@ -16,6 +16,7 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
+from interflow._repr import ShortRepr
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.discrepancies.mmd import MMD
 from interflow.discrepancies.squares import squared_distances
@@ -36,8 +37,8 @@ TIE: Final = 1e-12
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class TwoSampleTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class TwoSampleTest(ShortRepr):
     """The outcome of a two-sample test.
 
     Attributes:

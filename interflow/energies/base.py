@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, cast, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,10 @@ class Energy(Parametrised, LinearSpace, ABC):
     def boundary(self) -> Boundary:
         """The domain, fixed when the energy is made."""
         return OpenBoundary() if self._boundary is None else self._boundary
+
+    if TYPE_CHECKING:  # PyTorch types calls of modules as Any
+
+        def __call__(self, positions: Tensor, weights: Tensor | None = None) -> Tensor: ...
 
     @abstractmethod
     def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -48,8 +48,7 @@ class DiscrepancyEnergy(Energy):
         self.register_buffer("target_weights", target_weights)
 
     def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
-        value: Tensor = self.discrepancy(positions, self.target, weights, self.target_weights)
-        return value
+        return self.discrepancy(positions, self.target, weights, self.target_weights)
 
     def value_and_velocity(self, positions: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.discrepancy.value_and_velocity(positions, self.target, weights, self.target_weights)

@@ -54,7 +54,7 @@ class EnergyOf(Observable):
         self.energy = energy
 
     def __call__(self, state: State) -> Tensor:
-        return self.energy(state.positions, state.weights)  # type: ignore[no-any-return]
+        return self.energy(state.positions, state.weights)
 
 
 @final
@@ -104,9 +104,7 @@ class DiscrepancyTo(Observable):
         self.target_weights = target_weights
 
     def __call__(self, state: State) -> Tensor:
-        return self.discrepancy(  # type: ignore[no-any-return]
-            state.positions, self.target, x_weights=state.weights, y_weights=self.target_weights
-        )
+        return self.discrepancy(state.positions, self.target, state.weights, self.target_weights)
 
 
 @final

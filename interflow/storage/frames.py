@@ -28,6 +28,7 @@ from torch import Tensor
 from zarr.codecs import Crc32cCodec
 from zarr.storage import LocalStore
 
+from interflow._repr import short
 from interflow.boundaries import Extent, OpenBoundary
 from interflow.errors import ArgumentError, StorageError
 from interflow.solution import ENERGY
@@ -303,6 +304,9 @@ class StoredSolution:
     def final(self) -> State:
         """The whole state of the last checkpoint, from which a run can go on."""
         return latest(self.folder).state
+
+    def __repr__(self) -> str:
+        return f"StoredSolution({short(str(self.folder))}, positions={short(self.positions)})"
 
     def __len__(self) -> int:
         return self.manifest.frames

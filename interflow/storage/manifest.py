@@ -8,8 +8,6 @@ import math
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -22,6 +20,7 @@ from interflow.errors import StorageError
 from interflow.solution import LONGEST_NAME, FramePlan
 from interflow.storage.files import replace_file
 from interflow.system import ParticleSystem
+from interflow.versions import installed_version
 
 Precision = Literal["highest", "high", "medium"]
 PACKAGES = ("interflow-particles", "torch", "pykeops", "finufft")
@@ -63,7 +62,7 @@ class Choices(BaseModel):
             settings=[choice.settings for choice in said],
             tolerances=[part.tolerance for part in _parts(system.energy) if hasattr(part, "tolerance")],
             processor=_processor(system.positions.device),
-            versions={package: _version(package) for package in PACKAGES},
+            versions={package: installed_version(package) for package in PACKAGES},
         )
 
     @contextmanager
@@ -100,14 +99,6 @@ def _processor(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-
-
-@cache
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 MANIFEST = "manifest.json"

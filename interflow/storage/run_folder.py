@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interflow._repr import short
 from interflow.errors import ArgumentError, NonFiniteError, RunStoppedError, StorageError
 from interflow.reporters.triggers import EverySeconds, Trigger, trigger
 from interflow.solution import FramePlan
@@ -203,6 +204,9 @@ class RunFolder:
         self._overwrite = overwrite
         self._numbered = numbered
         self._config = config
+
+    def __repr__(self) -> str:
+        return f"RunFolder({short(str(self.path))})"
 
     @contextmanager
     def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> Iterator[FolderRecording]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from interflow._repr import ShortRepr
 from interflow.errors import ArgumentError, MissingPackageError, PointFileError
 from interflow.validation import check_choice
 
@@ -66,8 +67,8 @@ class Lattice:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class PointCloud:
+@dataclass(frozen=True, eq=False, repr=False)
+class PointCloud(ShortRepr):
     """Weighted points with named columns.
 
     Args:
