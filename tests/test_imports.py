@@ -105,8 +105,10 @@ def test_keops_is_imported_when_its_backend_is_used_and_not_before(python):
 def test_the_command_line_gives_help_without_torch(python):
     output = python(
         "import sys\n"
-        "from interflow.cli import main\n"
+        "from interflow.cli import VERBS, main\n"
         "main(['--help'], standalone_mode=False)\n"
+        "for verb in VERBS:\n"
+        "    main([verb, '--help'], standalone_mode=False)\n"
         "assert not {'torch', 'numpy', 'pydantic', 'matplotlib'} & sys.modules.keys()\n"
     )
     assert "run" in output

@@ -9,12 +9,12 @@ import time
 
 import click
 
+from interflow.cli.common import versions
+
 
 @click.command()
 def command() -> None:
     """Say what is installed, and which backends work here, by running a small sum on each."""
-    from interflow.cli.versions import versions
-
     for name, version in versions().items():
         _say(name, version)
     _say("compiler", _compiler())

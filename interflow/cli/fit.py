@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from interflow.cli.drawing import FAILED
+from interflow.cli.common import FAILED, announced, default_folder, load_plugin
 from interflow.config.document import Document, parse_assignment, read
 
 EXAMPLES = """Examples:
@@ -63,10 +63,7 @@ def command(
     changes = [parse_assignment(text) for text in assignments]
     changes += [parse_assignment(f"points={points}")] if points is not None else []
     changes += [parse_assignment(f"reading.frame={frame}")] if frame is not None else []
-    from interflow.cli.announcements import announced
     from interflow.cli.fit_job import FitJob
-    from interflow.cli.folders import default_folder
-    from interflow.cli.plugins import load_plugin
     from interflow.config.fit_config import FitConfig
     from interflow.config.loading import configured
     from interflow.storage.files import check_free, give_name, new_folder, told

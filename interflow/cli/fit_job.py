@@ -17,9 +17,8 @@ import yaml
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from interflow.cli.drawing import drawn
+from interflow.cli.common import drawn, versions
 from interflow.cli.fit_progress import progress
-from interflow.cli.versions import versions
 from interflow.config.fit_config import OPEN, FitConfig
 from interflow.config.model import check_memory
 from interflow.config.registry import of

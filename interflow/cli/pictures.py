@@ -11,7 +11,7 @@ import click
 from matplotlib.figure import Figure
 
 from interflow.boundaries import Boundary
-from interflow.cli.drawing import FAILED, drawn
+from interflow.cli.common import FAILED, drawn
 from interflow.config.document import parse
 from interflow.config.loading import configure
 from interflow.energies import Energy

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from interflow.cli.drawing import FAILED, drawn
-from interflow.cli.durations import duration
-from interflow.cli.jobs import Job, begun, resumed
+from interflow.cli.common import (
+    FAILED,
+    StopRequest,
+    announced,
+    default_folder,
+    drawn,
+    load_plugin,
+    stop_requests,
+    versions,
+)
+from interflow.config.document import LARGEST_STORED, Document, parse, parse_assignment, read
+from interflow.errors import ArgumentError, NonFiniteError, RunStoppedError
 
 if TYPE_CHECKING:
-    from interflow.cli.signals import StopRequest
+    from interflow.config.run_config import Run, RunConfig
+    from interflow.reporters import CsvReport, Observable
     from interflow.solution import Solution
+    from interflow.state import State
+    from interflow.storage import RunFolder
+    from interflow.system import ParticleSystem
 
 TIME_LIMIT_REACHED = 124
 SIGNALLED = 128
 PICTURE = "evolution.png"
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_PART = r"(\d+(?:\.\d+)?)([dhms])"
+
+
+def duration(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """The seconds of an option's text: a number of them, or parts with units, such as ``1h30m``."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not re.fullmatch(f"({_PART})+", text):
+        raise click.BadParameter(f"got {text!r}, wanted a time such as 90s, 45m or 1h30m.")
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
 
 
 @click.command()
@@ -60,17 +91,12 @@ def command(
         job = begun(config, out, overwrite=overwrite, assignments=assignments, plugins=plugins)
     else:
         raise click.UsageError("Missing CONFIG, a YAML file, or --resume with the folder of a run to go on with.")
-    from interflow.cli.announcements import announced
-    from interflow.cli.signals import stop_requests
-
     with nullcontext() if quiet else announced(), stop_requests() as request:
         _run(job, request, time_limit, quiet)
 
 
 def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) -> None:
     """Simulate, keep, and say how it went."""
-    from interflow.cli.summary import backends, check, headline, summarise
-    from interflow.errors import NonFiniteError, RunStoppedError
     from interflow.reporters import EverySeconds, StopWhen
 
     stops = [StopWhen(lambda state: bool(request), "a signal asked for it")]
@@ -116,3 +142,128 @@ def _keep(job: Job, solution: Solution, summary: dict[str, object]) -> bool:
         folder.write_picture(draw(solution, summary).savefig)
 
     return drawn(write, f"The run is whole, but its picture is not drawn (interflow show {folder.path} tries again)")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is ready to go.
+
+    Args:
+        name: of the run, for pictures.
+        system: what runs.
+        observables: what is kept with each frame.
+        run: how long.
+        folder: where it is kept.
+        resume: whether it goes on with what is there.
+    """
+
+    name: str
+    system: ParticleSystem
+    observables: dict[str, Observable]
+    run: Run
+    folder: RunFolder
+    resume: bool
+
+    def reports(self) -> list[Callable[[State], object]]:
+        """The table of what is observed, if the config wants one, in the folder that the run has by its first row."""
+        from interflow.reporters import CsvReport, EnergyOf
+        from interflow.storage.reports import REPORT
+
+        if self.run.report_every is None:
+            return []
+        observed = {"energy": EnergyOf(self.system.energy), **self.observables}
+        every = self.run.report_every
+
+        @cache
+        def table() -> CsvReport:
+            return CsvReport(self.folder.path / REPORT, observed, every, resume=True)
+
+        return [lambda state: table()(state)]
+
+
+def begun(
+    config: Path, out: Path | None, *, overwrite: bool, assignments: Iterable[str], plugins: Iterable[str]
+) -> Job:
+    """The run of a config file, in a folder that is made when it starts."""
+    document = read(config)  # what cannot be read at all is said before anything that takes time is imported
+    changes = [parse_assignment(text) for text in assignments]
+    for plugin in plugins:
+        load_plugin(plugin)
+    from interflow.config.loading import configure, dump
+    from interflow.reporters import EverySeconds
+    from interflow.storage import RunFolder
+
+    run_config, document = configure(document, changes)
+    due, text = EverySeconds(run_config.run.checkpoint_every), dump(run_config)
+    path = out or default_folder("runs", config)
+    folder = RunFolder(path, checkpoint_every=due, overwrite=overwrite, numbered=out is None, config=text)
+    return _job(config.stem, run_config, document, folder, resume=False)
+
+
+def resumed(path: Path, plugins: Iterable[str]) -> Job:
+    """The run in a folder, from the config that is in it."""
+    from interflow.config.loading import configure
+    from interflow.reporters import EverySeconds
+    from interflow.storage import RunFolder, stored_config
+
+    for plugin in plugins:
+        load_plugin(plugin)
+    text = stored_config(path)
+    run_config, document = configure(parse(text, str(path / "config.yaml"), LARGEST_STORED), [])
+    folder = RunFolder(path, checkpoint_every=EverySeconds(run_config.run.checkpoint_every), config=text)
+    return _job(path.resolve().name, run_config, document, folder, resume=True)
+
+
+def _job(name: str, config: RunConfig, document: Document, folder: RunFolder, *, resume: bool) -> Job:
+    with document.located():
+        system = config.build()
+        return Job(name, system, config.observe(system), config.run, folder, resume)
+
+
+def summarise(name: str, system: ParticleSystem, solution: Solution) -> dict[str, Any]:
+    """What ran where, how fast and on which backends, and the energies of the frames."""
+    count, dimension = system.positions.shape
+    return {
+        "name": name,
+        "particles": count,
+        "dimension": dimension,
+        "dtype": str(system.positions.dtype).removeprefix("torch."),
+        "device": str(system.positions.device),
+        **solution.stats,
+        "energies": _finite(solution.energies.tolist()),
+        "versions": versions(),
+    }
+
+
+def check(summary: Mapping[str, Any]) -> None:
+    """Raise `ArgumentError` unless a summary that was read tells what its headline does."""
+    told = ("particles", "steps", "seconds", "steps_per_second", "energies", "sums")
+    if missing := [name for name in told if name not in summary or (name == "energies" and not summary[name])]:
+        remedy = "Move it away: `interflow run --resume` writes it anew."
+        raise ArgumentError("run", came=f"a summary.json without `{missing[0]}`", wanted="all of it", remedy=remedy)
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """The summary in one line."""
+    energies = summary["energies"]
+    before = summary.get("steps_before", 0)
+    resumed = f", {summary['steps'] - before} of them since it was resumed," if before else ""
+    return (
+        f"{summary['particles']:,} particles, {summary['steps']} steps{resumed} in {summary['seconds']:.3g} s "
+        f"({summary['steps_per_second']:.3g} steps/s), "
+        f"energy {_shown(energies[0])} → {_shown(energies[-1])}"
+    )
+
+
+def backends(summary: Mapping[str, Any]) -> list[str]:
+    """What summed the pairs of each term of the energy and why, a line each."""
+    return [f"{said['term']} on the backend {said['backend']}: {said['why']}" for said in summary["sums"]]
+
+
+def _finite(values: list[float]) -> list[float | None]:
+    """Numbers without infinities, for which JSON has no word."""
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _shown(energy: float | None) -> str:
+    return "not finite" if energy is None else f"{energy:.6g}"

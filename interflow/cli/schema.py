@@ -6,6 +6,8 @@ import json
 
 import click
 
+from interflow.cli.common import load_plugin
+
 
 @click.command()
 @click.option("--kind", help="Print what this kind is and which fields it has, such as gaussian.")
@@ -15,7 +17,6 @@ import click
 )
 def command(kind: str | None, fit: bool, plugins: tuple[str, ...]) -> None:
     """Print the JSON schema of configs, for editors to complete and check them."""
-    from interflow.cli.plugins import load_plugin
     from interflow.config.fit_config import FitConfig
     from interflow.config.json_schema import help_of, schema
     from interflow.config.run_config import RunConfig

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 
+from interflow.cli.common import load_plugin
+from interflow.errors import ArgumentError
+
 PICTURES = ("evolution", "energy", "density", "kernel", "boundary")
+PAGE = "page.html"
 COLOURS = ("time", "density", "speed", "start", "weight")
 
 
@@ -46,12 +52,8 @@ def command(
     if html or live:
         if movie or pictures or colour:
             raise click.UsageError("--html and --live make a page: leave --movie, --picture and --colour away.")
-        from interflow.cli.page import show
-
-        show(run, out, html=html, live=live)
+        _show_page(run, out, html=html, live=live)
         return
-    from interflow.cli.plugins import load_plugin
-
     for plugin in plugins:
         load_plugin(plugin)
     from interflow.cli.pictures import write_movie, write_pictures
@@ -61,3 +63,51 @@ def command(
         return
     for file in write_pictures(run, pictures, colour, out):
         click.echo(file)
+
+
+def _show_page(run: Path, out: Path | None, *, html: bool, live: bool) -> None:
+    """Write a run as a page, or serve it."""
+    if live and (html or out is not None):
+        raise click.UsageError("--live serves the page and writes no file: leave --html and --out away.")
+    if live:
+        _follow(run)
+    else:
+        click.echo(_write_page(run, out))
+
+
+def _write_page(run: Path, out: Path | None) -> Path:
+    """Write the page of the run in a folder into a file; ``page.html`` in the folder by default."""
+    from interflow.storage import open_run
+    from interflow.views.page import write_page
+
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise ArgumentError("out", came=str(out), wanted="a name that ends in .html")
+    return write_page(open_run(run), out or run / PAGE, **page_metadata(run))
+
+
+def _follow(run: Path) -> None:
+    """Serve the page of a run that goes on, until Ctrl-C; it stays when the run has finished, to be looked at."""
+    from interflow.storage.frames import read_manifest
+    from interflow.views.page import served
+
+    with served(run, page_metadata(run)["title"]) as address:
+        click.echo(address)
+        click.echo("Open this address in a browser on this machine. Ctrl-C ends it.", err=True)
+        try:
+            while not read_manifest(run).finished:
+                time.sleep(1)
+            click.echo("The run has finished. The page stays until Ctrl-C.", err=True)
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            click.echo("\nEnded.", err=True)
+
+
+def page_metadata(run: Path) -> dict[str, Any]:
+    """What a folder says of its run beside its frames: the title, the summary and the config of a page."""
+    from interflow.storage import RunFolder
+    from interflow.storage.run_folder import CONFIG
+
+    summary, config = RunFolder(run).summary(), run / CONFIG
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    return {"title": str(summary.get("name") or run.resolve().name), "summary": summary, "config": text}

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from interflow.cli import main
-from interflow.cli.announcements import announced
+from interflow.cli.common import announced
 from interflow.integrators import Euler
 from tests.config.cases import TOUR
 

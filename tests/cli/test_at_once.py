@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from interflow import open_run
-from interflow.cli import folders, main
+from interflow.cli import common, main
 from interflow.cli.fit_job import FitJob
 from interflow.storage.points import PointCloud, read_points, write_points
 from tests.config.cases import TOUR
@@ -36,7 +36,7 @@ def begin(folder: Path, arguments: list[str], barrier, answers) -> None:
     """The command line in a process of its own, once all of them are ready."""
     os.chdir(folder)
     torch.set_num_threads(1)
-    folders.datetime = Clock  # type: ignore[attr-defined]
+    common.datetime = Clock  # type: ignore[attr-defined]
     out, errors = folder / f"out{os.getpid()}", folder / f"err{os.getpid()}"
     for descriptor, file in ((1, out), (2, errors)):
         os.dup2(os.open(file, os.O_CREAT | os.O_WRONLY), descriptor)

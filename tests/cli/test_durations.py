@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from interflow.cli.durations import duration
+from interflow.cli.run import duration
 
 OPTION = click.Option(["--time-limit"])
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import interflow as fl
 from interflow.cli import main
-from interflow.cli.plugins import load_plugin
+from interflow.cli.common import load_plugin
 from tests.config.cases import TOUR
 
 FILES = {

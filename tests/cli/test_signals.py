@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from interflow.cli.signals import SIGNALS, stop_requests
+from interflow.cli.common import SIGNALS, stop_requests
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -22,7 +22,7 @@ def test_the_first_signal_is_noted_and_told(number, capfd):
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_second_signal_leaves_at_once(number):
     program = (
-        "import signal\nfrom interflow.cli.signals import stop_requests\n"
+        "import signal\nfrom interflow.cli.common import stop_requests\n"
         f"with stop_requests():\n    signal.raise_signal({int(number)})\n    print('asked', flush=True)\n"
         f"    signal.raise_signal({int(number)})\n    print('still here', flush=True)"
     )
