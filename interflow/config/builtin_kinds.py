@@ -1,14 +1,19 @@
-"""The kinds that interflow has itself."""
+"""The kinds that interflow has itself, and the distributions that particles start from."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from interflow import boundaries, discrepancies, energies, integrators, kernels, reporters, schedules
-from interflow.config import distributions
 from interflow.config.fields import Number
 from interflow.config.model import Family, add_family
 from interflow.config.registry import of, register
+from interflow.errors import ArgumentError
+from interflow.parameters import finite, positive
 from interflow.sums import backends
 
 __all__ = [
@@ -23,6 +28,59 @@ __all__ = [
     "of",
     "register",
 ]
+
+
+class Distribution(ABC):
+    """A law of independent points. A subclass writes `sample`."""
+
+    @abstractmethod
+    def sample(self, shape: tuple[int, int], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+        """Points of shape ``(N, d)``, drawn on the generator's device."""
+
+
+class Uniform(Distribution):
+    """Uniform in the box ``[lower, upper)``.
+
+    Args:
+        lower: lower corner, one number for all axes or one for each.
+        upper: upper corner, one number for all axes or one for each.
+    """
+
+    def __init__(self, lower: float | Tensor = 0.0, upper: float | Tensor = 1.0) -> None:
+        self.lower = finite("lower", lower)
+        self.upper = finite("upper", upper)
+        if not bool((self.upper > self.lower).all()):
+            raise ArgumentError("upper", came=upper, wanted=f"more than `lower`, which is {lower}")
+
+    def sample(self, shape: tuple[int, int], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+        lower, upper = _corner("lower", self.lower, shape, dtype), _corner("upper", self.upper, shape, dtype)
+        return lower + (upper - lower) * torch.rand(shape, generator=generator, dtype=dtype)
+
+
+class Normal(Distribution):
+    """Normal with independent axes.
+
+    Args:
+        mean: centre, one number for all axes or one for each.
+        deviation: standard deviation, one number for all axes or one for each.
+    """
+
+    def __init__(self, mean: float | Tensor = 0.0, deviation: float | Tensor = 1.0) -> None:
+        self.mean = finite("mean", mean)
+        self.deviation = positive("deviation", deviation)
+
+    def sample(self, shape: tuple[int, int], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+        mean, deviation = _corner("mean", self.mean, shape, dtype), _corner("deviation", self.deviation, shape, dtype)
+        return mean + deviation * torch.randn(shape, generator=generator, dtype=dtype)
+
+
+def _corner(name: str, value: Tensor, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    if value.ndim == 1 and len(value) != shape[1]:
+        raise ArgumentError(
+            name, came=f"{len(value)} numbers", wanted=f"{shape[1]}, one for each axis of the particles"
+        )
+    return value.to(dtype)
+
 
 _FROM_THE_ROOT = frozenset({"boundary", "backend", "tolerance"})
 
@@ -39,7 +97,7 @@ ENERGIES = add_family(Family("energy", energies.Energy, scaled=energies.ScaledEn
 INTEGRATORS = add_family(Family("integrator", integrators.Integrator))
 OBSERVABLES = add_family(Family("observable", reporters.Observable, handed_down=frozenset({"boundary", "energy"})))
 SCHEDULES = add_family(Family("schedule", schedules.Schedule))
-DISTRIBUTIONS = add_family(Family("distribution", distributions.Distribution))
+DISTRIBUTIONS = add_family(Family("distribution", Distribution))
 
 for _name, _backend in backends.BACKENDS.items():
     register(_name)(_backend)
@@ -90,5 +148,5 @@ register("linear")(schedules.LinearSchedule)
 register("exponential")(schedules.ExponentialSchedule)
 register("cosine")(schedules.CosineSchedule)
 
-register("uniform")(distributions.Uniform)
-register("normal")(distributions.Normal)
+register("uniform")(Uniform)
+register("normal")(Normal)
