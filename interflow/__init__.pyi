@@ -81,13 +81,13 @@ from .schedules import LinearSchedule as LinearSchedule
 from .schedules import Schedule as Schedule
 from .solution import Solution as Solution
 from .state import State as State
-from .storage import RunFolder as RunFolder
-from .storage import export as export
-from .storage import open_run as open_run
+from .storage.export import export as export
+from .storage.frames import open_run as open_run
 from .storage.points import PointCloud as PointCloud
 from .storage.points import Reading as Reading
 from .storage.points import read_points as read_points
 from .storage.points import write_points as write_points
+from .storage.run_folder import RunFolder as RunFolder
 from .sums import Auto as Auto
 from .sums import Backend as Backend
 from .sums import Compiled as Compiled

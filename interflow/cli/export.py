@@ -16,7 +16,8 @@ def command(run: Path, file: Path) -> None:
     .npz for NumPy, .csv for the scalars of the frames, .xyz (extended XYZ), .ply (a file a frame), and .gsd for OVITO,
     which needs the package gsd.
     """
-    from interflow.storage import export, open_run
+    from interflow.storage.export import export
+    from interflow.storage.frames import open_run
 
     for written in export(open_run(run), file):
         click.echo(written)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 from matplotlib.figure import Figure
@@ -17,9 +16,9 @@ from interflow.config.loading import configure
 from interflow.energies import Energy
 from interflow.errors import ArgumentError, ConfigError, InterflowError
 from interflow.solution import Solution
-from interflow.storage import RunFolder, open_run, stored_config
+from interflow.storage.frames import open_run
 from interflow.storage.outputs import output_file
-from interflow.storage.run_folder import CONFIG
+from interflow.storage.run_folder import CONFIG, RunFolder, stored_config
 from interflow.views import boundary_curves, density, energy_curve, evolution, kernel_profiles, movie
 from interflow.views.picture import POINTS
 
@@ -82,11 +81,6 @@ def write_movie(run: Path, names: tuple[str, ...], colour: str | None, out: Path
         raise ArgumentError("out", came=f"{out}, in no folder that exists", wanted="a file that can be written")
     title = str(RunFolder(run).summary().get("name") or run.resolve().name)
     return movie(open_run(run), out or run / MOVIE, picture=names[0] if names else None, colour=colour, title=title)
-
-
-def draw(solution: Solution, summary: Mapping[str, Any]) -> Figure:
-    """The evolution of a run, under its name."""
-    return evolution(solution, title=str(summary.get("name", "")))
 
 
 def save(figure: Figure, file: Path) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from interflow.reporters import CsvReport, Observable
     from interflow.solution import Solution
     from interflow.state import State
-    from interflow.storage import RunFolder
+    from interflow.storage.run_folder import RunFolder
     from interflow.system import ParticleSystem
 
 TIME_LIMIT_REACHED = 124
@@ -137,9 +137,9 @@ def _keep(job: Job, solution: Solution, summary: dict[str, object]) -> bool:
         return True
 
     def write() -> None:
-        from interflow.cli.pictures import draw
+        from interflow.views.evolutions import evolution
 
-        folder.write_picture(draw(solution, summary).savefig)
+        folder.write_picture(evolution(solution, title=str(summary.get("name", ""))).savefig)
 
     return drawn(write, f"The run is whole, but its picture is not drawn (interflow show {folder.path} tries again)")
 
@@ -167,7 +167,7 @@ class Job:
     def reports(self) -> list[Callable[[State], object]]:
         """The table of what is observed, if the config wants one, in the folder that the run has by its first row."""
         from interflow.reporters import CsvReport, EnergyOf
-        from interflow.storage.reports import REPORT
+        from interflow.storage.run_folder import REPORT
 
         if self.run.report_every is None:
             return []
@@ -191,7 +191,7 @@ def begun(
         load_plugin(plugin)
     from interflow.config.loading import configure, dump
     from interflow.reporters import EverySeconds
-    from interflow.storage import RunFolder
+    from interflow.storage.run_folder import RunFolder
 
     run_config, document = configure(document, changes)
     due, text = EverySeconds(run_config.run.checkpoint_every), dump(run_config)
@@ -204,7 +204,7 @@ def resumed(path: Path, plugins: Iterable[str]) -> Job:
     """The run in a folder, from the config that is in it."""
     from interflow.config.loading import configure
     from interflow.reporters import EverySeconds
-    from interflow.storage import RunFolder, stored_config
+    from interflow.storage.run_folder import RunFolder, stored_config
 
     for plugin in plugins:
         load_plugin(plugin)

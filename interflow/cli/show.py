@@ -77,7 +77,7 @@ def _show_page(run: Path, out: Path | None, *, html: bool, live: bool) -> None:
 
 def _write_page(run: Path, out: Path | None) -> Path:
     """Write the page of the run in a folder into a file; ``page.html`` in the folder by default."""
-    from interflow.storage import open_run
+    from interflow.storage.frames import open_run
     from interflow.views.page import write_page
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
@@ -105,8 +105,7 @@ def _follow(run: Path) -> None:
 
 def page_metadata(run: Path) -> dict[str, Any]:
     """What a folder says of its run beside its frames: the title, the summary and the config of a page."""
-    from interflow.storage import RunFolder
-    from interflow.storage.run_folder import CONFIG
+    from interflow.storage.run_folder import CONFIG, RunFolder
 
     summary, config = RunFolder(run).summary(), run / CONFIG
     text = config.read_text(encoding="utf-8") if config.is_file() else ""

@@ -1,7 +1,1 @@
-"""What runs leave on disk."""
-
-from interflow.storage.export import export
-from interflow.storage.frames import StoredSolution, open_run
-from interflow.storage.run_folder import RunFolder, stored_config
-
-__all__ = ["RunFolder", "StoredSolution", "export", "open_run", "stored_config"]
+"""What runs leave on disk, and files of points."""

@@ -12,8 +12,7 @@ from interflow.storage.checkpoint import LAST, PREVIOUS
 from interflow.storage.files import new_file, told, usable
 from interflow.storage.frames import FOLDER
 from interflow.storage.manifest import MANIFEST
-from interflow.storage.reports import REPORT
-from interflow.storage.run_folder import CONFIG, SUMMARY
+from interflow.storage.run_folder import CONFIG, REPORT, SUMMARY
 
 OF_A_RUN = (MANIFEST, CONFIG, REPORT, SUMMARY, LAST, PREVIOUS, FOLDER)
 """What a run folder holds that no picture and no export may replace."""

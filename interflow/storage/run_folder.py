@@ -1,7 +1,5 @@
 """The folder of one run, written while the run goes on.
 
-The folder of one run.
-
 ``manifest.json``                         what there is; replaced at once, whenever that changes
 ``config.yaml``                           the config with every field filled in, itself runnable, where there is one
 ``frames.zarr``                           the frames so far
@@ -15,6 +13,7 @@ them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -49,8 +48,11 @@ from interflow.storage.files import (
 )
 from interflow.storage.frames import SCALARS, Array, StoredSolution, Trajectory, read_manifest
 from interflow.storage.manifest import Choices, Manifest, StoredExtent
-from interflow.storage.reports import REPORT, check_report, digest
 from interflow.system import ParticleSystem
+
+CONFIG, SUMMARY, REPORT = "config.yaml", "summary.json", "report.csv"
+
+_logger = logging.getLogger("interflow")
 
 
 @final
@@ -159,11 +161,6 @@ def _array(tensor: Tensor) -> Array:
     """On the CPU; in float32 what NumPy has no type for."""
     tensor = torch.as_tensor(tensor).detach().cpu()
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).contiguous().numpy()
-
-
-CONFIG, SUMMARY = "config.yaml", "summary.json"
-
-_logger = logging.getLogger("interflow")
 
 
 @final
@@ -347,3 +344,40 @@ def stored_config(folder: Path) -> str:
         came = f"{folder}, which has no {CONFIG} that can be read"
         remedy = "A run that was started from Python goes on there: simulate(..., out=fl.RunFolder(...), resume=True)."
         raise ArgumentError("resume", came=came, wanted="a run that was started from a config", remedy=remedy) from None
+
+
+def digest(table: Path, step: int) -> str:
+    """The SHA-256 digest of the head of a table and its rows up to a step; empty if there are none."""
+    if not table.exists():
+        return ""
+    content = table.read_bytes()
+    end = _line_before(content, len(content))
+    while (start := _line_before(content, end - 1)) and _step_of(content[start:end]) > step:
+        end = start
+    return hashlib.sha256(content[:end]).hexdigest() if start else ""
+
+
+def check_report(table: Path, step: int, wanted: str) -> None:
+    """Raise `StorageError` if rows up to the step of a checkpoint are not as they were then; say if it is gone.
+
+    Args:
+        table: a CSV file, which need not be there.
+        step: of the checkpoint.
+        wanted: the digest that the checkpoint has.
+    """
+    if wanted and not table.exists():
+        _logger.warning("%s: missing. It begins anew at step %d.", table, step)
+    elif wanted and digest(table, step) != wanted:
+        remedy = "Bring it back as it was, or remove it, and a new one begins where the run goes on."
+        raise StorageError(f"{table}: damaged: its rows up to step {step} are not those of the run. {remedy}")
+
+
+def _step_of(row: bytes) -> int:
+    """The step of a row; before all others where it has none."""
+    first = row.split(b",")[0]
+    return int(first) if first.isdigit() else -1
+
+
+def _line_before(content: bytes, end: int) -> int:
+    """Where the line begins that goes on at ``end``: behind the last line break before."""
+    return content.rfind(b"\n", 0, max(end, 0)) + 1

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from interflow import Euler
 from interflow.cli import main
 from interflow.cli.show import COLOURS, PICTURES
-from interflow.storage import RunFolder
+from interflow.storage.run_folder import RunFolder
 from interflow.views.colours import COLOURINGS
 from interflow.views.page.scene import bundle
 from tests.faults.disks import SIZE, small_disk

@@ -30,7 +30,7 @@ from interflow import (
 from interflow.reporters import CsvReport
 from interflow.storage.checkpoint import latest
 from interflow.storage.manifest import Choices, Manifest
-from interflow.storage.reports import check_report
+from interflow.storage.run_folder import check_report
 from tests.flows import cloud, generator, repulsion, same, torus_system
 from tests.storage.runs import INTEGRATORS, SAVE_EVERY, STEPS, same_frames, simulate, system
 

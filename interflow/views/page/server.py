@@ -25,8 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 
 from interflow.errors import InterflowError
-from interflow.storage import StoredSolution, open_run
-from interflow.storage.frames import read_manifest
+from interflow.storage.frames import StoredSolution, open_run, read_manifest
 from interflow.views.page.document import html_page
 from interflow.views.page.drawing import Drawing, box_around, counted, facts
 from interflow.views.page.packing import BITS, Cells, Grid, encode, morton_order
