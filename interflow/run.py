@@ -1,8 +1,8 @@
-"""A run while it goes on: a guard that keeps it finite, and the recording of its frames in memory."""
+"""The one loop in which systems advance, the guard that keeps them finite, and the recording of frames in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -111,6 +111,35 @@ class Guard:
         self._system.state = moment.state
         if self._system.generator is not None and moment.noise is not None:
             self._system.generator.set_state(moment.noise)
+
+
+def advance(
+    system: Stepper,
+    *,
+    is_over: Callable[[int], bool],
+    is_checked: Callable[[int], bool],
+    after_step: Callable[[int, State], object],
+    steps_made: int = 0,
+) -> None:
+    """Advance a system in place until its run is over: the loop of `simulate` and of every stage of `fit`.
+
+    However it ends, by an error or a keyboard interrupt too, the system holds the last good state.
+
+    Args:
+        system: what advances.
+        is_over: whether the run ends after a number of its steps; asked before each step.
+        is_checked: whether the state after a number of steps must be known to be finite before anybody sees it.
+        after_step: called after each step, with the number of steps of the run and the state.
+        steps_made: number of steps that the run has behind it already, as a run that is resumed does.
+
+    Raises:
+        NonFiniteError: if a position becomes infinite or NaN.
+    """
+    with Guard(system) as guard:
+        count = steps_made
+        while not is_over(count):
+            count += 1
+            after_step(count, guard.advance(check=is_checked(count)))
 
 
 def _diagnosis(energy: Energy, good: State, bad: State) -> NonFiniteError:

@@ -18,7 +18,7 @@ from interflow.integrators import Dynamics, Integrator
 from interflow.reporters import progress_bar
 from interflow.reporters.series import heading
 from interflow.rollout import Gradient, gradient_mode, unrolled
-from interflow.run import Guard, Memory, MemoryRecording, MemorySolution, Recording
+from interflow.run import Memory, MemoryRecording, MemorySolution, Recording, advance
 from interflow.schedules import Schedule, Schedules
 from interflow.solution import ENERGY, FramePlan, Solution, check_observables
 from interflow.state import CARRY, State
@@ -193,15 +193,23 @@ class ParticleSystem(nn.Module):
         with recorder.recording(self, plan, resume) as recording:
             if recording.made == 0:
                 self._record(recording, self.state, observables)
-            with progress_bar(steps, progress, recording.made) as report, Guard(self) as guard:
-                for count in range(recording.made + 1, steps + 1):
-                    state = guard.advance(check=plan.saves(count))
+            with progress_bar(steps, progress, recording.made) as report:
+
+                def after_step(count: int, state: State) -> None:
                     if plan.saves(count):
                         self._record(recording, state, observables)
                     self._schedules.follow(state.step)
                     for callback in (report, *callbacks):  # a callback may end the run
                         callback(state)
                     recording.step_made(state)
+
+                advance(
+                    self,
+                    is_over=lambda count: count >= steps,
+                    is_checked=plan.saves,
+                    after_step=after_step,
+                    steps_made=recording.made,
+                )
             return recording.solution(self._stats(steps, time.perf_counter() - start, before=recording.made))
 
     def rollout(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, final
+from dataclasses import Field as DataclassField
+from dataclasses import fields
+from typing import Annotated, Any, Literal, final, get_type_hints
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, create_model
 
 from interflow.config.builtin_kinds import BACKENDS, BOUNDARIES, DISCREPANCIES, INTEGRATORS
-from interflow.config.fields import Count, CountFromZero, Number, Seed, Truth, Whole
-from interflow.config.model import Context, Model
+from interflow.config.fields import Count, Number, Seed, Whole, number, whole
+from interflow.config.model import Context, Model, codec
+from interflow.config.registry import argument_descriptions, of
 from interflow.config.run_config import AnyBackend, AnyBoundary, Device, Dtype, context_of
 from interflow.discrepancies import Discrepancy
 from interflow.fitting import FitSettings
+from interflow.fitting.settings import Bounds
 from interflow.integrators import Integrator
 from interflow.storage.points import Reading
 
@@ -38,21 +42,30 @@ class ReadingConfig(Model):
             return Reading(**self.model_dump(), seed=_SEED)
 
 
-class DescentConfig(Model):
-    """How the descent is made; lengths are in units of the target's root mean square radius."""
+def _descent_fields() -> dict[str, Any]:
+    """A field for each of the settings of a fit but the seed, which is a field of the whole config."""
+    descriptions, hints = argument_descriptions(FitSettings), get_type_hints(FitSettings)
+    return {
+        setting.name: (
+            _type(setting, hints[setting.name]),
+            Field(setting.default, description=descriptions[setting.name]),
+        )
+        for setting in fields(FitSettings)
+        if setting.name != "seed"
+    }
 
-    steps: CountFromZero = Field(60, description="the most that are made.")
-    seconds: Number | None = Field(None, description="the time after which it ends.")
-    decrease: Number | None = Field(None, description="it ends when the loss falls by less than this part of itself.")
-    loss: Number | None = Field(None, description="it ends at this loss.")
-    start: Literal["samples", "box"] = Field("samples", description="of the target, or uniform in its box.")
-    ladder: tuple[Number, ...] = Field((), description="factors of the bandwidth, one after the other.")
-    noise: Number = Field(0.0, description="level of the noise that is injected, falling to 0.")
-    batch: Count | None = Field(None, description="points of the target that a step sees; all if not given.")
-    weight_rate: Number = Field(0.0, description="of learned weights; 0 keeps the weights.")
-    refinements: CountFromZero | None = Field(None, description="coarser fits that come first; chosen if not given.")
-    check_every: Count = Field(10, description="steps between two looks at the loss.")
-    deterministic: Truth = Field(False, description="the same bits each time, on this machine.")
+
+def _type(setting: DataclassField[Any], hint: Any) -> Any:
+    bounds: Bounds | None = setting.metadata.get("bounds")
+    if bounds is None:
+        return codec(hint, of).type
+    base, parse = (int, whole) if bounds.whole else (float, number)
+    bounded = Annotated[base, Field(**bounds.limits), BeforeValidator(parse)]  # type: ignore[valid-type]
+    return bounded | None if setting.default is None else bounded
+
+
+class DescentConfig(create_model("Descent", __base__=Model, **_descent_fields())):  # type: ignore[misc]
+    """How the descent is made; lengths are in units of the target's root mean square radius."""
 
 
 @final

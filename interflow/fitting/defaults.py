@@ -83,7 +83,7 @@ def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -
         warnings.warn(
             f"`discrepancy`: sums of {pairs} a step will take long, and a faster way is not there: {reason}.",
             InterflowWarning,
-            stacklevel=3,
+            stacklevel=5,  # the caller of `fit`
         )
         return _refined(len(points))
     lengths = (1.0 + 2.0 * MARGIN) * extent

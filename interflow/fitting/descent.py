@@ -25,10 +25,10 @@ from interflow.discrepancies import Discrepancy
 from interflow.energies import DiscrepancyEnergy
 from interflow.fitting.initialisation import from_samples
 from interflow.fitting.resolution_levels import Stage, resized
-from interflow.fitting.settings import FitSettings, Progress, Record, Stop, stops
+from interflow.fitting.settings import FitSettings, Progress, Record, Stop
 from interflow.fitting.wrappers import FadingDescent, MiniBatches, NoiseInjection, Reweighting
 from interflow.integrators import Integrator, Nesterov
-from interflow.run import Guard
+from interflow.run import advance
 from interflow.state import State
 from interflow.system import ParticleSystem
 
@@ -91,14 +91,14 @@ FADING = 1.5
 
 @final
 @dataclass(frozen=True, eq=False)
-class Descent:
-    """What is to be done, in the coordinates of the descent.
+class FitInputs:
+    """Inputs of a fit, in normalised coordinates.
 
     Args:
         points: ``(N, d)``, the start.
         weights: ``(N,)``; None for 1/N.
         stages: what is descended, one after the other.
-        loss: what is recorded, and what stops look at.
+        loss: what is recorded, and what stopping rules look at.
         integrator: what makes the steps; None for `Nesterov` with a measured step size, and with mini-batches for
             plain descent from it down to 0.
         settings: of the fit.
@@ -116,8 +116,8 @@ class Descent:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Descended:
-    """What came of it."""
+class FitOutcome:
+    """Final state, loss history and statistics of a fit."""
 
     state: State
     history: tuple[Record, ...]
@@ -126,9 +126,15 @@ class Descended:
 
 @final
 @dataclass
-class Watch:
-    """Steps, seconds and records of a descent; its clock stands still while losses are measured and reported."""
+class FitLog:
+    """Steps, seconds and records of a descent; its clock stands still while losses are measured and reported.
 
+    Args:
+        loss: the loss of a weighted cloud.
+        report: called with each record, the positions and the weights.
+    """
+
+    loss: Callable[[Tensor, Tensor], float]
     report: Callable[[Record, Tensor, Tensor], object]
     history: list[Record] = field(default_factory=list)
     step: int = 0
@@ -143,66 +149,68 @@ class Watch:
         """Halt the clock."""
         self.seconds += time.perf_counter() - self._since
 
-    def record(self, loss: Loss, positions: Tensor, weights: Tensor) -> None:
-        """Measure the loss and tell it, with the clock halted before and running after."""
+    def record(self, positions: Tensor, weights: Tensor) -> None:
+        """Measure the loss of a cloud after the latest step and report it, unless that is done; the clock is halted."""
+        if self.history and self.history[-1].step == self.step:
+            return
         self.pause()
-        self.history.append(Record(self.step, self.seconds, loss(positions, weights)))
+        self.history.append(Record(self.step, self.seconds, self.loss(positions, weights)))
         self.report(self.history[-1], positions, weights)
         self.start()
 
     def progress(self) -> Progress:
-        """As stops see it."""
+        """Return the current step, elapsed seconds and loss history, as stopping rules need them."""
         return Progress(self.step, self.seconds + time.perf_counter() - self._since, tuple(self.history))
 
 
 @torch.no_grad()
-def descend(descent: Descent, watch: Watch) -> Descended:
-    """Go through the stages; the stops that look at losses wait for the last one."""
-    last, settings = descent.stages[-1], descent.settings
-    points, weights, reason, moved_by = descent.points, descent.weights, "", {}
-    watch.start()
-    watch.record(
-        descent.loss, points, points.new_full((len(points),), 1.0 / len(points)) if weights is None else weights
-    )
-    for stage in descent.stages:
+def descend(inputs: FitInputs, report: Callable[[Record, Tensor, Tensor], object]) -> FitOutcome:
+    """Go through the stages; the stopping rules that look at losses wait for the last one."""
+    settings, log = inputs.settings, FitLog(inputs.loss, report)
+    points, weights, reason, integrator_stats = inputs.points, inputs.weights, "", {}
+    log.start()
+    log.record(points, points.new_full((len(points),), 1.0 / len(points)) if weights is None else weights)
+    for stage in inputs.stages:
         if stage.count is not None and stage.count != len(points):
-            points, weights = resized(points, stage.count, descent.generator), None
-        integrator = descent.integrator or _integrator(
-            stage.energy, settings, stage.until - watch.step, descent.generator
-        )
-        moved_by = {"integrator": type(integrator).__name__, "step_size": _step_size(integrator)}
-        composed = _composed(integrator, stage.energy, settings, watch.step)
+            points, weights = resized(points, stage.count, inputs.generator), None
+        integrator = inputs.integrator or _integrator(stage.energy, settings, stage.until - log.step, inputs.generator)
+        integrator_stats = {"integrator": type(integrator).__name__, "step_size": _step_size(integrator)}
         system = ParticleSystem(
-            points, energy=stage.energy, integrator=composed, weights=weights, generator=descent.generator
+            points,
+            energy=stage.energy,
+            integrator=_wrap_integrator(integrator, stage.energy, settings, log.step),
+            weights=weights,
+            generator=inputs.generator,
         )
-        given = _stops(settings) if stage is last else stops(stage.until, settings.seconds, None, None)
-        reason = _advance(system, watch, descent.loss, given, settings)
+        rules = settings.stopping_rules(stage.until, is_last=stage is inputs.stages[-1])
+        reason = _run_stage(system, log, rules, settings.check_every)
         points, weights = system.positions, system.weights
-    watch.pause()
-    choices = last.energy.explain(points, weights)
+    log.pause()
+    choices = inputs.stages[-1].energy.explain(points, weights)
     said = [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in choices]
-    stats = {"stopped": reason, "steps": watch.step, "seconds": watch.seconds, **moved_by, "sums": said}
-    return Descended(system.state, tuple(watch.history), stats)
+    stats = {"stopped": reason, "steps": log.step, "seconds": log.seconds, **integrator_stats, "sums": said}
+    return FitOutcome(system.state, tuple(log.history), stats)
 
 
-def _stops(settings: FitSettings) -> list[Stop]:
-    return stops(settings.steps, settings.seconds, settings.decrease, settings.loss)
+def _run_stage(system: ParticleSystem, log: FitLog, rules: Sequence[Stop], check_every: int) -> str:
+    """Advance a system until one of the rules has a reason to end, which is returned."""
+    reasons: list[str] = []
 
+    def is_over(step: int) -> bool:
+        reasons.extend(filter(None, (rule.reason(log.progress()) for rule in rules)))
+        return bool(reasons)
 
-def _advance(system: ParticleSystem, watch: Watch, loss: Loss, given: Sequence[Stop], settings: FitSettings) -> str:
-    """Make steps until one of the stops has a reason to end."""
-    with Guard(system) as guard:
-        while True:
-            reason = next(filter(None, (stop.reason(watch.progress()) for stop in given)), None)
-            if reason is not None:
-                if watch.history[-1].step != watch.step:
-                    watch.record(loss, system.positions, system.weights)
-                return reason
-            watch.step += 1
-            due = watch.step % settings.check_every == 0
-            state = guard.advance(check=due)
-            if due:
-                watch.record(loss, state.positions, state.weights)
+    def is_checked(step: int) -> bool:
+        return step % check_every == 0
+
+    def after_step(step: int, state: State) -> None:
+        log.step = step
+        if is_checked(step):
+            log.record(state.positions, state.weights)
+
+    advance(system, is_over=is_over, is_checked=is_checked, after_step=after_step, steps_made=log.step)
+    log.record(system.positions, system.weights)
+    return reasons[0]
 
 
 def _integrator(energy: DiscrepancyEnergy, settings: FitSettings, steps: int, generator: torch.Generator) -> Integrator:
@@ -215,7 +223,9 @@ def _all_at_once(energy: DiscrepancyEnergy, settings: FitSettings) -> bool:
     return settings.batch is None or settings.batch >= len(energy.target)
 
 
-def _composed(integrator: Integrator, energy: DiscrepancyEnergy, settings: FitSettings, before: int) -> Integrator:
+def _wrap_integrator(
+    integrator: Integrator, energy: DiscrepancyEnergy, settings: FitSettings, before: int
+) -> Integrator:
     """The integrator with what the settings wrap around it, on a rung before which some steps were made."""
     if settings.batch is not None and not _all_at_once(energy, settings):
         integrator = MiniBatches(integrator, energy, settings.batch)

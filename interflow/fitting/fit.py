@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from functools import wraps
+from inspect import signature
+from typing import Any, ParamSpec, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -14,12 +16,12 @@ from interflow.boundaries import OpenBoundary
 from interflow.discrepancies import Discrepancy
 from interflow.errors import ArgumentError
 from interflow.fitting.defaults import Default, default_discrepancy, repeatable
-from interflow.fitting.descent import Descent, Loss, Watch, descend
+from interflow.fitting.descent import FitInputs, Loss, descend
 from interflow.fitting.initialisation import STARTS, Normalisation
 from interflow.fitting.resolution_levels import FINE, rungs, stages
 from interflow.fitting.settings import FitSettings, Record
 from interflow.integrators import Integrator
-from interflow.validation import check_cloud, check_instance, check_masses, check_not_empty, check_same_space
+from interflow.validation import check_cloud, check_instance, check_masses, check_not_empty, check_same_space, is_count
 
 
 @final
@@ -49,29 +51,73 @@ Callback = Callable[[Record, Tensor, Tensor], object]
 """What a fit calls with each record, the positions in the target's coordinates, and the weights."""
 
 
-def fit(
-    source: int | Tensor,
-    target: Tensor,
-    discrepancy: Discrepancy | None = None,
-    *,
-    source_weights: Tensor | None = None,
-    target_weights: Tensor | None = None,
-    integrator: Integrator | None = None,
-    steps: int = FitSettings.steps,
-    seconds: float | None = None,
-    decrease: float | None = None,
-    loss: float | None = None,
-    start: Literal["samples", "box"] = "samples",
-    ladder: tuple[float, ...] = (),
-    noise: float = 0.0,
-    batch: int | None = None,
-    weight_rate: float = 0.0,
-    refinements: int | None = None,
-    check_every: int = FitSettings.check_every,
-    seed: int = 0,
-    deterministic: bool = False,
-    callback: Callback | None = None,
-) -> Fit:
+@final
+@dataclass(frozen=True, eq=False)
+class FitTask(FitSettings):
+    """Arguments of `fit`: clouds, discrepancy, integrator and callback, and all of `FitSettings`."""
+
+    source: int | Tensor
+    target: Tensor
+    discrepancy: Discrepancy | None = None
+    _: KW_ONLY
+    source_weights: Tensor | None = None
+    target_weights: Tensor | None = None
+    integrator: Integrator | None = None
+    callback: Callback | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_cloud(self.target, self.target_weights, names=("target", "target_weights"))
+        check_not_empty(self.target, "target")
+        check_masses(self.target_weights, "target_weights")
+        _check_finite("target", self.target)
+        self._check_source()
+        if self.discrepancy is not None:
+            check_instance("discrepancy", self.discrepancy, Discrepancy)
+
+    def _check_source(self) -> None:
+        if isinstance(self.source, Tensor):
+            check_cloud(self.source, self.source_weights, names=("source", "source_weights"))
+            check_not_empty(self.source, "source")
+            check_masses(self.source_weights, "source_weights")
+            check_same_space(self.target, self.source, names=("target", "source"))
+            _check_finite("source", self.source)
+        elif not is_count(self.source, at_least=1):
+            wanted = "a positive whole number, or points of shape (N, d)"
+            raise ArgumentError("source", came=repr(self.source), wanted=wanted)
+        elif self.source_weights is not None:
+            raise ArgumentError("source_weights", came="weights of a number", wanted="None where `source` is a number")
+
+    @property
+    def settings(self) -> FitSettings:
+        """The settings alone."""
+        return FitSettings(**{setting.name: getattr(self, setting.name) for setting in fields(FitSettings)})
+
+
+Arguments = ParamSpec("Arguments")
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
+
+
+def _with_arguments_of(
+    task: Callable[Arguments, TaskT],
+) -> Callable[[Callable[[TaskT], ResultT]], Callable[Arguments, ResultT]]:
+    """Let a function of a task take the arguments from which the task is made, so that they are listed once."""
+
+    def decorate(function: Callable[[TaskT], ResultT]) -> Callable[Arguments, ResultT]:
+        @wraps(function)
+        def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ResultT:
+            return function(task(*args, **kwargs))
+
+        returned = signature(function).return_annotation
+        vars(call)["__signature__"] = signature(task).replace(return_annotation=returned)
+        return call
+
+    return decorate
+
+
+@_with_arguments_of(FitTask)
+def fit(task: FitTask) -> Fit:
     """Move points until they represent a target, by descending a discrepancy along its Wasserstein gradient.
 
     On an open domain the descent takes place in coordinates in which the target has its centre at 0 and a root mean
@@ -87,20 +133,8 @@ def fit(
         integrator: how points move: `Euler` for plain descent, `Momentum`, `NamedOptimizer`, or another; None for
             `Nesterov` with a step size measured on the target, and with a batch for plain descent from such a step
             size down to 0.
-        steps: see `FitSettings`, as for the arguments that follow.
-        seconds: see there.
-        decrease: see there.
-        loss: see there.
-        start: see there.
-        ladder: see there.
-        noise: see there.
-        batch: see there.
-        weight_rate: see there.
-        refinements: see there; refused where the points to move are given.
-        check_every: see there.
-        seed: see there.
-        deterministic: see there.
         callback: called with each record, the positions in the target's coordinates, and the weights.
+        **settings: every argument of `FitSettings`, by name: ``steps=100``. Points that are given are not refined.
 
     Raises:
         ArgumentError: if an argument cannot be used.
@@ -113,82 +147,97 @@ def fit(
         >>> fitted.positions.shape, fitted.history[-1].loss < 0.5 * fitted.history[0].loss, fitted.stats["stopped"]
         (torch.Size([50, 2]), True, '20 steps were made')
     """
-    settings = FitSettings(
-        steps=steps,
-        seconds=seconds,
-        decrease=decrease,
-        loss=loss,
-        start=start,
-        ladder=ladder,
-        noise=noise,
-        batch=batch,
-        weight_rate=weight_rate,
-        refinements=refinements,
-        check_every=check_every,
-        seed=seed,
-        deterministic=deterministic,
-    )
-    _check(source, source_weights, target, target_weights)
-    if discrepancy is not None:
-        check_instance("discrepancy", discrepancy, Discrepancy)
-    mass = 1.0 if target_weights is None else float(target_weights.double().sum())
-    target_weights = _shares("target_weights", target_weights)
-    unit = Normalisation.of(target, target_weights, OpenBoundary() if discrepancy is None else discrepancy.boundary)
-    goal = unit.apply(target)
-    generator = torch.Generator().manual_seed(seed)
-    points = STARTS[start](source, goal, target_weights, generator) if isinstance(source, int) else unit.apply(source)
-    if discrepancy is None:
-        chosen = default_discrepancy(points, goal, target_weights)
-    else:
-        chosen = Default(discrepancy, type(discrepancy).__name__)
-    if not isinstance(source, int):
-        chosen = replace(chosen, refinements=0)
-    descended = repeatable(chosen.discrepancy) if deterministic else chosen.discrepancy
-    fine = rungs(descended, ladder)
-    refined = chosen.refinements if refinements is None and weight_rate == 0 else refinements or 0
-    if refined and (source_weights is not None or not isinstance(source, int)):
-        remedy = "Give their number, or leave refinements out."
-        raise ArgumentError("refinements", came=f"{refined} of points that are given", wanted="none", remedy=remedy)
+    generator = torch.Generator().manual_seed(task.seed)
+    clouds = _normalised(task, generator)
+    chosen = _chosen(task, clouds)
 
     def report(record: Record, positions: Tensor, weights: Tensor) -> None:
-        if callback is not None:
-            callback(record, unit.undo(positions), weights * mass)
+        if task.callback is not None:
+            task.callback(record, clouds.normalisation.undo(positions), weights * clouds.mass)
 
-    descent = Descent(
-        points,
-        _shares("source_weights", source_weights),
-        stages(
-            fine,
-            goal,
-            target_weights,
-            count=len(points),
-            refinements=refined,
-            fine=FINE[start],
-            steps=settings.steps,
-            generator=generator,
-        ),
-        Loss(fine[-1] if chosen.loss is None else chosen.loss, goal, target_weights),
-        integrator,
-        settings,
-        generator,
-    )
     began = time.perf_counter()
-    result = descend(descent, Watch(report))
+    outcome = descend(_inputs(task, clouds, chosen, generator), report)
     stats = {
-        **result.stats,
+        **outcome.stats,
         "discrepancy": chosen.description,
-        "refinements": refined,
-        "scale": unit.scale,
+        "refinements": chosen.refinements,
+        "scale": clouds.normalisation.scale,
         "wall_seconds": time.perf_counter() - began,
-        "loss": result.history[-1].loss,
+        "loss": outcome.history[-1].loss,
     }
     return Fit(
-        positions=unit.undo(result.state.positions),
-        weights=result.state.weights * mass,
-        start=unit.undo(points),
-        history=result.history,
+        positions=clouds.normalisation.undo(outcome.state.positions),
+        weights=outcome.state.weights * clouds.mass,
+        start=clouds.normalisation.undo(clouds.points),
+        history=outcome.history,
         stats=stats,
-        config=settings,
+        config=task.settings,
+    )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Clouds:
+    """The clouds of a fit in normalised coordinates, their weights with sum 1, and the mass of the target."""
+
+    points: Tensor
+    weights: Tensor | None
+    target: Tensor
+    target_weights: Tensor | None
+    normalisation: Normalisation
+    mass: float
+
+
+def _normalised(task: FitTask, generator: torch.Generator) -> _Clouds:
+    mass = 1.0 if task.target_weights is None else float(task.target_weights.double().sum())
+    target_weights = _shares("target_weights", task.target_weights)
+    boundary = OpenBoundary() if task.discrepancy is None else task.discrepancy.boundary
+    normalisation = Normalisation.of(task.target, target_weights, boundary)
+    target = normalisation.apply(task.target)
+    if isinstance(task.source, Tensor):
+        points = normalisation.apply(task.source)
+    else:
+        points = STARTS[task.start](task.source, target, target_weights, generator)
+    weights = _shares("source_weights", task.source_weights)
+    return _Clouds(points, weights, target, target_weights, normalisation, mass)
+
+
+def _chosen(task: FitTask, clouds: _Clouds) -> Default:
+    """The discrepancy and the refinements of a task, or what takes their place."""
+    if task.discrepancy is None:
+        chosen = default_discrepancy(clouds.points, clouds.target, clouds.target_weights)
+    else:
+        chosen = Default(task.discrepancy, type(task.discrepancy).__name__)
+    given = isinstance(task.source, Tensor)
+    if given and task.refinements:
+        came, remedy = f"{task.refinements} of points that are given", "Give their number, or leave refinements out."
+        raise ArgumentError("refinements", came=came, wanted="none", remedy=remedy)
+    if task.refinements is not None:
+        chosen = replace(chosen, refinements=task.refinements)
+    elif given or task.weight_rate:
+        chosen = replace(chosen, refinements=0)
+    return replace(chosen, discrepancy=repeatable(chosen.discrepancy)) if task.deterministic else chosen
+
+
+def _inputs(task: FitTask, clouds: _Clouds, chosen: Default, generator: torch.Generator) -> FitInputs:
+    discrepancies = rungs(chosen.discrepancy, task.ladder)
+    return FitInputs(
+        clouds.points,
+        clouds.weights,
+        stages(
+            discrepancies,
+            clouds.target,
+            clouds.target_weights,
+            count=len(clouds.points),
+            refinements=chosen.refinements,
+            fine=FINE[task.start],
+            steps=task.steps,
+            generator=generator,
+        ),
+        Loss(discrepancies[-1] if chosen.loss is None else chosen.loss, clouds.target, clouds.target_weights),
+        task.integrator,
+        task.settings,
+        generator,
     )
 
 
@@ -202,19 +251,6 @@ def _shares(name: str, weights: Tensor | None) -> Tensor | None:
     return (weights.double() / total).to(weights.dtype)
 
 
-def _check(source: object, source_weights: Tensor | None, target: Tensor, target_weights: Tensor | None) -> None:
-    check_cloud(target, target_weights, names=("target", "target_weights"))
-    check_not_empty(target, "target")
-    check_masses(target_weights, "target_weights")
-    if isinstance(source, Tensor):
-        check_cloud(source, source_weights, names=("source", "source_weights"))
-        check_not_empty(source, "source")
-        check_masses(source_weights, "source_weights")
-        check_same_space(target, source, names=("target", "source"))
-    elif isinstance(source, bool) or not isinstance(source, int) or source < 1:
-        raise ArgumentError("source", came=repr(source), wanted="a positive whole number, or points of shape (N, d)")
-    elif source_weights is not None:
-        raise ArgumentError("source_weights", came="weights of a number", wanted="None where `source` is a number")
-    for name, cloud in (("target", target), ("source", source)):
-        if isinstance(cloud, Tensor) and not bool(cloud.isfinite().all()):
-            raise ArgumentError(name, came="points that are not finite", wanted="finite coordinates")
+def _check_finite(name: str, cloud: Tensor) -> None:
+    if not bool(cloud.isfinite().all()):
+        raise ArgumentError(name, came="points that are not finite", wanted="finite coordinates")

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Literal, final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import Literal, TypeVar, final
 
 from interflow.errors import ArgumentError
 from interflow.fitting.resolution_levels import MOST
-from interflow.validation import check_choice, is_count
+from interflow.validation import check_choice
+
+DefaultT = TypeVar("DefaultT")
+
+_SIGNS = {"ge": "≥", "gt": ">", "le": "≤"}
 
 
 @final
 @dataclass(frozen=True)
+class Bounds:
+    """Bounds of a setting, by the names that Pydantic has for them.
+
+    Args:
+        whole: whether the setting must be a whole number.
+        limits: ``ge`` and ``gt`` bound it from below, ``le`` from above.
+    """
+
+    whole: bool
+    limits: Mapping[str, float]
+
+    def check(self, name: str, value: object) -> None:
+        """Raise `ArgumentError` naming the setting unless its value is such a number."""
+        is_number = isinstance(value, Integral if self.whole else Real) and not isinstance(value, bool)
+        if not is_number or not all(getattr(operator, bound)(value, limit) for bound, limit in self.limits.items()):
+            words = " and ".join(f"{_SIGNS[bound]} {limit:g}" for bound, limit in self.limits.items())
+            wanted = f"a {'whole ' if self.whole else ''}number {words}"
+            raise ArgumentError(name, came=repr(value), wanted=wanted)
+
+
+def _whole(default: DefaultT, **limits: float) -> DefaultT:
+    """Declare a setting that is a whole number within bounds, or its default."""
+    return field(default=default, metadata={"bounds": Bounds(True, limits)})
+
+
+def _number(default: DefaultT, **limits: float) -> DefaultT:
+    """Declare a setting that is a number within bounds, or its default."""
+    return field(default=default, metadata={"bounds": Bounds(False, limits)})
+
+
+@dataclass(frozen=True, kw_only=True)
 class FitSettings:
     """All that a fit depends on beside the clouds, the discrepancy and the integrator.
 
+    The arguments of `fit`, the fields of ``descent`` in configs and what ``--set`` changes there come from this list.
     Lengths are in units of the target's root mean square radius.
 
     Args:
@@ -29,42 +68,48 @@ class FitSettings:
         noise: level at the start of the noise that is injected, falling to 0 at the end.
         batch: points of the target that each step sees, drawn anew; none for all of them.
         weight_rate: η of learned weights; 0 keeps the weights.
-        refinements: how many times the number of points is multiplied by four on the way, after coarser fits; None for
-            as many as pairs ask for where no discrepancy is given.
+        refinements: number of coarse-to-fine stages; each quadruples the number of points. If None, chosen from the
+            number of pairs with the default discrepancy, else 0.
         check_every: steps between two looks at the loss.
         seed: of every random draw.
         deterministic: the same machine and seed give the same bits: no limit of time, and where it is open which
             backend sums, only those that repeat.
+
+    Raises:
+        ArgumentError: if a setting is out of its bounds, or ``deterministic`` comes with a limit of time.
     """
 
-    steps: int = 60
-    seconds: float | None = None
-    decrease: float | None = None
+    steps: int = _whole(60, ge=0)
+    seconds: float | None = _number(None, gt=0)
+    decrease: float | None = _number(None, gt=0)
     loss: float | None = None
     start: Literal["samples", "box"] = "samples"
     ladder: tuple[float, ...] = ()
-    noise: float = 0.0
-    batch: int | None = None
-    weight_rate: float = 0.0
-    refinements: int | None = None
-    check_every: int = 10
+    noise: float = _number(0.0, ge=0)
+    batch: int | None = _whole(None, ge=1)
+    weight_rate: float = _number(0.0, ge=0)
+    refinements: int | None = _whole(None, ge=0, le=MOST)
+    check_every: int = _whole(10, ge=1)
     seed: int = 0
     deterministic: bool = False
 
     def __post_init__(self) -> None:
         check_choice("start", self.start, ["samples", "box"])
-        for name in ("batch", "check_every"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ArgumentError(name, came=repr(value), wanted="a positive whole number")
-        for name in ("noise", "weight_rate"):
-            if not getattr(self, name) >= 0:
-                raise ArgumentError(name, came=getattr(self, name), wanted="a number ≥ 0")
-        if self.refinements is not None and not (is_count(self.refinements, at_least=0) and self.refinements <= MOST):
-            raise ArgumentError("refinements", came=repr(self.refinements), wanted=f"a whole number from 0 to {MOST}")
+        for setting in fields(FitSettings):
+            value = getattr(self, setting.name)
+            if "bounds" in setting.metadata and value != setting.default:
+                setting.metadata["bounds"].check(setting.name, value)
         if self.deterministic and self.seconds is not None:
             remedy = "Stop after steps, or at a loss."
             raise ArgumentError("seconds", came=self.seconds, wanted="None with deterministic=True", remedy=remedy)
+
+    def stopping_rules(self, last_step: int, *, is_last: bool) -> list[Stop]:
+        """The rules by which a stage ends that may go on to a step; the last stage alone looks at the loss."""
+        rules: list[Stop] = [MostSteps(last_step)]
+        rules += [MostSeconds(self.seconds)] if self.seconds is not None else []
+        rules += [SmallDecrease(self.decrease)] if is_last and self.decrease is not None else []
+        rules += [TargetLoss(self.loss)] if is_last and self.loss is not None else []
+        return rules
 
 
 @final
@@ -158,21 +203,3 @@ class SmallDecrease(Stop):
         before, recent = min(losses[:-3]), min(losses[-3:])
         small = before - recent < self.fraction * abs(before)
         return f"the loss fell by less than {self.fraction:g} of itself" if small else None
-
-
-def stops(steps: int, seconds: float | None, decrease: float | None, loss: float | None) -> list[Stop]:
-    """The reasons that are given.
-
-    Raises:
-        ArgumentError: if one cannot be met.
-    """
-    if not is_count(steps, at_least=0):
-        raise ArgumentError("steps", came=repr(steps), wanted="an integer ≥ 0")
-    for name, value in (("seconds", seconds), ("decrease", decrease)):
-        if value is not None and not value > 0:
-            raise ArgumentError(name, came=value, wanted="a positive number")
-    chosen: list[Stop] = [MostSteps(steps)]
-    chosen += [MostSeconds(seconds)] if seconds is not None else []
-    chosen += [SmallDecrease(decrease)] if decrease is not None else []
-    chosen += [TargetLoss(loss)] if loss is not None else []
-    return chosen

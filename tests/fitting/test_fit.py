@@ -1,5 +1,7 @@
 """A fit brings points to the target, in the target's own coordinates, and says why it ended."""
 
+import dataclasses
+import inspect
 import subprocess
 import sys
 
@@ -7,7 +9,9 @@ import pytest
 import torch
 
 import interflow as fl
+from interflow.config.fit_config import DescentConfig
 from interflow.fitting.defaults import repeatable
+from interflow.run import Guard, advance
 
 
 def target(count=300, dimension=2, seed=0):
@@ -148,6 +152,51 @@ def test_the_callback_sees_each_record_in_the_coordinates_of_the_target():
     assert [record.step for record, _, _ in seen] == [0, 10, 20]
 
 
+def test_the_function_the_config_and_the_settings_have_the_same_options_and_defaults():
+    settings = {option.name: option.default for option in dataclasses.fields(fl.FitSettings)}
+    arguments = {name: argument.default for name, argument in inspect.signature(fl.fit).parameters.items()}
+    fields = {name: field.default for name, field in DescentConfig.model_fields.items()}
+    assert settings.items() <= arguments.items()
+    assert {**fields, "seed": 0} == settings
+
+
+def test_an_option_that_does_not_exist_is_refused_before_and_during_the_run() -> None:
+    with pytest.raises(TypeError, match="stepz"):
+        fl.fit(3, torch.zeros(3, 2), stepz=1)  # type: ignore[call-arg]
+    with pytest.raises(fl.ArgumentError, match="`steps`: got 'many', wanted a whole number ≥ 0"):
+        fl.fit(3, torch.zeros(3, 2), steps="many")  # type: ignore[arg-type]
+
+
+def test_the_settings_of_a_fit_make_the_same_fit_again():
+    first = small(noise=0.1, seed=3, deterministic=True)
+    again = small(**vars(first.config))
+    assert again.config == first.config == fl.FitSettings(steps=20, noise=0.1, seed=3, deterministic=True)
+    assert torch.equal(again.positions, first.positions)
+
+
+def test_fits_and_simulations_whole_or_resumed_advance_in_one_loop(monkeypatch, tmp_path):
+    loops = []
+    original = Guard.advance
+    monkeypatch.setattr(
+        Guard, "advance", lambda guard, check: (loops.append(sys._getframe(1).f_code), original(guard, check=check))[1]
+    )
+
+    def stop(state):
+        if state.step == 3:
+            raise fl.RunStoppedError("enough")
+
+    def simulate(**options):
+        repulsion = fl.InteractionEnergy(fl.GaussianKernel(sigma=1.0), backend="dense")
+        system = fl.ParticleSystem(target(5), energy=repulsion, integrator=fl.Euler(step_size=0.1))
+        return system.simulate(5, out=fl.RunFolder(tmp_path / "run"), progress=False, **options)
+
+    small(ladder=(2, 1), discrepancy=fl.MMD(fl.GaussianKernel(sigma=0.3), backend="dense"), steps=4)
+    with pytest.raises(fl.RunStoppedError):
+        simulate(callbacks=[stop])
+    simulate(resume=True)
+    assert loops == [advance.__code__] * (4 + 3 + 2)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -181,6 +230,9 @@ def test_it_says_which_stop_it_was(changes, said):
         ({"start": "middle"}, "start"),
         ({"noise": -1.0}, "noise"),
         ({"batch": 0}, "batch"),
+        ({"check_every": 2.5}, "check_every"),
+        ({"refinements": 4}, "refinements"),
+        ({"decrease": float("nan")}, "decrease"),
         ({"ladder": (2, 1)}, "ladder"),
         ({"ladder": (-1,)}, "ladder"),
         ({"discrepancy": 3}, "discrepancy"),
