@@ -119,6 +119,7 @@ register("lennard_jones")(kernels.LennardJonesKernel)
 register("soft_sphere")(kernels.SoftSphereKernel)
 register("bandlimited_energy")(kernels.BandlimitedEnergyKernel)
 register("sum")(kernels.SumKernel)
+register("product")(kernels.ProductKernel)
 
 register("mmd")(discrepancies.MMD)
 register("energy_distance")(discrepancies.EnergyDistance)

@@ -1,7 +1,7 @@
 """The kernels: one formula a file."""
 
 from interflow.kernels.bandlimited_energy import BandlimitedEnergyKernel
-from interflow.kernels.base import Kernel, RadialKernel, ScaledKernel, SumKernel
+from interflow.kernels.base import Kernel, ProductKernel, RadialKernel, ScaledKernel, SumKernel
 from interflow.kernels.definiteness import stays_definite, torus_definiteness
 from interflow.kernels.distance import DistanceKernel
 from interflow.kernels.gaussian import GaussianKernel
@@ -27,6 +27,7 @@ __all__ = [
     "LogarithmicKernel",
     "MaternKernel",
     "MorseKernel",
+    "ProductKernel",
     "ProfileKernel",
     "RadialKernel",
     "ScaledKernel",

@@ -163,6 +163,7 @@ class BandlimitedEnergyKernel(Kernel):
 
     symmetric = True
     definite = True
+    positive_definite = True
 
     def __init__(self, lengths: float | Tensor, modes: int) -> None:
         super().__init__()

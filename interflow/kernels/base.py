@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, cast, final
 
 import torch
@@ -26,6 +27,8 @@ class Kernel(Parametrised, LinearSpace, ABC):
         symmetric: whether ``k(δ) = k(−δ)``.
         definite: whether ``Σ cᵢcⱼ k(xᵢ, xⱼ) ≥ 0`` in open space of every dimension for all real ``c`` of sum 0; None
             where it is not known, or depends on the parameters or the dimension. An MMD needs it.
+        positive_definite: whether that is known to hold for all real ``c``, not only for those of sum 0. Products of
+            such kernels are such kernels.
 
     Example:
         >>> class Ellipse(Kernel):
@@ -41,6 +44,7 @@ class Kernel(Parametrised, LinearSpace, ABC):
     cutoff: Tensor | None
     symmetric: bool = False
     definite: bool | None = None
+    positive_definite: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +60,11 @@ class Kernel(Parametrised, LinearSpace, ABC):
         if self.cutoff is None:
             return value
         return torch.where(squared_norm(displacement) < self.cutoff.square(), value, 0.0)
+
+    def cutoffs(self) -> list[Tensor]:
+        """The cutoffs of the kernel and of the kernels it is made of, as far as they bound what it sees."""
+        parts = [part.cutoff for part in self.modules() if isinstance(part, Kernel)]
+        return [cutoff for cutoff in parts if cutoff is not None]
 
     def at_zero(self, dimension: int = 1, boundary: Boundary | None = None) -> Tensor | None:
         """k(0) as a 0-d float64 tensor, or None for a kernel that is singular there.
@@ -149,6 +158,10 @@ class Kernel(Parametrised, LinearSpace, ABC):
     def _times(self, factor: float) -> ScaledKernel:
         return ScaledKernel(factor, self)
 
+    @final
+    def __mul__(self, factor: Any) -> Any:
+        return ProductKernel([self, factor]) if isinstance(factor, Kernel) else super().__mul__(factor)
+
 
 class RadialKernel(Kernel):
     """A kernel ``k(x, y) = φ(r²)`` of the squared distance ``r² = |δ(x, y)|²``. A subclass writes `profile`.
@@ -228,10 +241,7 @@ class SumKernel(Kernel):
 
     def __init__(self, terms: Sequence[Kernel]) -> None:
         super().__init__()
-        if not terms:
-            raise ArgumentError("terms", came="no kernel", wanted="at least one")
-        for index, term in enumerate(terms):
-            _check_kernel(f"terms[{index}]", term)
+        _check_kernels("terms", terms)
         flat = [part for term in terms for part in (term.terms if isinstance(term, SumKernel) else [term])]
         self.terms = cast(Sequence[Kernel], nn.ModuleList(flat))
         self.symmetric = all(term.symmetric for term in flat)
@@ -239,6 +249,13 @@ class SumKernel(Kernel):
     @property
     def definite(self) -> bool | None:  # type: ignore[override]  # follows from the terms, which may be rescaled
         return True if all(term.definite for term in self.terms) else None
+
+    @property
+    def positive_definite(self) -> bool:  # type: ignore[override]
+        return all(term.positive_definite for term in self.terms)
+
+    def cutoffs(self) -> list[Tensor]:
+        return [cutoff for term in self.terms for cutoff in term.cutoffs()]
 
     def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
         first, *rest = self.terms
@@ -295,6 +312,11 @@ class ScaledKernel(Kernel):
         self.register_buffer("scale", finite("scale", scale))
         self.kernel = kernel
         self.symmetric = kernel.symmetric
+        del self._buffers["cutoff"]  # it follows the kernel's
+
+    @property
+    def cutoff(self) -> Tensor | None:  # type: ignore[override]
+        return self.kernel.cutoff
 
     @property
     def definite(self) -> bool | None:  # type: ignore[override]  # follows from the factor, which may be changed
@@ -302,8 +324,18 @@ class ScaledKernel(Kernel):
             return False if self.kernel.definite else None
         return self.kernel.definite if self.scale > 0 else True
 
+    @property
+    def positive_definite(self) -> bool:  # type: ignore[override]
+        return bool(self.scale == 0) or (bool(self.scale > 0) and self.kernel.positive_definite)
+
+    def cutoffs(self) -> list[Tensor]:
+        return self.kernel.cutoffs()
+
     def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
         return self.scale * self.kernel.evaluate(displacement)
+
+    def evaluate(self, displacement: tuple[Tensor, ...]) -> Tensor:
+        return self.pair(displacement)  # the kernel has its cutoff applied
 
     def at_zero(self, dimension: int = 1, boundary: Boundary | None = None) -> Tensor | None:
         part = self.kernel.at_zero(dimension, boundary)
@@ -332,6 +364,94 @@ class ScaledKernel(Kernel):
 
     def __repr__(self) -> str:
         return f"{self.scale.item():.6} * {self.kernel!r}"
+
+
+class ProductKernel(Kernel):
+    """``k = k₁ · k₂ · …``; written ``a * b``. It is positive definite where all factors are (Schur, 1911).
+
+    Args:
+        factors: the kernels, at least one. A factor that is itself a product is taken apart.
+
+    Example:
+        >>> from interflow import GaussianKernel, LaplacianKernel
+        >>> GaussianKernel(sigma=0.1) * LaplacianKernel(sigma=0.3)
+        (GaussianKernel(sigma=0.1) * LaplacianKernel(sigma=0.3))
+    """
+
+    factors: Sequence[Kernel]
+
+    def __init__(self, factors: Sequence[Kernel]) -> None:
+        super().__init__()
+        _check_kernels("factors", factors)
+        flat = [part for item in factors for part in (item.factors if isinstance(item, ProductKernel) else [item])]
+        self.factors = cast(Sequence[Kernel], nn.ModuleList(flat))
+        self.symmetric = all(factor.symmetric for factor in flat)
+        del self._buffers["cutoff"]  # it follows the factors'
+
+    @property
+    def cutoff(self) -> Tensor | None:  # type: ignore[override]
+        """The smallest of the factors': where one of them is 0, the product is."""
+        cutoffs = [factor.cutoff for factor in self.factors if factor.cutoff is not None]
+        return reduce(torch.minimum, cutoffs) if cutoffs else None
+
+    @property
+    def definite(self) -> bool | None:  # type: ignore[override]
+        if len(self.factors) == 1:
+            return self.factors[0].definite
+        return True if self.positive_definite else None
+
+    @property
+    def positive_definite(self) -> bool:  # type: ignore[override]
+        return all(factor.positive_definite for factor in self.factors)
+
+    def cutoffs(self) -> list[Tensor]:
+        return [self.cutoff] if self.cutoff is not None else super().cutoffs()
+
+    def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
+        first, *rest = self.factors
+        value = first.evaluate(displacement)
+        for factor in rest:
+            value = value * factor.evaluate(displacement)
+        return value
+
+    def evaluate(self, displacement: tuple[Tensor, ...]) -> Tensor:
+        return self.pair(displacement)  # each factor has its own cutoff applied
+
+    def at_zero(self, dimension: int = 1, boundary: Boundary | None = None) -> Tensor | None:
+        if boundary is not None and boundary.image_periods(dimension) is not None:
+            return super().at_zero(dimension, boundary)  # the sum of products is not the product of sums
+        parts = [factor.at_zero(dimension) for factor in self.factors]
+        known = [part for part in parts if part is not None]
+        return torch.stack(known).prod(0) if len(known) == len(parts) else None
+
+    def image_tail(self, lengths: tuple[float, ...], shells: int, order: int) -> float:
+        """By Leibniz's rule and ``Σ|u||v| ≤ Σ|u| Σ|v|``."""
+        tails = [[factor.image_tail(lengths, shells, m) for m in range(order + 1)] for factor in self.factors]
+        return reduce(_leibniz, tails)[order]
+
+    def supremum(self, order: int, dimension: int) -> float | None:
+        known = all(factor.supremum(m, dimension) is not None for factor in self.factors for m in range(order + 1))
+        return sampled_supremum(self, order, dimension) if known else None
+
+    def __repr__(self) -> str:
+        return f"({' * '.join(map(repr, self.factors))})"
+
+
+def _leibniz(first: list[float], second: list[float]) -> list[float]:
+    """Bounds of the derivatives of a product, by order, from those of its factors; 0·∞ is 0 here."""
+
+    def term(m: int, j: int) -> float:
+        a, b = first[j], second[m - j]
+        return math.comb(m, j) * a * b if a and b else 0.0
+
+    return [sum(term(m, j) for j in range(m + 1)) for m in range(len(first))]
+
+
+def _check_kernels(argument: str, kernels: Sequence[object]) -> None:
+    if not kernels:
+        raise ArgumentError(argument, came="no kernel", wanted="at least one")
+    for index, kernel in enumerate(kernels):
+        _check_kernel(f"{argument}[{index}]", kernel)
 
 
 def _check_kernel(argument: str, kernel: object) -> None:

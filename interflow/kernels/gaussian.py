@@ -31,6 +31,7 @@ class GaussianKernel(RadialKernel):
     """
 
     definite = True
+    positive_definite = True
 
     def __init__(self, sigma: float, *, learnable: bool = False) -> None:
         super().__init__()

@@ -27,6 +27,7 @@ class InverseMultiquadricKernel(RadialKernel):
     """
 
     definite = True
+    positive_definite = True
 
     def __init__(self, sigma: float, *, learnable: bool = False) -> None:
         super().__init__()

@@ -40,6 +40,7 @@ class InversePowerKernel(RadialKernel):
         )
         self.softening = softening_parameter(softening, learnable)
         self.definite = True if isinstance(self.softening, Tensor) else None
+        self.positive_definite = self.definite is True
 
     def profile(self, squared_distance: Tensor) -> Tensor:
         return power(softened(squared_distance, self.softening), -0.5 * self.exponent)

@@ -24,6 +24,7 @@ class MaternFamily(RadialKernel, ABC):
     """
 
     definite = True
+    positive_definite = True
     sigma: Tensor
     nu: float
 

@@ -309,7 +309,7 @@ def _check_tolerance(tolerance: float, dtype: torch.dtype) -> None:
 
 
 def _check_cutoff(kernel: Kernel, boundary: Boundary) -> None:
-    cutoffs = [part.cutoff for part in kernel.modules() if isinstance(part, Kernel) and part.cutoff is not None]
+    cutoffs = kernel.cutoffs()
     half = boundary.half_period() if cutoffs else None
     if half is None:
         return

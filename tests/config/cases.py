@@ -49,7 +49,8 @@ SIMPLE_KERNELS = {
 }
 simple_kernels = scaled(st.one_of(*SIMPLE_KERNELS.values()))
 sums = kind("sum", terms=st.lists(simple_kernels, min_size=1, max_size=3))
-kernels = simple_kernels | scaled(sums)
+products = kind("product", factors=st.lists(simple_kernels, min_size=1, max_size=3))
+kernels = simple_kernels | scaled(sums) | scaled(products)
 
 BOUNDARIES = {
     "open": kind("open"),
@@ -163,7 +164,7 @@ SCHEDULES = {
 FAMILIES = {
     "backend": BACKENDS,
     "boundary": BOUNDARIES,
-    "kernel": {**SIMPLE_KERNELS, "sum": sums},
+    "kernel": {**SIMPLE_KERNELS, "sum": sums, "product": products},
     "discrepancy": DISCREPANCIES,
     "energy": ENERGIES,
     "integrator": INTEGRATORS,

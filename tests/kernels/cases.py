@@ -108,6 +108,18 @@ CASES = [
         lambda r: 2 * np.exp(-(r**2) / (2 * 0.3**2)) + r,
         at_zero=2.0,
     ),
+    Case(
+        "product",
+        lambda: GaussianKernel(0.3) * (2.0 * LaplacianKernel(0.5)),
+        lambda r: 2 * np.exp(-(r**2) / (2 * 0.3**2) - r / 0.5),
+        at_zero=2.0,
+    ),
+    Case(
+        "product-cut",
+        lambda: MorseKernel(1.0, 0.6, 3.0, 0.2) * SoftSphereKernel(1.5, 0.4),
+        lambda r: (3 * np.exp(-r / 0.2) - np.exp(-r / 0.6)) * soft_sphere(2.0)(r),
+        at_zero=1.5,
+    ),
 ]
 NAMES = [case.name for case in CASES]
 

@@ -9,7 +9,7 @@ import torch
 
 import interflow as fl
 from interflow.errors import ArgumentError
-from interflow.kernels import ScaledKernel, SumKernel
+from interflow.kernels import ProductKernel, ScaledKernel, SumKernel
 
 BAD_LENGTHS = [0.0, -1.0, math.nan, math.inf, "wide", None, torch.tensor([0.1, 0.2])]
 
@@ -78,11 +78,15 @@ def test_logarithm_without_softening_has_nothing_to_learn() -> None:
         fl.LogarithmicKernel(learnable=True)
 
 
-def test_sums_and_multiples_take_kernels_only() -> None:
+def test_sums_products_and_multiples_take_kernels_only() -> None:
     with pytest.raises(ArgumentError, match="`terms`"):
         SumKernel([])
     with pytest.raises(ArgumentError, match=r"`terms\[1\]`"):
         SumKernel([fl.GaussianKernel(1.0), "gaussian"])  # type: ignore[list-item]
+    with pytest.raises(ArgumentError, match="`factors`"):
+        ProductKernel([])
+    with pytest.raises(ArgumentError, match=r"`factors\[1\]`"):
+        ProductKernel([fl.GaussianKernel(1.0), 2.0])  # type: ignore[list-item]
     with pytest.raises(ArgumentError, match="`kernel`"):
         ScaledKernel(2.0, "gaussian")  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="`scale`"):

@@ -42,6 +42,8 @@ KERNELS: dict[str, Callable[[], Kernel]] = {
     "lennard-jones-cut": partial(LennardJonesKernel, 0.7, 0.1, cutoff=0.45, learnable=True),
     "soft-sphere": partial(SoftSphereKernel, 1.5, 0.4, learnable=True),
     "soft-sphere-5/2": partial(SoftSphereKernel, 1.5, 0.4, 2.5, learnable=True),
+    "product": lambda: GaussianKernel(0.3, learnable=True) * LaplacianKernel(0.5, learnable=True),
+    "product-cut": lambda: MorseKernel(1.0, 0.6, 3.0, 0.2, learnable=True) * SoftSphereKernel(1.5, 0.4, learnable=True),
 }
 SINGULAR = frozenset(name for name, make in KERNELS.items() if make().at_zero() is None)
 
