@@ -59,9 +59,12 @@ from .kernels import LennardJonesKernel as LennardJonesKernel
 from .kernels import LogarithmicKernel as LogarithmicKernel
 from .kernels import MaternKernel as MaternKernel
 from .kernels import MorseKernel as MorseKernel
+from .kernels import PowerLawKernel as PowerLawKernel
 from .kernels import ProfileKernel as ProfileKernel
 from .kernels import RadialKernel as RadialKernel
 from .kernels import SoftSphereKernel as SoftSphereKernel
+from .kernels import WendlandKernel as WendlandKernel
+from .kernels import YukawaKernel as YukawaKernel
 from .parameters import PositiveParameter as PositiveParameter
 from .reporters import Alignment as Alignment
 from .reporters import CsvReport as CsvReport

@@ -12,8 +12,11 @@ from interflow.kernels.lennard_jones import LennardJonesKernel
 from interflow.kernels.logarithmic import LogarithmicKernel
 from interflow.kernels.matern import MaternKernel
 from interflow.kernels.morse import MorseKernel
+from interflow.kernels.power_law import PowerLawKernel
 from interflow.kernels.profile import ProfileKernel
 from interflow.kernels.soft_sphere import SoftSphereKernel
+from interflow.kernels.wendland import WendlandKernel
+from interflow.kernels.yukawa import YukawaKernel
 
 __all__ = [
     "BandlimitedEnergyKernel",
@@ -27,12 +30,15 @@ __all__ = [
     "LogarithmicKernel",
     "MaternKernel",
     "MorseKernel",
+    "PowerLawKernel",
     "ProductKernel",
     "ProfileKernel",
     "RadialKernel",
     "ScaledKernel",
     "SoftSphereKernel",
     "SumKernel",
+    "WendlandKernel",
+    "YukawaKernel",
     "stays_definite",
     "torus_definiteness",
 ]

@@ -159,17 +159,20 @@ class ScaledSum(ImageSum[Any]):
         return scaled
 
 
-def lattice_sum(kernel: ImageKernel, lengths: tuple[float, ...], precision: float) -> LatticeSum:
+def lattice_sum(
+    kernel: ImageKernel, lengths: tuple[float, ...], precision: float, scales: Sequence[float] | None = None
+) -> LatticeSum:
     """The lattice sum with as few shells as a precision allows.
 
     What it leaves out is, by the kernel's `image_tail`, at most ``precision · sup |k|``, and of the gradient at most
-    ``precision · sup |∇k|``.
+    ``precision · sup |∇k|``; a kernel without a largest value brings two scales in the place of these.
 
     Raises:
         ArgumentError: for a sum that does not converge, is not known to, or has too many images.
     """
     dimension, shortest = len(lengths), min(lengths)
-    allowed = [precision * (kernel.supremum(order, dimension) or 0.0) for order in (0, 1)]
+    scales = scales or [kernel.supremum(order, dimension) or 0.0 for order in (0, 1)]
+    allowed = [precision * scale for scale in scales]
     for count in range(MOST_IMAGES):
         shells = tuple(_within((count + 0.5) * shortest, length) for length in lengths)
         if math.prod(2 * number + 1 for number in shells) > MOST_IMAGES:

@@ -45,8 +45,8 @@ def softened(squared_distance: Tensor, softening: float | Tensor) -> Tensor:
     return squared_distance + softening**2
 
 
-def fixed_exponent(value: object, wanted: str, accepts: Callable[[float], bool]) -> float:
+def fixed_exponent(value: object, wanted: str, accepts: Callable[[float], bool], name: str = "exponent") -> float:
     """An exponent that is part of a formula; raises `ArgumentError` unless it is accepted."""
     if not isinstance(value, int | float) or not accepts(value):
-        raise ArgumentError("exponent", came=repr(value), wanted=wanted)
+        raise ArgumentError(name, came=repr(value), wanted=wanted)
     return float(value)

@@ -45,6 +45,9 @@ SIMPLE_KERNELS = {
         lengths=positive | st.lists(rounded(1.0, 4.0), min_size=2, max_size=2),
         modes=st.integers(1, 8),
     ),
+    "wendland": kind("wendland", radius=positive, smoothness=st.integers(0, 3), learnable=truth),
+    "yukawa": kind("yukawa", length=positive, learnable=truth),
+    "power_law": kind("power_law", attraction=rounded(0.1, 5), repulsion=rounded(-5, 0)),
     "soft_sphere": kind("soft_sphere", epsilon=positive, sigma=positive, exponent=rounded(1, 4), learnable=truth),
 }
 simple_kernels = scaled(st.one_of(*SIMPLE_KERNELS.values()))

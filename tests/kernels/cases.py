@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.polynomial import Polynomial
 from scipy.special import gamma, kv
 
 from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, ProductBoundary, ReflectingBoundary
@@ -25,7 +26,10 @@ from interflow.kernels import (
     LogarithmicKernel,
     MaternKernel,
     MorseKernel,
+    PowerLawKernel,
     SoftSphereKernel,
+    WendlandKernel,
+    YukawaKernel,
 )
 
 Array = np.ndarray[Any, Any]
@@ -61,6 +65,24 @@ def case(
 ) -> Case:
     """A case whose kernel is ``make()`` fixed and ``make(learnable=True)`` learnable."""
     return Case(name, make, oracle, partial(make, learnable=True), at_zero)
+
+
+def wendland(smoothness: int) -> Callable[[Array], Array]:
+    """From their definition (Wendland, 1995): ``φ ↦ ∫ᵣ t φ(t) dt``, k times on ``(1 − t)^(k+2)``; here in u = 1 − t."""
+    u = Polynomial([0.0, 1.0])
+    profile = u ** (smoothness + 2)
+    for _ in range(smoothness):
+        profile = ((1.0 - u) * profile).integ()
+    return lambda r: profile(np.maximum(1.0 - r / 0.4, 0.0)) / profile(1.0)
+
+
+def power_law(a: float, b: float) -> Case:
+    def term(r: Array, exponent: float) -> Array:
+        return np.log(r) if exponent == 0 else r**exponent / exponent
+
+    at_zero = 0.0 if b > 0 else None
+    name = f"power-law-{a}-{b}"
+    return Case(name, partial(PowerLawKernel, a, b), lambda r: term(r, a) - term(r, b), at_zero=at_zero)
 
 
 def distance(p: float) -> Case:
@@ -102,6 +124,9 @@ CASES = [
         case(f"soft-sphere-{alpha}", soft_sphere(alpha), partial(SoftSphereKernel, 1.5, 0.4, alpha), 1.5 / alpha)
         for alpha in (1.0, 2.0, 2.5, 3.0)
     ),
+    *(case(f"wendland-{k}", wendland(k), partial(WendlandKernel, 0.4, k), 1.0) for k in range(4)),
+    case("yukawa", lambda r: np.exp(-r / 0.3) / r, partial(YukawaKernel, 0.3)),
+    *(power_law(a, b) for a, b in ((4.0, 2.0), (2.0, 0.0), (0.0, -1.0), (1.3, 0.5), (3.0, -1.5))),
     Case(
         "sum",
         lambda: 2.0 * GaussianKernel(0.3) - DistanceKernel(),

@@ -31,6 +31,8 @@ BAD_LENGTHS = [0.0, -1.0, math.nan, math.inf, "wide", None, torch.tensor([0.1, 0
         ("sigma", lambda value: fl.LennardJonesKernel(1.0, value)),
         ("epsilon", lambda value: fl.SoftSphereKernel(value, 1.0)),
         ("sigma", lambda value: fl.SoftSphereKernel(1.0, value)),
+        ("radius", fl.WendlandKernel),
+        ("length", fl.YukawaKernel),
         ("exponent", fl.InversePowerKernel),
         ("exponent", fl.DistanceKernel),
     ],
@@ -71,6 +73,26 @@ def test_exponent_of_the_soft_sphere_is_at_least_1(exponent) -> None:
 def test_matern_smoothness_is_one_of_three(nu) -> None:
     with pytest.raises(ArgumentError, match=r"`nu`.*0\.5, 1\.5 or 2\.5"):
         fl.MaternKernel(1.0, nu)
+
+
+@pytest.mark.parametrize("smoothness", [-1, 4, 0.5, True, "1", None, [1]], ids=repr)
+def test_smoothness_of_wendland_is_one_of_four(smoothness) -> None:
+    with pytest.raises(ArgumentError, match=r"`smoothness`.*0, 1, 2 or 3"):
+        fl.WendlandKernel(1.0, smoothness)
+
+
+@pytest.mark.parametrize("exponents", [(2, 2), (1.0, 3.0), (0, 0)], ids=repr)
+def test_a_power_law_attracts_with_the_larger_exponent(exponents) -> None:
+    with pytest.raises(ArgumentError, match=r"`repulsion`.*below the exponent"):
+        fl.PowerLawKernel(*exponents)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "2", None], ids=repr)
+def test_exponents_of_a_power_law_are_finite_numbers(value) -> None:
+    with pytest.raises(ArgumentError, match="`attraction`"):
+        fl.PowerLawKernel(value, 1.0)
+    with pytest.raises(ArgumentError, match="`repulsion`"):
+        fl.PowerLawKernel(4.0, value)
 
 
 def test_logarithm_without_softening_has_nothing_to_learn() -> None:

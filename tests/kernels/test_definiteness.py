@@ -6,6 +6,8 @@ import math
 
 import pytest
 import torch
+from scipy.integrate import quad
+from scipy.special import jv
 
 import interflow as fl
 from interflow.kernels import stays_definite, torus_definiteness
@@ -76,6 +78,37 @@ def test_cosine_of_one_mode_is_definite_and_its_negative_is_not() -> None:
 
     assert torus_definiteness(Cosine(), TORUS, 2) == pytest.approx(0.0, abs=1e-12)
     assert torus_definiteness(-Cosine(), TORUS, 2) == pytest.approx(-1.0)
+
+
+def transform(kernel: fl.RadialKernel, omega: float, dimension: int) -> float:
+    """The transform of a kernel of range 1, up to a positive factor."""
+
+    def integrand(r: float) -> float:
+        value = kernel.profile(torch.tensor(r * r, dtype=torch.float64)).item()
+        return value * r ** (0.5 * dimension) * jv(0.5 * dimension - 1.0, omega * r)
+
+    return quad(integrand, 0.0, 1.0, epsabs=1e-13, limit=200)[0]
+
+
+@pytest.mark.parametrize("smoothness", range(4))
+def test_wendland_kernels_are_definite_in_up_to_three_dimensions_and_not_in_many(smoothness: int) -> None:
+    """By Bochner's theorem."""
+    kernel, frequencies = fl.WendlandKernel(1.0, smoothness), [0.5 * step for step in range(1, 50)]
+    for dimension in (1, 2, 3):
+        assert min(transform(kernel, omega, dimension) for omega in frequencies) > -1e-12
+    assert min(transform(kernel, omega, 15) for omega in frequencies) < -1e-8
+    assert kernel.definite is None
+    for dimension in (1, 2, 3):
+        points = torch.rand(60, dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(dimension))
+        assert torch.linalg.eigvalsh(kernel(points, points)).min() > -1e-13
+
+
+@pytest.mark.parametrize(("attraction", "repulsion"), [(4.0, 2.0), (2.0, 1.0), (1.0, 0.5)])
+def test_power_laws_are_not_definite(attraction: float, repulsion: float) -> None:
+    kernel, charges = fl.PowerLawKernel(attraction, repulsion), torch.tensor([1.0, -1.0], dtype=torch.float64)
+    points = torch.tensor([[0.0], [20.0]], dtype=torch.float64)
+    assert charges @ kernel(points, points) @ charges < 0.0
+    assert kernel.definite is False
 
 
 def test_a_definite_kernel_stays_so_where_all_images_count() -> None:

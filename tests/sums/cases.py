@@ -20,8 +20,11 @@ from interflow.kernels import (
     LogarithmicKernel,
     MaternKernel,
     MorseKernel,
+    PowerLawKernel,
     RadialKernel,
     SoftSphereKernel,
+    WendlandKernel,
+    YukawaKernel,
 )
 from interflow.parameters import PositiveParameter
 
@@ -42,6 +45,12 @@ KERNELS: dict[str, Callable[[], Kernel]] = {
     "lennard-jones-cut": partial(LennardJonesKernel, 0.7, 0.1, cutoff=0.45, learnable=True),
     "soft-sphere": partial(SoftSphereKernel, 1.5, 0.4, learnable=True),
     "soft-sphere-5/2": partial(SoftSphereKernel, 1.5, 0.4, 2.5, learnable=True),
+    "wendland-0": partial(WendlandKernel, 0.4, 0, learnable=True),
+    "wendland-1": partial(WendlandKernel, 0.4, 1, learnable=True),
+    "wendland-3": partial(WendlandKernel, 0.4, 3, learnable=True),
+    "yukawa": partial(YukawaKernel, 0.3, learnable=True),
+    "power-law": partial(PowerLawKernel, 2.5, 0.5),
+    "power-law-singular": partial(PowerLawKernel, 2, 0),
     "product": lambda: GaussianKernel(0.3, learnable=True) * LaplacianKernel(0.5, learnable=True),
     "product-cut": lambda: MorseKernel(1.0, 0.6, 3.0, 0.2, learnable=True) * SoftSphereKernel(1.5, 0.4, learnable=True),
 }

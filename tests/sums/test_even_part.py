@@ -19,8 +19,10 @@ from interflow.kernels import (
     LogarithmicKernel,
     MaternKernel,
     MorseKernel,
+    PowerLawKernel,
     RadialKernel,
     SoftSphereKernel,
+    WendlandKernel,
 )
 from interflow.parameters import PositiveParameter
 from interflow.sums import field, potential, potential_and_field
@@ -90,6 +92,10 @@ EVEN = {
         (1.5 * 1.5 / 0.16, 0.6 * (2.5 * 1.5 * 0.5 * -0.5 / 24) / 0.4**4),
     ),
     "wendland": (lambda: Written(wendland), (-20.0 / 0.25, -15.0 / 0.0625)),
+    "wendland-0": (lambda: WendlandKernel(0.5, 0), (2.0 / 0.25, 0.0)),
+    "wendland-1": (lambda: WendlandKernel(0.5, 1), (-20.0 / 0.25, -15.0 / 0.0625)),
+    "wendland-2": (lambda: WendlandKernel(0.5, 2), (-28.0 / 3 * 2 / 0.25, 70.0 / 0.0625)),
+    "power-law": (lambda: PowerLawKernel(4.0, 1.0), (0.0, 0.25)),
     "cut": (lambda: Written(cut), (2.0, 0.0)),
     "clamped": (lambda: Written(clamped), (2.0 * (4.0 - 1.0), 0.5 - 4.0)),
     "sine over r": (lambda: Written(sine_over_r), (-8.0 / 3, 32.0 / 120)),

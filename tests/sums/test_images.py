@@ -38,6 +38,8 @@ SMOOTH: dict[str, Callable[..., Kernel]] = {
     "matern-5/2": partial(MaternKernel, 0.08, 2.5),
     "morse": partial(MorseKernel, 1.0, 0.06, 3.0, 0.03),
     "soft-sphere": partial(SoftSphereKernel, 1.5, 0.9),
+    "wendland": partial(fl.WendlandKernel, 0.9, 1),
+    "yukawa": partial(fl.YukawaKernel, 0.06),
     "lennard-jones": partial(LennardJonesKernel, 0.7, 0.02, 0.9),
 }
 
