@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Protocol, Self, TypeVar, cast
 
@@ -29,13 +29,13 @@ _PLAIN = (int, float, str, Tensor)
 class _Positive:
     """What `PositiveParameter` hands to `Parametrised.__setattr__`: a value waiting for its name."""
 
-    value: float | Tensor
+    value: float | Sequence[float] | Tensor
     learnable: bool = False
     per_axis: bool = False
 
 
 def PositiveParameter(  # noqa: N802 (reads as a class)
-    value: float | Tensor, *, learnable: bool = False, per_axis: bool = False
+    value: float | Sequence[float] | Tensor, *, learnable: bool = False, per_axis: bool = False
 ) -> Tensor:
     """Declare a positive hyperparameter by assigning it to an attribute of a `Parametrised` module.
 
@@ -44,7 +44,7 @@ def PositiveParameter(  # noqa: N802 (reads as a class)
     Args:
         value: a positive number; with ``per_axis``, also one for each axis.
         learnable: store its logarithm as an ``nn.Parameter`` instead of the value as a buffer.
-        per_axis: accept a tensor of shape ``(d,)`` as well.
+        per_axis: accept d numbers as well, in a list or a tensor.
 
     Raises:
         ArgumentError: at the assignment, where the name is known, if the value is not positive and finite, or if it has
@@ -123,7 +123,7 @@ class Parametrised(nn.Module):
         return None
 
 
-def positive(name: str, value: float | Tensor) -> Tensor:
+def positive(name: str, value: float | Sequence[float] | Tensor) -> Tensor:
     """The value as a float64 tensor of its own; raises `ArgumentError` naming the argument unless positive."""
     tensor = finite(name, value)
     if not bool((tensor > 0).all()):
@@ -131,7 +131,7 @@ def positive(name: str, value: float | Tensor) -> Tensor:
     return tensor
 
 
-def finite(name: str, value: float | Tensor) -> Tensor:
+def finite(name: str, value: float | Sequence[float] | Tensor) -> Tensor:
     """The value as a float64 tensor of its own; raises `ArgumentError` naming the argument unless finite."""
     if isinstance(value, Tensor) and value.requires_grad:
         remedy = "Make the hyperparameter learnable, or hand it over by torch.func.functional_call."

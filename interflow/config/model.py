@@ -322,6 +322,7 @@ _PLAIN: dict[Any, Codec] = {
     str: Codec(Text, _keep, _plain),
     Tensor: Codec(Array, _points, _decimals),
     float | Tensor: Codec(NumberOrList, _tensor, _plain),
+    float | Sequence[float] | Tensor: Codec(NumberOrList, _tensor, _plain),
 }
 
 

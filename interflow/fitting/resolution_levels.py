@@ -60,7 +60,7 @@ def _widened(discrepancy: DiscrepancyT, factor: float) -> DiscrepancyT:
         remedy = "Take MMD with a GaussianKernel, say; the energy distance acts at all lengths and needs no ladder."
         raise ArgumentError("ladder", came=came, wanted="a discrepancy with a bandwidth", remedy=remedy)
     for kernel in kernels:
-        setattr(kernel, BANDWIDTH, factor * getattr(kernel, BANDWIDTH).item())
+        setattr(kernel, BANDWIDTH, factor * getattr(kernel, BANDWIDTH).detach())
     return discrepancy
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, final
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from interflow.boundaries import Boundary
 from interflow.errors import ArgumentError
-from interflow.kernels.base import Kernel
+from interflow.kernels.base import Kernel, squared_norm
 from interflow.kernels.images import ImageSum, total
 from interflow.parameters import positive
 
@@ -187,6 +187,9 @@ class BandlimitedEnergyKernel(Kernel):
         assert isinstance(value, Tensor)  # there is a mode
         return value
 
+    def check_domain(self, boundary: Boundary, dimension: int) -> None:
+        self._lengths(dimension)
+
     def at_zero(self, dimension: int = 1, boundary: Boundary | None = None) -> Tensor | None:
         dimension = len(self.lengths) if isinstance(self.lengths, tuple) else dimension
         periods = None if boundary is None else boundary.image_periods(dimension)
@@ -194,9 +197,10 @@ class BandlimitedEnergyKernel(Kernel):
             return super().at_zero(dimension, boundary)  # which refuses it
         return torch.tensor(band(self._lengths(dimension), self.modes).at_zero, dtype=torch.float64)
 
-    def coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor | None:
+    def coefficients(self, frequencies: Sequence[Tensor], lengths: Tensor) -> Tensor | None:
         if not self._is_mine(tuple(lengths.tolist()), rounding=1e-12):
             return None  # its waves are not those of a torus whose periods are rounded
+        squared_frequencies = squared_norm(tuple(frequencies))
         limit = band(self._lengths(lengths.numel()), self.modes).limit
         inside = (squared_frequencies > 0.0) & (squared_frequencies <= limit**2)
         apart = torch.where(inside, squared_frequencies, 1.0)

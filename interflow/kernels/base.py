@@ -77,18 +77,24 @@ class Kernel(Parametrised, LinearSpace, ABC):
         value = self.evaluate_on(OpenBoundary() if boundary is None else boundary, zeros)
         return value if bool(value.isfinite()) else None
 
-    def coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor | None:
+    def check_domain(self, boundary: Boundary, dimension: int) -> None:
+        """Raise `ArgumentError` for a domain, or a number of coordinates, that the kernel is not made for."""
+        for part in self.modules():
+            if isinstance(part, Kernel) and part is not self:
+                part.check_domain(boundary, dimension)
+
+    def coefficients(self, frequencies: Sequence[Tensor], lengths: Tensor) -> Tensor | None:
         """The Fourier coefficients cₖ of the kernel summed over all images on a torus; by default they are not known.
 
         ``Σₙ k(δ + nL) = Σₖ cₖ exp(i ωₖ·δ)`` with ``ωₖ = 2πk/L`` and ``cₖ = Π Lₐ⁻¹ ∫ k(δ) exp(−i ωₖ·δ) dδ``. They are
         differentiable in the kernel's parameters and the lengths.
 
         Args:
-            squared_frequencies: ``|ωₖ|²``, float64 of any shape.
+            frequencies: the components of ωₖ, float64 tensors that broadcast.
             lengths: the periods L, float64, ``(d,)``.
 
         Returns:
-            cₖ in the shape of the frequencies; None where the transform is not known.
+            cₖ in the shape to which they broadcast; None where the transform is not known.
         """
         return None
 
@@ -148,7 +154,9 @@ class Kernel(Parametrised, LinearSpace, ABC):
     def forward(self, x: Tensor, y: Tensor, boundary: Boundary | None = None) -> Tensor:
         """The ``(N, M)`` matrix ``k(xᵢ, yⱼ)``, for those who want to look; no pair sum allocates it."""
         boundary = OpenBoundary() if boundary is None else boundary
-        return self.evaluate_on(boundary, displacement_matrix(boundary, x, y))
+        displacement = displacement_matrix(boundary, x, y)
+        self.check_domain(boundary, len(displacement))
+        return self.evaluate_on(boundary, displacement)
 
     @final
     def _plus(self, other: Any) -> SumKernel:
@@ -188,7 +196,6 @@ class RadialKernel(Kernel):
         relu clamp sign round`` and arithmetic with ``**``.
         """
 
-    @final
     def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
         return self.profile(squared_norm(displacement))
 
@@ -269,8 +276,8 @@ class SumKernel(Kernel):
         known = [part for part in parts if part is not None]
         return torch.stack(known).sum(0) if len(known) == len(parts) else None
 
-    def coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor | None:
-        parts = [term.coefficients(squared_frequencies, lengths) for term in self.terms]
+    def coefficients(self, frequencies: Sequence[Tensor], lengths: Tensor) -> Tensor | None:
+        parts = [term.coefficients(frequencies, lengths) for term in self.terms]
         known = [part for part in parts if part is not None]
         return torch.stack(known).sum(0) if len(known) == len(parts) else None
 
@@ -341,8 +348,8 @@ class ScaledKernel(Kernel):
         part = self.kernel.at_zero(dimension, boundary)
         return None if part is None else self.scale * part
 
-    def coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor | None:
-        part = self.kernel.coefficients(squared_frequencies, lengths)
+    def coefficients(self, frequencies: Sequence[Tensor], lengths: Tensor) -> Tensor | None:
+        part = self.kernel.coefficients(frequencies, lengths)
         return None if part is None else self.scale * part
 
     def tail(self, frequency: float, lengths: tuple[float, ...], order: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from interflow.kernels.matern_family import MaternFamily
@@ -14,11 +16,11 @@ class LaplacianKernel(MaternFamily):
     Its energy repels when it is descended, with a force that does not fade at contact.
 
     Args:
-        sigma: the length σ, in units of the positions.
+        sigma: the length σ, in units of the positions; or one an axis, for ``r²/σ² = Σ δₐ²/σₐ²``.
         learnable: make σ an ``nn.Parameter``.
 
     Raises:
-        ArgumentError: unless σ is a positive number.
+        ArgumentError: unless σ is positive.
 
     Example:
         >>> import torch
@@ -28,9 +30,9 @@ class LaplacianKernel(MaternFamily):
 
     nu = 0.5
 
-    def __init__(self, sigma: float, *, learnable: bool = False) -> None:
+    def __init__(self, sigma: float | Sequence[float] | Tensor, *, learnable: bool = False) -> None:
         super().__init__()
-        self.sigma = PositiveParameter(sigma, learnable=learnable)
+        self.sigma = PositiveParameter(sigma, learnable=learnable, per_axis=True)
 
     def profile(self, squared_distance: Tensor) -> Tensor:
         return (squared_distance.sqrt() * (-1.0 / self.sigma)).exp()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -18,12 +19,12 @@ class MaternKernel(MaternFamily):
     ``(1 + t + t²/3) e⁻ᵗ`` for ν = 5⁄2. Its energy repels when it is descended.
 
     Args:
-        sigma: the length σ, in units of the positions.
+        sigma: the length σ, in units of the positions; or one an axis, for ``r²/σ² = Σ δₐ²/σₐ²``.
         nu: the smoothness ν: ½, 3⁄2 or 5⁄2. It is fixed.
         learnable: make σ an ``nn.Parameter``.
 
     Raises:
-        ArgumentError: unless σ is a positive number and ν one of the three.
+        ArgumentError: unless σ is positive and ν one of the three.
 
     Example:
         >>> import torch
@@ -31,11 +32,11 @@ class MaternKernel(MaternFamily):
         tensor([[0.4834]])
     """
 
-    def __init__(self, sigma: float, nu: float, *, learnable: bool = False) -> None:
+    def __init__(self, sigma: float | Sequence[float] | Tensor, nu: float, *, learnable: bool = False) -> None:
         super().__init__()
         if nu not in (0.5, 1.5, 2.5):
             raise ArgumentError("nu", came=repr(nu), wanted="0.5, 1.5 or 2.5", remedy="ν = ∞ is GaussianKernel.")
-        self.sigma = PositiveParameter(sigma, learnable=learnable)
+        self.sigma = PositiveParameter(sigma, learnable=learnable, per_axis=True)
         self.nu = float(nu)
 
     def profile(self, squared_distance: Tensor) -> Tensor:

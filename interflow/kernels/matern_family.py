@@ -8,32 +8,30 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from interflow.kernels.base import RadialKernel
 from interflow.kernels.images import first_beyond, shell_sum, value
+from interflow.kernels.length_scale import LengthScaleKernel
 
 
-class MaternFamily(RadialKernel, ABC):
+class MaternFamily(LengthScaleKernel, ABC):
     """``k(x, y) = 2^(1−ν)/Γ(ν) · t^ν K_ν(t)`` with ``t = κr``, ``κ = √(2ν)/σ`` and ν = ½, 3⁄2 or 5⁄2.
 
     The transform is ``2ᵈ π^(d/2) Γ(ν + d/2)/Γ(ν) · κ^(2ν) (κ² + ω²)^(−ν − d/2)`` (Matérn, 1960). Its sum over all modes
     converges, weighted with ``|ω|ᵐ``, for m < 2ν: the field of ν = ½ has no bound by modes.
 
     Attributes:
-        sigma: the length σ.
         nu: the smoothness ν.
     """
 
     definite = True
     positive_definite = True
-    sigma: Tensor
     nu: float
 
-    def coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor:
+    def isotropic_coefficients(self, squared_frequencies: Tensor, lengths: Tensor) -> Tensor:
         rate = math.sqrt(2.0 * self.nu) / self.sigma
         scale = _transform_scale(self.nu, lengths.numel()) * rate ** (2.0 * self.nu) / lengths.prod()
         return scale * (rate.square() + squared_frequencies) ** (-self.nu - 0.5 * lengths.numel())
 
-    def tail(self, frequency: float, lengths: tuple[float, ...], order: int) -> float:
+    def isotropic_tail(self, frequency: float, lengths: tuple[float, ...], order: int) -> float:
         if order >= 2.0 * self.nu:
             return math.inf
         dimension, rate = len(lengths), self._rate()
@@ -45,7 +43,7 @@ class MaternFamily(RadialKernel, ABC):
         scale = _transform_scale(self.nu, dimension) * math.pow(rate, 2.0 * self.nu) / (2.0 * math.pi) ** dimension
         return scale * sphere * integral
 
-    def image_tail(self, lengths: tuple[float, ...], shells: int, order: int) -> float:
+    def isotropic_image_tail(self, lengths: tuple[float, ...], shells: int, order: int) -> float:
         rate = self._rate()
         if order == 0:
             return shell_sum(lambda r: self._value(rate * r), lengths, shells)
@@ -54,7 +52,7 @@ class MaternFamily(RadialKernel, ABC):
         steepest = _STEEPEST[self.nu]
         return shell_sum(lambda r: rate * self._slope(max(rate * r, steepest)), lengths, shells)
 
-    def supremum(self, order: int, dimension: int) -> float:
+    def isotropic_supremum(self, order: int, dimension: int) -> float:
         return 1.0 if order == 0 else self._rate() * self._slope(_STEEPEST[self.nu])
 
     def _rate(self) -> float:

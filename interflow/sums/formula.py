@@ -21,7 +21,7 @@ import torch
 
 from interflow._torch_compat import constant_to_compilers
 from interflow.boundaries import Boundary, OpenBoundary
-from interflow.errors import BackendError
+from interflow.errors import BackendError, KernelError
 from interflow.kernels import Kernel
 from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters
@@ -308,7 +308,11 @@ def _radial(kernel: Kernel, boundary: Boundary, dimension: int, parameters: int)
     periods = periods_of(trace_displacement(kernel, boundary, dimension))
     if periods is None or (dimension <= MOST_WRITTEN_OUT and any(period is not None for period in periods)):
         return None  # where no matrix product serves, few components are faster written out
-    return weighted_radial(trace_kernel(kernel, OpenBoundary(), 2), periods, parameters)
+    try:
+        plane = trace_kernel(kernel, OpenBoundary(), 2)
+    except KernelError:  # such as one that has a length for each of its axes
+        return None
+    return weighted_radial(plane, periods, parameters)
 
 
 MANY_COORDINATES: Final = 8

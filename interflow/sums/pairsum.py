@@ -289,6 +289,7 @@ def _check(
     check_cloud(x, names=("x", "weights"), batched=True)
     check_same_space(x, y)
     boundary.check_dimension(x.shape[-1])
+    kernel.check_domain(boundary, x.shape[-1])
     if not (isinstance(self_pairs, bool) or self_pairs == "images"):
         raise ArgumentError("self_pairs", came=repr(self_pairs), wanted="True, False or 'images'")
     if self_pairs is not True and x.shape[-2] != y.shape[-2]:

@@ -28,9 +28,11 @@ def scaled(strategy: st.SearchStrategy[Data]) -> st.SearchStrategy[Data]:
     return st.builds(lambda data, scale: {**data, "scale": scale}, strategy, rounded(-10, 10))
 
 
+lengths = positive | st.lists(positive, min_size=2, max_size=2)
+
 SIMPLE_KERNELS = {
-    "gaussian": kind("gaussian", sigma=positive, learnable=truth),
-    "laplacian": kind("laplacian", sigma=positive, learnable=truth),
+    "gaussian": kind("gaussian", sigma=lengths, learnable=truth),
+    "laplacian": kind("laplacian", sigma=lengths, learnable=truth),
     "matern": kind("matern", sigma=positive, nu=st.sampled_from([0.5, 1.5, 2.5]), learnable=truth),
     "distance": kind("distance", exponent=rounded(0.01, 1.99)),
     "inverse_multiquadric": kind("inverse_multiquadric", sigma=positive, learnable=truth),

@@ -11,7 +11,7 @@ import interflow as fl
 from interflow.errors import ArgumentError
 from interflow.kernels import ProductKernel, ScaledKernel, SumKernel
 
-BAD_LENGTHS = [0.0, -1.0, math.nan, math.inf, "wide", None, torch.tensor([0.1, 0.2])]
+BAD_LENGTHS = [0.0, -1.0, math.nan, math.inf, "wide", None, torch.tensor([[0.1, 0.2]])]
 
 
 @pytest.mark.parametrize("value", BAD_LENGTHS, ids=repr)
@@ -41,6 +41,28 @@ def test_lengths_and_strengths_must_be_positive_numbers(argument: str, make, val
     with pytest.raises(ArgumentError, match=f"`{argument}`") as caught:
         make(value)
     assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda value: fl.MorseKernel(value, 1.0, 1.0, 1.0),
+        lambda value: fl.LennardJonesKernel(1.0, value),
+        lambda value: fl.SoftSphereKernel(1.0, value),
+        fl.WendlandKernel,
+        fl.YukawaKernel,
+    ],
+)
+def test_kernels_with_other_lengths_take_one_for_all_axes(make) -> None:
+    with pytest.raises(ArgumentError, match=r"wanted a number\."):
+        make(torch.tensor([0.1, 0.2]))
+
+
+@pytest.mark.parametrize("value", [[0.1, 0.0], [0.1, -1.0], [0.1, math.nan], ["wide"], [[0.1, 0.2]]], ids=repr)
+@pytest.mark.parametrize("make", [fl.GaussianKernel, fl.LaplacianKernel, fl.InverseMultiquadricKernel])
+def test_lengths_of_the_axes_must_be_positive_numbers(make, value) -> None:
+    with pytest.raises(ArgumentError, match="`sigma`"):
+        make(value)
 
 
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf, "wide", torch.tensor([0.1, 0.2])], ids=repr)

@@ -25,7 +25,7 @@ SMOOTHNESS = {"laplacian": 0.5, "matern-1/2": 0.5, "matern-3/2": 1.5, "matern-5/
 
 
 def coefficients(kernel: Kernel, omega: Tensor, lengths: tuple[float, ...]) -> Tensor:
-    found = kernel.coefficients(omega.square().sum(-1), torch.tensor(lengths, dtype=torch.float64))
+    found = kernel.coefficients(omega.unbind(-1), torch.tensor(lengths, dtype=torch.float64))
     assert found is not None
     return found
 
@@ -79,17 +79,18 @@ def test_coefficients_are_positive_and_sum_to_no_more_than_the_tail_of_all(torus
 
 
 @every_kernel
-def test_coefficients_are_differentiable_in_the_bandwidth_and_the_lengths(name: str) -> None:
-    squared = torch.linspace(0.0, 50.0, 5, dtype=torch.float64)
-    kernel = KERNELS[name](sigma=1.0)
+@pytest.mark.parametrize("shape", [(), (2,)], ids=["one length", "one an axis"])
+def test_coefficients_are_differentiable_in_the_bandwidth_and_the_lengths(name: str, shape: tuple[int, ...]) -> None:
+    omega = torch.linspace(0.0, 7.0, 5, dtype=torch.float64)
+    kernel = KERNELS[name](sigma=torch.ones(shape))
 
     def of(sigma: Tensor, lengths: Tensor) -> Tensor:
         values = {key: sigma * old if key.endswith("sigma") else old for key, old in hyperparameters(kernel).items()}
-        coefficients = substitute(kernel, values).coefficients(squared, lengths)
+        coefficients = substitute(kernel, values).coefficients([omega, omega.flip(0)], lengths)
         assert coefficients is not None
         return coefficients
 
-    sigma = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
+    sigma = torch.linspace(0.4, 0.7, 2, dtype=torch.float64)[: max(1, sum(shape))].reshape(shape).requires_grad_()
     lengths = torch.tensor([1.0, 1.5], dtype=torch.float64, requires_grad=True)
     assert gradcheck(of, (sigma, lengths))
 
@@ -197,7 +198,7 @@ def test_scales_multiply_and_a_factor_of_0_leaves_nothing() -> None:
 
 def test_nothing_is_promised_of_a_kernel_without_a_known_transform() -> None:
     kernel = GaussianKernel(0.1) + DistanceKernel()
-    assert kernel.coefficients(torch.zeros(1), torch.ones(1)) is None
+    assert kernel.coefficients([torch.zeros(1)] * 2, torch.ones(1)) is None
     assert kernel.tail(10.0, (1.0,), 0) == kernel.image_tail((1.0,), 3, 0) == math.inf
     assert kernel.supremum(0, 2) is None
 

@@ -58,11 +58,6 @@ class Modes:
             for axis, (length, width) in enumerate(zip(self.lengths, self.widths, strict=True))
         ]
 
-    def squared_frequencies(self, device: torch.device) -> Tensor:
-        """``|ωₖ|²``, in the shape of the modes."""
-        first, *rest = self.frequencies(device)
-        return sum((component.square() for component in rest), first.square())
-
     def weighted(self, sizes: Tensor, order: int) -> Tensor:
         """``|ωₖ|ᵐ`` times sizes in the shape of the modes, or of those with ``k₁ ≥ 0``, for the order m."""
         if order == 0:

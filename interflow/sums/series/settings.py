@@ -119,7 +119,7 @@ def coefficients(kernel: Kernel, modes: Modes, device: torch.device) -> Tensor:
         UnsuitableError: if they are not known.
     """
     lengths = torch.tensor(modes.lengths, dtype=torch.float64, device=device)
-    known = kernel.coefficients(modes.squared_frequencies(device), lengths)
+    known = kernel.coefficients(modes.frequencies(device), lengths)
     if known is None:
         periods = ", ".join(f"{length:.12g}" for length in modes.lengths)
         raise UnsuitableError(f"the kernel's Fourier transform is not known on a torus of the periods {periods}")

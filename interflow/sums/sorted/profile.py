@@ -97,11 +97,13 @@ def _of_distance(kernel: DistanceKernel) -> list[Term] | None:
     return [Term(-1.0, None, DISTANCE)] if kernel.exponent == 1.0 else None
 
 
-def _of_laplacian(kernel: LaplacianKernel) -> list[Term]:
-    return [_decaying(1.0, kernel.sigma.reciprocal(), 1.0)]
+def _of_laplacian(kernel: LaplacianKernel) -> list[Term] | None:
+    return None if kernel.sigma.ndim else [_decaying(1.0, kernel.sigma.reciprocal(), 1.0)]
 
 
-def _of_matern(kernel: MaternKernel) -> list[Term]:
+def _of_matern(kernel: MaternKernel) -> list[Term] | None:
+    if kernel.sigma.ndim:
+        return None  # of one length an axis
     polynomial = {0.5: (1.0,), 1.5: (1.0, 1.0), 2.5: (1.0, 1.0, 1.0 / 3.0)}[kernel.nu]
     return [_decaying(1.0, (2.0 * kernel.nu) ** 0.5 / kernel.sigma, *polynomial)]
 
