@@ -51,6 +51,7 @@ from .integrators import Tableau as Tableau
 from .kernels import BandlimitedEnergyKernel as BandlimitedEnergyKernel
 from .kernels import DistanceKernel as DistanceKernel
 from .kernels import GaussianKernel as GaussianKernel
+from .kernels import Interaction as Interaction
 from .kernels import InverseMultiquadricKernel as InverseMultiquadricKernel
 from .kernels import InversePowerKernel as InversePowerKernel
 from .kernels import Kernel as Kernel
@@ -102,6 +103,7 @@ from .sums import Nufft as Nufft
 from .sums import Sorted as Sorted
 from .sums import explain as explain
 from .sums import field as field
+from .sums import pair_sum as pair_sum
 from .sums import potential as potential
 from .sums import potential_and_field as potential_and_field
 from .system import ParticleSystem as ParticleSystem

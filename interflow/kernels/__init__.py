@@ -5,6 +5,7 @@ from interflow.kernels.base import Kernel, ProductKernel, RadialKernel, ScaledKe
 from interflow.kernels.definiteness import stays_definite, torus_definiteness
 from interflow.kernels.distance import DistanceKernel
 from interflow.kernels.gaussian import GaussianKernel
+from interflow.kernels.interaction import Interaction
 from interflow.kernels.inverse_multiquadric import InverseMultiquadricKernel
 from interflow.kernels.inverse_power import InversePowerKernel
 from interflow.kernels.laplacian import LaplacianKernel
@@ -22,6 +23,7 @@ __all__ = [
     "BandlimitedEnergyKernel",
     "DistanceKernel",
     "GaussianKernel",
+    "Interaction",
     "InverseMultiquadricKernel",
     "InversePowerKernel",
     "Kernel",

@@ -25,6 +25,7 @@ from interflow.sums.backends import (
     register_backend,
 )
 from interflow.sums.explanation import Explanation, explain
+from interflow.sums.laws import pair_sum
 from interflow.sums.pairsum import PairSum, SelfPairs
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "field",
     "for_repeated_calls",
     "kernel_distance",
+    "pair_sum",
     "potential",
     "potential_and_field",
     "quadratic",

@@ -43,17 +43,20 @@ class Formula:
         columns: components of B.
         parameters: components of P.
         outputs: f_1, f_2, ….
+        points: of a formula as it was written, how many of the first components of A, and of B, are coordinates of
+            points; None for all of A.
     """
 
     rows: int
     columns: int
     parameters: int
     outputs: tuple[Expression, ...]
+    points: int | None = None
 
     @property
     def coordinates(self) -> int:
-        """The first components of A, and of B, which are those of points; of a formula as it was written."""
-        return self.rows
+        """The number of coordinates of a point; of a formula as it was written."""
+        return self.rows if self.points is None else self.points
 
     def by_rows(self, components: Sequence[int]) -> Formula:
         """``Σ_c g_c(i) ∂f_c/∂A_k`` for the given k: A is followed by the cotangents g."""
@@ -245,6 +248,7 @@ def _digest(formula: Formula | VectorFormula) -> str:
     numbers: dict[Expression, int] = {}
     periods = getattr(formula, "periods", "")
     digest = hashlib.sha256(f"{formula.rows} {formula.columns} {formula.parameters} {periods}".encode())
+    digest.update(str(formula.coordinates).encode())
     for current in topological(outputs):
         numbers[current] = len(numbers)
         parts = " ".join(str(numbers[argument]) for argument in current.arguments)

@@ -102,8 +102,8 @@ class PairSum:
         _check(kernel, boundary, x, y, self_pairs, tolerance)
         dimension = index(x.shape[-1])  # a number also where a compiler takes shapes for symbols: it names the formula
         one_cloud = y is x
-        x = boundary.fold(_in_full_precision(x))
-        y = x if one_cloud else boundary.fold(_in_full_precision(y))
+        x = boundary.fold(in_full_precision(x))
+        y = x if one_cloud else boundary.fold(in_full_precision(y))
         name = formula_name if needs_formula else untraced_name
         formula = name(kernel, boundary, dimension, x.dtype)
         parameters = parameter_vector(kernel, boundary, like=x)
@@ -271,7 +271,8 @@ def weights_row(weights: Tensor | None, points: Tensor) -> Tensor:
     return weights[:, None] if weights.ndim == 2 else weights[None, None]
 
 
-def _in_full_precision(points: Tensor) -> Tensor:
+def in_full_precision(points: Tensor) -> Tensor:
+    """Points in float32 where they are in a half type, with a warning."""
     if points.dtype in (torch.float32, torch.float64):
         return points
     if not torch.compiler.is_compiling():

@@ -7,15 +7,19 @@ vanishes at coincident points (such as ``√r²``), it is replaced by one whose 
 
 from __future__ import annotations
 
+import contextlib
 import math
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from interflow._torch_compat import OperationMode, decomposition
 from interflow.errors import KernelError
@@ -63,6 +67,21 @@ def _tensors(arguments: Iterable[Any]) -> Iterator[Tensor]:
             yield from _tensors(argument)
 
 
+def _line_of(error: Exception) -> str:
+    """The line of a user's own code in which an error was raised, as the end of a sentence; empty if it was in none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_PACKAGES) and frame.name != "_line_of"]
+    return f" (line {own[-1].lineno} of {own[-1].filename}: `{own[-1].line}`)" if own else ""
+
+
+_PACKAGES: Final = (
+    str(Path(torch.__file__).parent),
+    str(Path(__file__).parents[1]),
+    contextlib.__file__,
+    np.__path__[0],
+)
+
+
 class Tracer(OperationMode):
     """A mode in which every operation on tensors is carried out on arrays of expressions as well."""
 
@@ -71,6 +90,7 @@ class Tracer(OperationMode):
         self.vanishing: set[Expression] = {ZERO}
         self._owner = ""
         self._arrays: dict[int, Array] = {}
+        self.limits: set[tuple[str, int, int]] = set()
         self._constants: set[int] = set()
         self._tensors: list[Tensor] = []  # held, since another tensor may be given the address of a freed one
 
@@ -98,6 +118,47 @@ class Tracer(OperationMode):
         x = self.stand_for(_example((dimension,)), _leaves("row", dimension))
         return x, self.stand_for(0.75 * _example((dimension,)), _leaves("column", dimension))
 
+    def feature(self, side: str, start: int, shape: tuple[int, ...], is_whole: bool) -> Tensor:
+        """A feature of a particle, whose components are leaves of a side from a first one on."""
+        example = torch.zeros(shape, dtype=torch.int64) if is_whole else _example(shape)
+        return self.stand_for(example, _leaves(side, math.prod(shape), start, shape))
+
+    def chosen(self, array: Array, axis: int, index: Expression) -> Array:
+        """The part of an array that a whole-number feature of a particle chooses along an axis."""
+        if index.operation not in ("row", "column"):
+            raise KernelError(
+                f"{self._owner} indexes a tensor by {index}. Index it by whole-number features themselves, as in "
+                "`self.table[i.species, j.species]`, so that they can be held against its length."
+            )
+        size = array.shape[axis]
+        self.limits.add((index.operation, int(index.value), size))
+        parts = [np.take(array, place, axis) for place in range(size)]
+        found = _as_array(parts[-1])
+        for place in reversed(range(size - 1)):
+            is_here = op.binary("less", index, constant(place + 0.5))
+            pairs = zip(_as_array(parts[place]).flat, found.flat, strict=True)
+            choices = [op.where(is_here, here, there) for here, there in pairs]
+            found = _array(choices if found.ndim else choices[0], found.shape)
+        return found
+
+    def stands_for_leaves(self, value: Any) -> bool:
+        """Whether a value is a tensor with expressions beside it."""
+        return isinstance(value, Tensor) and id(value) in self._arrays
+
+    def indexed(self, tensor: Tensor, places: tuple[Any, ...]) -> Tensor:
+        """``tensor[places]``, where some of the places are whole-number features of a particle."""
+        array, axis = self.expressions(tensor), 0
+        for place in places:
+            if isinstance(place, Tensor):
+                choice = self.expressions(place)
+                if choice.ndim:
+                    raise KernelError(f"{self._owner} indexes a tensor by a vector; take one number at a time.")
+                array = self.chosen(array, axis, choice.item())
+            else:
+                array = array[(slice(None),) * axis + (place,)]
+                axis += isinstance(place, slice)
+        return self.stand_for(_example(array.shape), array)
+
     def expressions(self, tensor: Any) -> Array:
         """The expressions of a tensor that the code made, or of a number."""
         if not isinstance(tensor, Tensor):
@@ -109,16 +170,18 @@ class Tracer(OperationMode):
         return _array(numbers if tensor.ndim else numbers[0], tuple(tensor.shape))
 
     @contextmanager
-    def following(self, owner: nn.Module) -> Iterator[None]:
-        """A block whose operations are followed; whatever it raises is said of the owner."""
-        self._owner = type(owner).__name__
+    def following(self, owner: str) -> Iterator[None]:
+        """A block whose operations are followed; whatever it raises is said of the owner, with the line."""
+        self._owner = owner
         try:
-            with self:
+            with self, _Indexing(self):
                 yield
-        except KernelError:
-            raise
-        except (RuntimeError, TypeError, AttributeError, ValueError) as error:
-            raise KernelError(f"{self._owner} cannot be written as one expression of a pair: {error}") from error
+        except KernelError as error:
+            raise KernelError(f"{error}{_line_of(error)}") from error
+        except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise KernelError(
+                f"{self._owner} cannot be written as one expression of a pair: {error}{_line_of(error)}"
+            ) from error
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options = kwargs or {}
@@ -151,7 +214,8 @@ class Tracer(OperationMode):
         if id(tensor) not in self._constants:
             raise KernelError(
                 f"{self._owner} uses a tensor that is not one of its registered hyperparameters. Assign a "
-                "PositiveParameter, or register the tensor with register_buffer."
+                "PositiveParameter, or register the tensor with register_buffer; a law that is a function takes it as a "
+                "feature."
             )
 
     def _beside(self, argument: Any) -> Any:
@@ -227,6 +291,21 @@ class Tracer(OperationMode):
             if found:
                 self.vanishing.add(current)
         return a in self.vanishing
+
+
+class _Indexing(TorchFunctionMode):
+    """A mode in which ``tensor[i.species]`` is no reading of a number, but a choice among the elements."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        super().__init__()
+        self.tracer = tracer
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.__getitem__:
+            places = args[1] if isinstance(args[1], tuple) else (args[1],)
+            if any(self.tracer.stands_for_leaves(place) for place in places):
+                return self.tracer.indexed(args[0], places)
+        return func(*args, **(kwargs or {}))
 
 
 # --- what each recorded operation becomes -----------------------------------------------------------------------------
@@ -405,6 +484,7 @@ _RULES: Final[dict[Any, Rule]] = {
     _aten.bitwise_and.Tensor: _binary("and"),
     _aten.bitwise_or.Tensor: _binary("or"),
     _aten.bitwise_not.default: _unary("not"),
+    _aten.embedding.default: lambda tracer, table, index, *_: tracer.chosen(table, 0, index.item()),
     _aten.mm.default: _matrix_product,
     _aten.addmm.default: _added_matrix_product,
     _aten.sum.dim_IntList: _sum,
