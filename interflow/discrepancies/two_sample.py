@@ -155,7 +155,7 @@ def _is_radial(kernel: Kernel, dimension: int, boundary: Boundary | None) -> boo
     """Whether the kernel is one of the distance in open space, of so many coordinates that products are faster."""
     domain = OpenBoundary() if boundary is None else boundary
     vectors = lookup_vectors(formula_name(kernel, domain, dimension))
-    return vectors is not None and vectors.straight
+    return vectors is not None and vectors.straight and vectors.of_differences
 
 
 def _signed_weights(first: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from interflow.kernels.lennard_jones import LennardJonesKernel
 from interflow.kernels.logarithmic import LogarithmicKernel
 from interflow.kernels.matern import MaternKernel
 from interflow.kernels.morse import MorseKernel
+from interflow.kernels.polynomial import InnerProductKernel, LinearKernel, PolynomialKernel
 from interflow.kernels.power_law import PowerLawKernel
 from interflow.kernels.profile import ProfileKernel
 from interflow.kernels.soft_sphere import SoftSphereKernel
@@ -23,15 +24,18 @@ __all__ = [
     "BandlimitedEnergyKernel",
     "DistanceKernel",
     "GaussianKernel",
+    "InnerProductKernel",
     "Interaction",
     "InverseMultiquadricKernel",
     "InversePowerKernel",
     "Kernel",
     "LaplacianKernel",
     "LennardJonesKernel",
+    "LinearKernel",
     "LogarithmicKernel",
     "MaternKernel",
     "MorseKernel",
+    "PolynomialKernel",
     "PowerLawKernel",
     "ProductKernel",
     "ProfileKernel",

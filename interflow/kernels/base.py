@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import reduce
@@ -12,14 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from interflow.boundaries import Boundary, OpenBoundary
-from interflow.boundaries.base import displacement_matrix
+from interflow.boundaries.base import check_points
 from interflow.errors import ArgumentError
 from interflow.kernels.images import PRECISION, ImageSum, ScaledSum, TermwiseSum, lattice_sum
 from interflow.parameters import LinearSpace, Parametrised, finite
 
 
 class Kernel(Parametrised, LinearSpace, ABC):
-    """A kernel k(x, y) of the displacement δ(x, y). A subclass writes `pair`; radial ones derive from `RadialKernel`.
+    """A kernel k(x, y) of the displacement δ(x, y). A subclass writes `pair`; radial ones derive from `RadialKernel`,
+    those of the positions from `InnerProductKernel`.
 
     Attributes:
         cutoff: distance from which the kernel is 0, applied by the engine; None for no cutoff. A subclass that has one
@@ -60,6 +62,19 @@ class Kernel(Parametrised, LinearSpace, ABC):
         if self.cutoff is None:
             return value
         return torch.where(squared_norm(displacement) < self.cutoff.square(), value, 0.0)
+
+    def between(self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], displacement: tuple[Tensor, ...]) -> Tensor:
+        """k(x, y) of the components of two points and of δ(x, y); `evaluate`, but for a kernel of the positions."""
+        return self.evaluate(displacement)
+
+    def of_points(self, boundary: Boundary, x: Tensor, y: Tensor) -> Tensor:
+        """k(x, y) on a domain, of points ``(…, d)`` that broadcast."""
+        x, y = boundary.fold(x), boundary.fold(y)
+        displacement = boundary.displacement(x, y).unbind(-1)
+        periods = boundary.image_periods(len(displacement))
+        if periods is None:
+            return self.between(x.unbind(-1), y.unbind(-1), displacement)
+        return self.periodised(displacement, periods)
 
     def cutoffs(self) -> list[Tensor]:
         """The cutoffs of the kernel and of the kernels it is made of, as far as they bound what it sees."""
@@ -154,9 +169,9 @@ class Kernel(Parametrised, LinearSpace, ABC):
     def forward(self, x: Tensor, y: Tensor, boundary: Boundary | None = None) -> Tensor:
         """The ``(N, M)`` matrix ``k(xᵢ, yⱼ)``, for those who want to look; no pair sum allocates it."""
         boundary = OpenBoundary() if boundary is None else boundary
-        displacement = displacement_matrix(boundary, x, y)
-        self.check_domain(boundary, len(displacement))
-        return self.evaluate_on(boundary, displacement)
+        check_points(boundary, x, y)
+        self.check_domain(boundary, x.shape[-1])
+        return self.of_points(boundary, x[:, None], y)
 
     @final
     def _plus(self, other: Any) -> SumKernel:
@@ -265,11 +280,10 @@ class SumKernel(Kernel):
         return [cutoff for term in self.terms for cutoff in term.cutoffs()]
 
     def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
-        first, *rest = self.terms
-        total = first.evaluate(displacement)
-        for term in rest:
-            total = total + term.evaluate(displacement)
-        return total
+        return reduce(operator.add, (term.evaluate(displacement) for term in self.terms))
+
+    def between(self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], displacement: tuple[Tensor, ...]) -> Tensor:
+        return reduce(operator.add, (term.between(x, y, displacement) for term in self.terms))
 
     def at_zero(self, dimension: int = 1, boundary: Boundary | None = None) -> Tensor | None:
         parts = [term.at_zero(dimension, boundary) for term in self.terms]
@@ -344,6 +358,9 @@ class ScaledKernel(Kernel):
     def evaluate(self, displacement: tuple[Tensor, ...]) -> Tensor:
         return self.pair(displacement)  # the kernel has its cutoff applied
 
+    def between(self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], displacement: tuple[Tensor, ...]) -> Tensor:
+        return self.scale * self.kernel.between(x, y, displacement)
+
     def at_zero(self, dimension: int = 1, boundary: Boundary | None = None) -> Tensor | None:
         part = self.kernel.at_zero(dimension, boundary)
         return None if part is None else self.scale * part
@@ -415,11 +432,10 @@ class ProductKernel(Kernel):
         return [self.cutoff] if self.cutoff is not None else super().cutoffs()
 
     def pair(self, displacement: tuple[Tensor, ...]) -> Tensor:
-        first, *rest = self.factors
-        value = first.evaluate(displacement)
-        for factor in rest:
-            value = value * factor.evaluate(displacement)
-        return value
+        return reduce(operator.mul, (factor.evaluate(displacement) for factor in self.factors))
+
+    def between(self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], displacement: tuple[Tensor, ...]) -> Tensor:
+        return reduce(operator.mul, (factor.between(x, y, displacement) for factor in self.factors))
 
     def evaluate(self, displacement: tuple[Tensor, ...]) -> Tensor:
         return self.pair(displacement)  # each factor has its own cutoff applied

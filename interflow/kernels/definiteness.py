@@ -36,6 +36,7 @@ def torus_definiteness(kernel: Kernel, boundary: Boundary, dimension: int) -> fl
         >>> round(torus_definiteness(DistanceKernel(), PeriodicBoundary(1.0), dimension=2), 3)
         -0.118
     """
+    kernel.check_domain(boundary, dimension)
     periods = boundary.periods(dimension)
     periodic = [axis for axis in range(dimension) if periods[axis].isfinite()][:3]
     if not periodic or kernel.at_zero(dimension) is None:

@@ -56,12 +56,16 @@ def _trace(
     values = tracer.parameters(shapes)
     with tracer.following(type(boundary).__name__):
         domain = substitute(boundary, values["boundary"])
-        displacement = domain.displacement(*tracer.points(dimension)).unbind()
+        x, y = tracer.points(dimension)
+        displacement = domain.displacement(x, y).unbind()
         periods = domain.periods(dimension).unbind() if images else ()
     tracer.vanishing.update(part for component in displacement for part in tracer.expressions(component).flat)
     with tracer.following(type(kernel).__name__):
         own = substitute(kernel, values["kernel"])
-        value = images.evaluate(own, displacement, periods) if images else own.evaluate(displacement)
+        if images:
+            value = images.evaluate(own, displacement, periods)
+        else:
+            value = own.between(x.unbind(), y.unbind(), displacement)
     result = tracer.expressions(value)
     if result.size != 1:
         raise KernelError(f"{type(kernel).__name__} gives an array of shape {result.shape} for one pair, not a number.")

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate
 from typing import Final
 
@@ -99,6 +100,20 @@ class VectorFormula:
         """Whether δ is ``x − y``."""
         return all(period is None for period in self.periods)
 
+    @cached_property
+    def vectors(self) -> frozenset[int]:
+        """The vectors that it depends on."""
+        sums = [output for output in self.outputs if not isinstance(output, Expression)]
+        numbers = [output for output in self.outputs if isinstance(output, Expression)]
+        parts = topological([*numbers, *(h for output in sums for h, _ in output)])
+        products = [factors(part) for part in parts if part.operation in _INNER.values()]
+        return frozenset(v for pair in products for v in pair) | {v for output in sums for _, v in output}
+
+    @property
+    def of_differences(self) -> bool:
+        """Whether it depends on points through δ alone, and not on where they are."""
+        return self.vectors.isdisjoint((row_vector(0), column_vector(0)))
+
     @property
     def coordinates(self) -> int:
         """The first components of A, and of B, which are those of points."""
@@ -148,10 +163,9 @@ class VectorFormula:
             for index, block in enumerate(blocks, len(layout)):
                 if layout[block] == SCALAR:
                     scalars[leaf(side, block)] = leaf(side, index)
-                elif block == 0:
-                    vectors[DELTA].append((1.0 if side == "row" else -1.0, number(index)))
-                else:
-                    vectors[number(block)].append((1.0, number(index)))
+                    continue
+                for vector, sign in _moved_by(side, number(block)):
+                    vectors[vector].append((sign, number(index)))
             layouts[side] = layout + "".join(layout[block] for block in blocks)
         outputs = tuple(_tangent(output, scalars, vectors) for output in self.outputs)
         count = self.parameters + len(parameters)
@@ -228,16 +242,15 @@ class VectorFormula:
         layout, number = (self.rows, row_vector) if side == "row" else (self.columns, column_vector)
         if layout[block] == SCALAR:
             return gradient((total,), (ONE,), [leaf(side, block)])[0]
-        moving = DELTA if block == 0 else number(block)
+        moving = dict(_moved_by(side, number(block)))
         products = [current for current in topological((total,)) if current.operation in _INNER.values()]
         terms: dict[int, Expression] = defaultdict(lambda: ZERO)
         for product, slope in zip(products, gradient((total,), (ONE,), products), strict=True):
             u, v = factors(product)
             for own, other in ((u, v), (v, u)):
-                if own == moving:
-                    terms[other] = add(terms[other], slope)
-        sign = -1.0 if block == 0 and side == "column" else 1.0
-        return tuple((multiply(constant(sign), slope), v) for v, slope in sorted(terms.items()) if slope is not ZERO)
+                if own in moving:
+                    terms[other] = add(terms[other], multiply(constant(moving[own]), slope))
+        return tuple((slope, v) for v, slope in sorted(terms.items()) if slope is not ZERO)
 
     def _blocks(self, layout: str, components: Sequence[int]) -> list[int]:
         """The blocks that some components make up."""
@@ -245,6 +258,12 @@ class VectorFormula:
         blocks = [block for block, start in enumerate(starts) if start in set(components)]
         assert sum(self.size(layout[block]) for block in blocks) == len(components)
         return blocks
+
+
+def _moved_by(side: str, vector: int) -> list[tuple[int, float]]:
+    """The vectors that move with one of the row, or of the column, and how: with a point the difference does."""
+    sign = 1.0 if side == "row" else -1.0
+    return [(vector, 1.0), (DELTA, sign)] if block_of(vector)[1] == 0 else [(vector, 1.0)]
 
 
 def _tangent(
@@ -325,12 +344,12 @@ def periods_of(displacement: Sequence[Expression]) -> Periods | None:
 def weighted_radial(plane: Expression, periods: Periods, parameters: int) -> VectorFormula | None:
     """``f(x, (y, w)) = w·k(x, y)`` on as many axes as there are periods, from the formula of k in the open plane.
 
-    None if that depends on the points otherwise than through ``|x − y|²``.
+    None if that depends on the points otherwise than through ``|x − y|²`` and ``⟨x, y⟩``.
     """
     distance = add(*(square(_shortest(axis, None)) for axis in range(2)))
-    (radial,) = rebuild(
-        [plane], lambda old, parts: inner(DELTA, DELTA) if old is distance else old.with_arguments(parts)
-    )
+    product = add(*(multiply(leaf("row", axis), leaf("column", axis)) for axis in range(2)))
+    known = {distance: inner(DELTA, DELTA), product: inner(row_vector(0), column_vector(0))}
+    (radial,) = rebuild([plane], lambda old, parts: known.get(old) or old.with_arguments(parts))
     if any(current.operation in _SWAPPED for current in topological([radial])):
         return None
     value = multiply(leaf("column", 1), radial)

@@ -94,15 +94,15 @@ class KernelSuite(ModuleSuite):
             torch.testing.assert_close(at_zero.detach(), value[0, 0])
 
     def test_the_formula_is_traced_without_looking_at_values(self) -> None:
-        kernel, components = self.make(), self.points(1, 0)[0].unbind()
+        kernel, points = self.make(), (self.points(1, 0)[0], self.points(1, 1)[0])
 
-        def formula(values: dict[str, Tensor], *components: Tensor) -> Tensor:
-            return substitute(kernel, values).evaluate(components)
+        def formula(values: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+            return substitute(kernel, values).of_points(OpenBoundary(), x, y)
 
         values = {name: value.detach().double() for name, value in hyperparameters(kernel).items()}
-        graph = make_fx(formula)(values, *components)
+        graph = make_fx(formula)(values, *points)
         changed = {name: 1.1 * value for name, value in values.items()}
-        torch.testing.assert_close(graph(changed, *components), formula(changed, *components), rtol=1e-12, atol=0)
+        torch.testing.assert_close(graph(changed, *points), formula(changed, *points), rtol=1e-12, atol=0)
 
     # --- its sums -----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from interflow.boundaries import Boundary
+from interflow.boundaries import Boundary, OpenBoundary
 from interflow.errors import BackendError
 from interflow.kernels import Kernel
 from interflow.sums import SelfPairs
@@ -74,13 +74,13 @@ def sums(
         kept.fill_diagonal_(False)
     i, j = kept.nonzero(as_tuple=True)
     with torch.enable_grad():
-        displacement = boundary.displacement(boundary.fold(x)[i], boundary.fold(y)[j])
-        if not displacement.requires_grad:
-            displacement.requires_grad_()
-        values = kernel.evaluate_on(boundary, displacement.unbind(-1))
+        first, second = boundary.fold(x)[i], boundary.fold(y)[j]
+        if not first.requires_grad:
+            first.requires_grad_()
+        values = kernel.of_points(boundary, first, second)
         if self_pairs == "images":
-            values = values - (i == j) * kernel.evaluate(displacement.unbind(-1))
-        (slopes,) = torch.autograd.grad(values.sum(), displacement, create_graph=True)
+            values = values - (i == j) * kernel.evaluate(boundary.displacement(first, second).unbind(-1))
+        (slopes,) = torch.autograd.grad(values.sum(), first, create_graph=True)
     potential = x.new_zeros(len(x)).index_add(0, i, weights[j] * values)
     field = torch.zeros_like(x).index_add(0, i, weights[j, None] * slopes)
     return Sums(potential, field, (_largest(values), _largest(slopes.norm(dim=-1))))
@@ -147,13 +147,16 @@ def curvatures(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor:
 def limit_of_curvatures(kernel: Kernel, dimension: int, step: float) -> tuple[Tensor, Tensor]:
     """``∂²k/∂δₐ²`` for δ → 0 along axis a, the mean of both directions, ``(d,)``, with an estimate of the error."""
 
+    def value(x: Tensor) -> Tensor:
+        return kernel.of_points(OpenBoundary(), x, torch.zeros_like(x)).sum()
+
     def mean(distance: float) -> Tensor:
         total = torch.zeros(dimension, dtype=torch.float64)
         for axis in range(dimension):
             for sign in (-1.0, 1.0):
                 away = torch.zeros(1, dimension, dtype=torch.float64)
                 away[0, axis] = sign * distance
-                total[axis] += 0.5 * curvatures(lambda x: kernel.evaluate(x.unbind(-1)).sum(), away)[axis].detach()
+                total[axis] += 0.5 * curvatures(value, away)[axis].detach()
         return total
 
     first, second, third = (mean(step * factor) for factor in (1.0, 2.0, 4.0))

@@ -48,6 +48,10 @@ SIMPLE_KERNELS = {
         modes=st.integers(1, 8),
     ),
     "wendland": kind("wendland", radius=positive, smoothness=st.integers(0, 3), learnable=truth),
+    "polynomial": kind(
+        "polynomial", degree=st.integers(1, 5), inner_scale=positive, offset=st.just(0.0) | positive, learnable=truth
+    ),
+    "linear": kind("linear", offset=st.just(0.0) | positive),
     "yukawa": kind("yukawa", length=positive, learnable=truth),
     "power_law": kind("power_law", attraction=rounded(0.1, 5), repulsion=rounded(-5, 0)),
     "soft_sphere": kind("soft_sphere", epsilon=positive, sigma=positive, exponent=rounded(1, 4), learnable=truth),

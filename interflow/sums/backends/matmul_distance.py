@@ -61,7 +61,7 @@ class MatmulKernelDistance:
         if not self.pairs.kernel.symmetric or not can_read(*clouds):
             return None
         formula = lookup_vectors(self.pairs.formula)
-        if formula is None or not formula.straight:
+        if formula is None or not (formula.straight and formula.of_differences):
             return None
         if any(unpack_dual(cloud).tangent is not None for cloud in clouds):
             return None

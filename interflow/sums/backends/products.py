@@ -37,9 +37,11 @@ GATHERED: Final = 1 << 22
 def sum_by_products(formula: VectorFormula, pairs: PairSum, side: int) -> Tensor:
     """The sums ``(batch, components, N)``, on tiles of ``side²`` pairs."""
     made, program = _plan(formula)
-    center = pairs.y[:, : formula.dimension].mean(-1, keepdim=True, dtype=torch.float64)
-    rows = _Points(pairs.x, center, tuple(formula.offsets(formula.rows)))
-    columns = _Points(pairs.y, center, tuple(formula.offsets(formula.columns)))
+    center = None
+    if formula.of_differences:
+        center = pairs.y[:, : formula.dimension].mean(-1, keepdim=True, dtype=torch.float64)
+    rows = _Points(pairs.x, formula.dimension, center, tuple(formula.offsets(formula.rows)))
+    columns = _Points(pairs.y, formula.dimension, center, tuple(formula.offsets(formula.columns)))
     before, after = outside(made, pairs.parameters, rows.leaf, pairs.x)
     workspaces = {pairs.x.dtype: Workspace(program, pairs.x)}
     size = formula.size(formula.layout)
@@ -47,7 +49,7 @@ def sum_by_products(formula: VectorFormula, pairs: PairSum, side: int) -> Tensor
     for tile in tiles((pairs.batch, pairs.x.shape[2], pairs.y.shape[2]), (side, side)):
         cut = tile, rows.cut(tile.batch, tile.rows), columns.cut(tile.batch, tile.columns), before
         part: _Part = _StraightPart(*cut) if formula.straight else _WrappedPart(*cut, _lengths(formula, pairs, tile))
-        if part.loses_digits:
+        if DELTA in formula.vectors and part.loses_digits:
             part = part.double()
             workspaces.setdefault(part.dtype, Workspace(program, part.rows.given))
         values = workspaces[part.dtype].run(tile, part.leaf)
@@ -101,23 +103,22 @@ class _Points:
 
     Attributes:
         given: ``(batch, components, n)``.
-        center: what is taken from the points in block 0, ``(batch, d, 1)`` in float64.
+        dimension: d.
+        center: what is taken from the points in block 0, ``(batch, d, 1)`` in float64; None where they are summed as
+            they are, which a formula of more than differences wants.
         offsets: the first component of each block.
     """
 
     given: Tensor
-    center: Tensor
+    dimension: int
+    center: Tensor | None
     offsets: tuple[int, ...]
-
-    @property
-    def dimension(self) -> int:
-        """d."""
-        return self.center.shape[1]
 
     @cached_property
     def centred(self) -> Tensor:
         """The points about the center, which changes no difference, ``(batch, d, n)``."""
-        return (self.given[:, : self.dimension] - self.center).to(self.given.dtype)
+        points = self.given[:, : self.dimension]
+        return points if self.center is None else (points - self.center).to(self.given.dtype)
 
     def number(self, index: int) -> Tensor:
         """The number in a block, ``(batch, n)``."""
@@ -140,11 +141,12 @@ class _Points:
 
     def cut(self, batch: slice, points: slice) -> _Points:
         """Some of the points of some of the batch."""
-        return _Points(block(self.given, batch)[..., points], block(self.center, batch), self.offsets)
+        center = None if self.center is None else block(self.center, batch)
+        return replace(self, given=block(self.given, batch)[..., points], center=center)
 
     def double(self) -> _Points:
         """The same in float64."""
-        return _Points(self.given.double(), self.center, self.offsets)
+        return replace(self, given=self.given.double())
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,8 @@ class _Part(ABC):
             return self.squared_distances
         if u == DELTA:
             return self.along_difference(*block_of(v))
-        return torch.matmul(self.rows.vector(block_of(u)[1]).mT, self.columns.vector(block_of(v)[1]))
+        blocks = dict((block_of(u), block_of(v)))
+        return torch.matmul(self.rows.vector(blocks["row"]).mT, self.columns.vector(blocks["column"]))
 
 
 @dataclass(frozen=True)
