@@ -33,6 +33,7 @@ QUESTIONS = (
     "page",
     "training",
     "two_sample",
+    "kid",
     "fitting",
     "large_fits",
     "series",
