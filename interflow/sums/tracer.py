@@ -214,8 +214,8 @@ class Tracer(OperationMode):
         if id(tensor) not in self._constants:
             raise KernelError(
                 f"{self._owner} uses a tensor that is not one of its registered hyperparameters. Assign a "
-                "PositiveParameter, or register the tensor with register_buffer; a law that is a function takes it as a "
-                "feature."
+                "PositiveParameter, or register the tensor with register_buffer; a law that is a function takes it "
+                "as a feature."
             )
 
     def _beside(self, argument: Any) -> Any:

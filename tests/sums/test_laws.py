@@ -72,7 +72,7 @@ def test_a_force_between_charges_is_that_of_the_matrix(backend, dtype):
     assert (force - expected).norm() <= (1e-12 if dtype == torch.float64 else 2e-6) * expected.norm()
 
 
-@pytest.mark.parametrize("boundary", [None, TORUS, ReflectingBoundary([0.0] * 2, [1.0] * 2)], ids=str)
+@pytest.mark.parametrize("boundary", [None, TORUS, ReflectingBoundary(0.0, 1.0)], ids=str)
 def test_forces_within_a_cloud_leave_out_the_particle_itself_and_add_up_to_nothing(boundary):
     x, q = cloud(50, 2, 0), charges(50, 1)
     force = pair_sum(screened_force, x, x_features={"charge": q}, boundary=boundary)
