@@ -17,7 +17,7 @@ import torch
 from benchmarks.tables import Table, count, number
 from interflow import Euler, GaussianKernel, InteractionEnergy, ParticleSystem, PeriodicBoundary, RunFolder, State
 from interflow.solution import FramePlan
-from interflow.storage.run_folder import snapshot
+from interflow.storage.run_folder import make_checkpoint
 
 SIZES = (10_000,)
 STEPS, SAVE_EVERY = 200, 10
@@ -60,7 +60,7 @@ def _parts(size: int, device: torch.device, folder: Path, whole: float) -> list[
     checkpoints = 2 + int(whole / CHECKPOINT_SECONDS)
     with RunFolder(folder / "parts").recording(system, FramePlan(STEPS, SAVE_EVERY), resume=False) as recording:
         frame = _mean(lambda: recording.add(system.state, scalars), frames)
-    checkpoint = _mean(lambda: snapshot(system, 0, "").write(folder / "parts"), REPETITIONS)
+    checkpoint = _mean(lambda: make_checkpoint(system, 0, "").write(folder / "parts"), REPETITIONS)
     check = _mean(system.state.is_finite, REPETITIONS)
     return [
         (f"{frames} frames", frames * frame),

@@ -16,7 +16,7 @@ from interflow import (
     Series,
 )
 from interflow.config.document import parse
-from interflow.config.loading import configure, dump
+from interflow.config.loading import dump, load_run_config
 from tests.flows import cloud, generator, repulsion, same, torus_system, well
 
 SCHEDULES = [LinearSchedule, ExponentialSchedule, CosineSchedule]
@@ -155,12 +155,12 @@ run: {steps: 4}
 
 
 def test_configs_have_schedules_and_observables():
-    config, _ = configure(parse(CONFIG), [])
+    config, _ = load_run_config(parse(CONFIG), [])
     system = config.build()
     solution = system.simulate(4, observables=config.observe(system), progress=False)
     assert solution.scalars.keys() == {"energy", "speed", "wave", "distance", "distances", "alignment"}
-    assert fl.config.of(system).schedules == config.schedules
-    assert configure(parse(dump(config)), [])[0] == config
+    assert fl.config.from_object(system).schedules == config.schedules
+    assert load_run_config(parse(dump(config)), [])[0] == config
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_configs_have_schedules_and_observables():
 )
 def test_configs_of_schedules_and_observables_are_checked(old, new, path):
     def use():
-        config, _ = configure(parse(CONFIG.replace(old, new)), [])
+        config, _ = load_run_config(parse(CONFIG.replace(old, new)), [])
         config.observe(config.build())
 
     with pytest.raises(fl.ConfigError, match=path):

@@ -63,7 +63,7 @@ class _BadInput(click.ClickException):
 
 
 def _bad_input() -> tuple[type[Exception], ...]:
-    """The errors of what was asked for: a backend that was named and cannot run, or a package that is missing, too."""
+    """Return the error classes of bad input, which includes backends that cannot run and missing packages."""
     from interflow import errors
 
     return (
@@ -77,7 +77,7 @@ def _bad_input() -> tuple[type[Exception], ...]:
 
 
 def _failure(error: Exception) -> click.ClickException:
-    """An error as one message and an exit code."""
+    """Return an error as one message and an exit code."""
     from interflow import errors
 
     if isinstance(error, errors.InterflowError):

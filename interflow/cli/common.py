@@ -1,4 +1,4 @@
-"""What verbs share: plugins, the log, signals, versions, folders, and pictures that cannot be drawn."""
+"""Parts shared by verbs: plugins, log, signals, versions, folders, and figures that cannot be drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from interflow.errors import ArgumentError
 from interflow.versions import installed_version
 
 FAILED = 1
-"""The exit code where all is there but a picture."""
+"""Exit code if only a figure is missing."""
 PACKAGES = ("interflow-particles", "torch", "pykeops", "numpy", "pydantic", "matplotlib")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTICE = b"\nStopping after this step, and saving. A second signal (Ctrl-C) leaves at once.\n"
@@ -64,7 +64,7 @@ def _from_file(file: Path) -> ModuleType:
 
 
 class _Announcements(logging.Handler):
-    """Writes above a progress bar instead of into it."""
+    """A log handler that writes above a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
@@ -73,8 +73,8 @@ class _Announcements(logging.Handler):
 
 
 @contextmanager
-def announced() -> Iterator[None]:
-    """Show what the logger ``interflow`` says from INFO on, and leave the logger as it was."""
+def log_to_stderr() -> Iterator[None]:
+    """Log to the standard error stream from INFO on during the block."""
     logger, handler = logging.getLogger("interflow"), _Announcements()
     level = logger.level
     logger.setLevel(logging.INFO)
@@ -106,7 +106,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Handle signals in the block, if it runs in the main thread; their handlers are then as they were."""
+    """Handle signals during the block, if it runs in the main thread."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -120,17 +120,17 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def versions() -> dict[str, str]:
-    """The version of Python and of each package that a run depends on."""
+    """Return the versions of Python and of each package that a run depends on."""
     return {"python": platform.python_version(), **{package: installed_version(package) for package in PACKAGES}}
 
 
 def default_folder(parent: str, source: Path) -> Path:
-    """A folder named after a file and the time; of several in one second the later ones are numbered."""
+    """Return the path of a folder named after a file and the time."""
     return Path(parent) / f"{source.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def drawn(write: Callable[[], object], failure: str, *, unless: type[Exception] | tuple[()] = ()) -> bool:
-    """Whether a picture was written; whatever stopped it is told in one line, for it must not cost what else there is.
+    """Draw and write a figure, and return whether that worked; an error is printed in one line and costs nothing else.
 
     Args:
         write: draws it and writes it.

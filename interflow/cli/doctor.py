@@ -1,4 +1,4 @@
-"""``interflow doctor``: what is installed, and what works."""
+"""``interflow doctor``: installed versions, and backends that work."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from interflow.cli.common import versions
 def command() -> None:
     """Say what is installed, and which backends work here, by running a small sum on each."""
     for name, version in versions().items():
-        _say(name, version)
-    _say("compiler", _compiler())
+        _print_row(name, version)
+    _print_row("compiler", _compiler())
     import torch
 
-    _say("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
-    _say("cuda", _devices() or "none")
+    _print_row("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
+    _print_row("cuda", _devices() or "none")
     from interflow.sums.backends import BACKENDS
 
     for name in BACKENDS:
-        _say(f"backend {name}", _trial(name))
+        _print_row(f"backend {name}", _try_backend(name))
 
 
-def _say(what: str, answer: str) -> None:
+def _print_row(what: str, answer: str) -> None:
     click.echo(f"{what:<20} {answer}")
 
 
 def _compiler() -> str:
-    """The C++ compiler that compiled backends use, by its own words."""
+    """Return the version line of the C++ compiler that compiled backends use."""
     name = os.environ.get("CXX") or next(filter(shutil.which, ("c++", "g++", "clang++")), None)
     if name is None or shutil.which(name) is None:
         return f"{name or 'c++'} not found; compiled backends need one, such as g++"
@@ -47,8 +47,8 @@ def _devices() -> str:
     return ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
 
 
-def _trial(backend: str) -> str:
-    """Whether a field comes out as the dense backend has it, and how long that took."""
+def _try_backend(backend: str) -> str:
+    """Compare a field with that of the dense backend; return the verdict and the seconds."""
     import torch
 
     from interflow import sums

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from interflow.cli.common import FAILED, announced, default_folder, load_plugin
+from interflow.cli.common import FAILED, default_folder, load_plugin, log_to_stderr
 from interflow.config.document import Document, parse_assignment, read
 
 EXAMPLES = """Examples:
@@ -65,18 +65,22 @@ def command(
     changes += [parse_assignment(f"reading.frame={frame}")] if frame is not None else []
     from interflow.cli.fit_job import FitJob
     from interflow.config.fit_config import FitConfig
-    from interflow.config.loading import configured
-    from interflow.storage.files import check_free, give_name, new_folder, told
+    from interflow.config.loading import apply_assignments
+    from interflow.storage.files import check_free, give_name, new_folder, os_errors_as_storage_errors
 
     for plugin in plugins:
         load_plugin(plugin)
-    fit_config, document = configured(FitConfig, document, changes)
+    fit_config, document = apply_assignments(FitConfig, document, changes)
     with document.located():
         job = FitJob(target, fit_config, source)
     if out is not None:
         check_free(out)
     wanted = out or default_folder("fits", target)
-    with new_folder(wanted) as folder, told(wanted, "write the fit"), nullcontext() if quiet else announced():
+    with (
+        new_folder(wanted) as folder,
+        os_errors_as_storage_errors(wanted, "write the fit"),
+        nullcontext() if quiet else log_to_stderr(),
+    ):
         summary, whole = job.run(folder, quiet)
         named = give_name(folder, wanted, numbered=True)  # a fit is not thrown away for its name
     if named != wanted and out is not None:

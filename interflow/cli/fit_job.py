@@ -21,12 +21,12 @@ from interflow.cli.common import drawn, versions
 from interflow.cli.fit_progress import progress
 from interflow.config.fit_config import OPEN, FitConfig
 from interflow.config.model import check_memory
-from interflow.config.registry import of
+from interflow.config.registry import from_object
 from interflow.errors import ArgumentError, InterflowError, PointFileError
 from interflow.fitting import Fit, fit
 from interflow.fitting.evaluation import Split, figures, sliced_w2, split
 from interflow.fitting.settings import Record
-from interflow.storage.files import replace_file
+from interflow.storage.files import atomic_write
 from interflow.storage.points import PointCloud, Reading, check_points, read_points, write_points
 from interflow.storage.points.format import Array
 from interflow.storage.points.image import write_svg
@@ -137,7 +137,7 @@ class FitJob:
             return
         try:
             domain = yaml.safe_dump(
-                of(lattice.boundary(self.cloud.dimension)).model_dump(mode="json"),
+                from_object(lattice.boundary(self.cloud.dimension)).model_dump(mode="json"),
                 width=math.inf,
                 default_flow_style=True,
             )
@@ -188,7 +188,7 @@ class FitJob:
                 image=cloud.canvas is not None,
             )
             suffix = _report_suffix(self.target)
-            replace_file(folder / f"report{suffix}", lambda stream: figure.savefig(stream, format=suffix[1:]))
+            atomic_write(folder / f"report{suffix}", lambda stream: figure.savefig(stream, format=suffix[1:]))
 
         return drawn(report, "The fit is whole, but its report is not drawn")
 

@@ -1,4 +1,4 @@
-"""The pictures of a run from what its folder holds."""
+"""Figures of a run, drawn from its folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from interflow.boundaries import Boundary
 from interflow.cli.common import FAILED, drawn
 from interflow.config.document import parse
-from interflow.config.loading import configure
+from interflow.config.loading import load_run_config
 from interflow.energies import Energy
 from interflow.errors import ArgumentError, ConfigError, InterflowError
 from interflow.solution import Solution
@@ -25,12 +25,12 @@ from interflow.views.picture import POINTS
 MOVIE = "movie.mp4"
 FORMATS = (".png", ".svg", ".pdf")
 
-Drawings = dict[str, Callable[[], Figure]]
-"""What draws a picture, by its name."""
+Figures = dict[str, Callable[[], Figure]]
+"""Functions that draw figures, by name."""
 
 
 def write_pictures(run: Path, names: tuple[str, ...], colour: str | None, out: Path | None) -> Iterator[Path]:
-    """Draw pictures of the run in a folder, each into a file whose path is given back.
+    """Draw figures of the run in a folder, and yield the path of each file.
 
     One that cannot be drawn is told and costs no other; it makes the exit code 1.
 
@@ -47,7 +47,7 @@ def write_pictures(run: Path, names: tuple[str, ...], colour: str | None, out: P
         raise click.UsageError("--colour is for the evolution, where particles are dots.")
     folder, solution = RunFolder(run), open_run(run)
     title = str(folder.summary().get("name") or run.resolve().name)
-    pictures: Drawings = {
+    pictures: Figures = {
         "evolution": lambda: evolution(solution, colour=colour or "time", title=title),
         "energy": lambda: energy_curve(solution, title=title),
     }
@@ -91,8 +91,8 @@ def save(figure: Figure, file: Path) -> None:
         figure.savefig(unfinished)
 
 
-def _of_config(run: Path, solution: Solution, title: str, *, asked: bool) -> Drawings:
-    """The pictures that a folder's config tells; where there is none that is said, or raised if they were asked for."""
+def _of_config(run: Path, solution: Solution, title: str, *, asked: bool) -> Figures:
+    """Return the figures that need a folder's config; without one print why, or raise if they were asked for."""
     if not (run / CONFIG).is_file():
         reason = f"{run} has no {CONFIG}, since its run was not started from a file"
         if asked:
@@ -109,9 +109,9 @@ def _of_config(run: Path, solution: Solution, title: str, *, asked: bool) -> Dra
         click.echo(f"No picture of the kernel and the boundary: {error}", err=True)
         return {}
     dimension, kernels = solution.positions.shape[-1], energy.kernels()
-    pictures: Drawings = {"boundary": lambda: boundary_curves(boundary, dimension=dimension, title=title)}
+    pictures: Figures = {"boundary": lambda: boundary_curves(boundary, dimension=dimension, title=title)}
     if kernels:
-        profiles: Drawings = {
+        profiles: Figures = {
             "kernel": lambda: kernel_profiles(*kernels, boundary=boundary, dimension=dimension, title=title)
         }
         return profiles | pictures
@@ -128,9 +128,9 @@ def _refuse(reason: str) -> Figure:
 
 
 def _physics(run: Path) -> tuple[Boundary, Energy]:
-    """The boundary and the energy of a stored config, on the CPU."""
+    """Build the boundary and the energy of a stored config on the CPU."""
     text = stored_config(run)
-    config, document = configure(parse(text, str(run / CONFIG)), [])
+    config, document = load_run_config(parse(text, str(run / CONFIG)), [])
     system = config.system.model_copy(update={"device": "cpu"})
     with document.located():
         context = system.context()

@@ -16,14 +16,14 @@ import click
 from interflow.cli.common import (
     FAILED,
     StopRequest,
-    announced,
     default_folder,
     drawn,
     load_plugin,
+    log_to_stderr,
     stop_requests,
     versions,
 )
-from interflow.config.document import LARGEST_STORED, Document, parse, parse_assignment, read
+from interflow.config.document import MAX_STORED_BYTES, Document, parse, parse_assignment, read
 from interflow.errors import ArgumentError, NonFiniteError, RunStoppedError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _PART = r"(\d+(?:\.\d+)?)([dhms])"
 
 
 def duration(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
-    """The seconds of an option's text: a number of them, or parts with units, such as ``1h30m``."""
+    """Parse a time: a number of seconds, or parts with units, such as ``1h30m``."""
     if text is None:
         return None
     if re.fullmatch(r"\d+(\.\d+)?", text):
@@ -86,17 +86,17 @@ def command(
     if resume is not None and (config or out or overwrite or assignments):
         raise click.UsageError("--resume goes on with a run as it began: without CONFIG, --out, --overwrite and --set.")
     if resume is not None:
-        job = resumed(resume, plugins)
+        job = resumed_run(resume, plugins)
     elif config is not None:
-        job = begun(config, out, overwrite=overwrite, assignments=assignments, plugins=plugins)
+        job = new_run(config, out, overwrite=overwrite, assignments=assignments, plugins=plugins)
     else:
         raise click.UsageError("Missing CONFIG, a YAML file, or --resume with the folder of a run to go on with.")
-    with nullcontext() if quiet else announced(), stop_requests() as request:
+    with nullcontext() if quiet else log_to_stderr(), stop_requests() as request:
         _run(job, request, time_limit, quiet)
 
 
 def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) -> None:
-    """Simulate, keep, and say how it went."""
+    """Simulate a job, write its results, and print a summary."""
     from interflow.reporters import EverySeconds, StopWhen
 
     stops = [StopWhen(lambda state: bool(request), "a signal asked for it")]
@@ -129,7 +129,7 @@ def _run(job: Job, request: StopRequest, time_limit: float | None, quiet: bool) 
 
 
 def _keep(job: Job, solution: Solution, summary: dict[str, object]) -> bool:
-    """Write the summary and then the picture of a run that has none yet; whether the picture is there."""
+    """Write missing summary and figure of a run; return whether the figure is there."""
     folder = job.folder
     if not folder.summary():
         folder.write_summary(summary)
@@ -146,7 +146,7 @@ def _keep(job: Job, solution: Solution, summary: dict[str, object]) -> bool:
 
 @dataclass(frozen=True)
 class Job:
-    """A run that is ready to go.
+    """A run that is ready to start.
 
     Args:
         name: of the run, for pictures.
@@ -165,7 +165,7 @@ class Job:
     resume: bool
 
     def reports(self) -> list[Callable[[State], object]]:
-        """The table of what is observed, if the config wants one, in the folder that the run has by its first row."""
+        """Return the callbacks that write report.csv, if the config asks for it; the table is made at its first row."""
         from interflow.reporters import CsvReport, EnergyOf
         from interflow.storage.run_folder import REPORT
 
@@ -181,35 +181,35 @@ class Job:
         return [lambda state: table()(state)]
 
 
-def begun(
+def new_run(
     config: Path, out: Path | None, *, overwrite: bool, assignments: Iterable[str], plugins: Iterable[str]
 ) -> Job:
-    """The run of a config file, in a folder that is made when it starts."""
+    """Return the job of a config file, in a folder that is made when it starts."""
     document = read(config)  # what cannot be read at all is said before anything that takes time is imported
     changes = [parse_assignment(text) for text in assignments]
     for plugin in plugins:
         load_plugin(plugin)
-    from interflow.config.loading import configure, dump
+    from interflow.config.loading import dump, load_run_config
     from interflow.reporters import EverySeconds
     from interflow.storage.run_folder import RunFolder
 
-    run_config, document = configure(document, changes)
+    run_config, document = load_run_config(document, changes)
     due, text = EverySeconds(run_config.run.checkpoint_every), dump(run_config)
     path = out or default_folder("runs", config)
     folder = RunFolder(path, checkpoint_every=due, overwrite=overwrite, numbered=out is None, config=text)
     return _job(config.stem, run_config, document, folder, resume=False)
 
 
-def resumed(path: Path, plugins: Iterable[str]) -> Job:
-    """The run in a folder, from the config that is in it."""
-    from interflow.config.loading import configure
+def resumed_run(path: Path, plugins: Iterable[str]) -> Job:
+    """Return the job that resumes the run in a folder, from its stored config."""
+    from interflow.config.loading import load_run_config
     from interflow.reporters import EverySeconds
     from interflow.storage.run_folder import RunFolder, stored_config
 
     for plugin in plugins:
         load_plugin(plugin)
     text = stored_config(path)
-    run_config, document = configure(parse(text, str(path / "config.yaml"), LARGEST_STORED), [])
+    run_config, document = load_run_config(parse(text, str(path / "config.yaml"), MAX_STORED_BYTES), [])
     folder = RunFolder(path, checkpoint_every=EverySeconds(run_config.run.checkpoint_every), config=text)
     return _job(path.resolve().name, run_config, document, folder, resume=True)
 
@@ -221,7 +221,7 @@ def _job(name: str, config: RunConfig, document: Document, folder: RunFolder, *,
 
 
 def summarise(name: str, system: ParticleSystem, solution: Solution) -> dict[str, Any]:
-    """What ran where, how fast and on which backends, and the energies of the frames."""
+    """Return the summary of a run: sizes, device, times, backends, and the energies of the frames."""
     count, dimension = system.positions.shape
     return {
         "name": name,
@@ -236,7 +236,7 @@ def summarise(name: str, system: ParticleSystem, solution: Solution) -> dict[str
 
 
 def check(summary: Mapping[str, Any]) -> None:
-    """Raise `ArgumentError` unless a summary that was read tells what its headline does."""
+    """Raise `ArgumentError` unless a stored summary has the entries of a headline."""
     told = ("particles", "steps", "seconds", "steps_per_second", "energies", "sums")
     if missing := [name for name in told if name not in summary or (name == "energies" and not summary[name])]:
         remedy = "Move it away: `interflow run --resume` writes it anew."
@@ -244,7 +244,7 @@ def check(summary: Mapping[str, Any]) -> None:
 
 
 def headline(summary: Mapping[str, Any]) -> str:
-    """The summary in one line."""
+    """Return the summary in one line."""
     energies = summary["energies"]
     before = summary.get("steps_before", 0)
     resumed = f", {summary['steps'] - before} of them since it was resumed," if before else ""
@@ -256,12 +256,12 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def backends(summary: Mapping[str, Any]) -> list[str]:
-    """What summed the pairs of each term of the energy and why, a line each."""
+    """Return a line for each term of the energy: its backend, and why."""
     return [f"{said['term']} on the backend {said['backend']}: {said['why']}" for said in summary["sums"]]
 
 
 def _finite(values: list[float]) -> list[float | None]:
-    """Numbers without infinities, for which JSON has no word."""
+    """Return numbers with None for those that JSON cannot hold."""
     return [value if math.isfinite(value) else None for value in values]
 
 

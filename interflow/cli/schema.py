@@ -1,4 +1,4 @@
-"""``interflow schema``: what configs may say."""
+"""``interflow schema``: the JSON schema of configs, or the description of a kind."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from interflow.cli.common import load_plugin
 def command(kind: str | None, fit: bool, plugins: tuple[str, ...]) -> None:
     """Print the JSON schema of configs, for editors to complete and check them."""
     from interflow.config.fit_config import FitConfig
-    from interflow.config.json_schema import help_of, schema
+    from interflow.config.json_schema import describe_kind, schema
     from interflow.config.run_config import RunConfig
 
     for plugin in plugins:
         load_plugin(plugin)
     click.echo(
-        help_of(kind) if kind else json.dumps(schema(FitConfig if fit else RunConfig), indent=2, ensure_ascii=False)
+        describe_kind(kind)
+        if kind
+        else json.dumps(schema(FitConfig if fit else RunConfig), indent=2, ensure_ascii=False)
     )

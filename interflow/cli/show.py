@@ -76,7 +76,7 @@ def _show_page(run: Path, out: Path | None, *, html: bool, live: bool) -> None:
 
 
 def _write_page(run: Path, out: Path | None) -> Path:
-    """Write the page of the run in a folder into a file; ``page.html`` in the folder by default."""
+    """Write the page of a run to a file, by default ``page.html`` in its folder."""
     from interflow.storage.frames import open_run
     from interflow.views.page import write_page
 
@@ -88,9 +88,9 @@ def _write_page(run: Path, out: Path | None) -> Path:
 def _follow(run: Path) -> None:
     """Serve the page of a run that goes on, until Ctrl-C; it stays when the run has finished, to be looked at."""
     from interflow.storage.frames import read_manifest
-    from interflow.views.page import served
+    from interflow.views.page import serve_page
 
-    with served(run, page_metadata(run)["title"]) as address:
+    with serve_page(run, page_metadata(run)["title"]) as address:
         click.echo(address)
         click.echo("Open this address in a browser on this machine. Ctrl-C ends it.", err=True)
         try:
@@ -104,7 +104,7 @@ def _follow(run: Path) -> None:
 
 
 def page_metadata(run: Path) -> dict[str, Any]:
-    """What a folder says of its run beside its frames: the title, the summary and the config of a page."""
+    """Return title, summary and config of the run in a folder, as a page shows them."""
     from interflow.storage.run_folder import CONFIG, RunFolder
 
     summary, config = RunFolder(run).summary(), run / CONFIG

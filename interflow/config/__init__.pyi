@@ -6,4 +6,4 @@ from .loading import load as load
 from .problems import InvalidConfigError as InvalidConfigError
 from .run_config import RunConfig as RunConfig
 from .run_config import SystemConfig as SystemConfig
-from .run_config import of as of
+from .run_config import from_object as from_object

@@ -1,4 +1,4 @@
-"""The kinds that interflow has itself, and the distributions that particles start from."""
+"""Built-in kinds of every family, and the distributions of initial positions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from interflow import boundaries, discrepancies, energies, integrators, kernels, reporters, schedules
 from interflow.config.fields import Number
 from interflow.config.model import Family, add_family
-from interflow.config.registry import of, register
+from interflow.config.registry import from_object, register
 from interflow.errors import ArgumentError
 from interflow.parameters import finite, positive
 from interflow.sums import backends
@@ -25,7 +25,7 @@ __all__ = [
     "OBSERVABLES",
     "SCHEDULES",
     "Family",
-    "of",
+    "from_object",
     "register",
 ]
 
@@ -35,7 +35,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def sample(self, shape: tuple[int, int], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
-        """Points of shape ``(N, d)``, drawn on the generator's device."""
+        """Draw points ``(N, d)`` on the generator's device."""
 
 
 class Uniform(Distribution):
@@ -92,10 +92,10 @@ _TOLERANCE = (
 BACKENDS = add_family(Family("backend", backends.Backend, extras={"tolerance": _TOLERANCE}))
 BOUNDARIES = add_family(Family("boundary", boundaries.Boundary, squared=True))
 KERNELS = add_family(Family("kernel", kernels.Kernel, scaled=kernels.ScaledKernel, squared=True))
-DISCREPANCIES = add_family(Family("discrepancy", discrepancies.Discrepancy, handed_down=_FROM_THE_ROOT))
-ENERGIES = add_family(Family("energy", energies.Energy, scaled=energies.ScaledEnergy, handed_down=_FROM_THE_ROOT))
+DISCREPANCIES = add_family(Family("discrepancy", discrepancies.Discrepancy, inherited=_FROM_THE_ROOT))
+ENERGIES = add_family(Family("energy", energies.Energy, scaled=energies.ScaledEnergy, inherited=_FROM_THE_ROOT))
 INTEGRATORS = add_family(Family("integrator", integrators.Integrator))
-OBSERVABLES = add_family(Family("observable", reporters.Observable, handed_down=frozenset({"boundary", "energy"})))
+OBSERVABLES = add_family(Family("observable", reporters.Observable, inherited=frozenset({"boundary", "energy"})))
 SCHEDULES = add_family(Family("schedule", schedules.Schedule))
 DISTRIBUTIONS = add_family(Family("distribution", Distribution))
 

@@ -12,14 +12,14 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import yaml
 
-from interflow.config.problems import InvalidConfigError, Path, Problem, shown
+from interflow.config.problems import ConfigIssue, InvalidConfigError, Path, shown
 
-LARGEST_SIZE = 256 * 1024
-"""Bytes of a config."""
-LARGEST_STORED = 16 * LARGEST_SIZE
-"""Bytes of one that a run folder keeps, with every field filled in and a line for every point of a target."""
-LARGEST_DEPTH = 24
-"""Lists and mappings inside one another."""
+MAX_BYTES = 256 * 1024
+"""Size of a config file [bytes]."""
+MAX_STORED_BYTES = 16 * MAX_BYTES
+"""Size of a config in a run folder [bytes]: every field is filled in, and each point of a target has a line."""
+MAX_DEPTH = 24
+"""Depth of nested lists and mappings."""
 
 _PLAIN: Final = {
     "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
@@ -33,7 +33,7 @@ _PLAIN: Final = {
 
 @dataclass(frozen=True)
 class Document:
-    """What a YAML file says.
+    """The content of a YAML file, and the place of each of its fields.
 
     Args:
         data: the mapping at the root.
@@ -47,13 +47,13 @@ class Document:
 
     @contextmanager
     def located(self) -> Iterator[None]:
-        """Add where fields were given to the problems of a config that was read from here."""
+        """Add to the issues of a config the places in this document where their fields were given."""
         try:
             yield
         except InvalidConfigError as error:
             raise error.map(self._locate) from None
 
-    def _locate(self, problem: Problem) -> Problem:
+    def _locate(self, problem: ConfigIssue) -> ConfigIssue:
         ancestors = (problem.path[:end] for end in range(len(problem.path), 0, -1))
         place = next((self.places[path] for path in ancestors if path in self.places), self.name)
         return replace(problem, place=problem.place or place)
@@ -69,16 +69,18 @@ def read(file: FilePath | str) -> Document:
     name = str(file)
     try:
         with open(file, "rb") as stream:
-            raw = stream.read(LARGEST_SIZE + 1)
+            raw = stream.read(MAX_BYTES + 1)
         return parse(raw.decode(), name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise InvalidConfigError([Problem((), reason.lower(), "a readable YAML file", place=name)]) from None
+        raise InvalidConfigError([ConfigIssue((), reason.lower(), "a readable YAML file", place=name)]) from None
     except UnicodeDecodeError:
-        raise InvalidConfigError([Problem((), "bytes that are not UTF-8", "a text file in YAML", place=name)]) from None
+        raise InvalidConfigError(
+            [ConfigIssue((), "bytes that are not UTF-8", "a text file in YAML", place=name)]
+        ) from None
 
 
-def parse(text: str, name: str = "", largest: int = LARGEST_SIZE) -> Document:
+def parse(text: str, name: str = "", largest: int = MAX_BYTES) -> Document:
     """Read YAML text of at most so many bytes whose root is a mapping; `read` says what is refused.
 
     Example:
@@ -88,19 +90,19 @@ def parse(text: str, name: str = "", largest: int = LARGEST_SIZE) -> Document:
     data, places = _parse(text, name, largest)
     if not isinstance(data, dict):
         raise InvalidConfigError(
-            [Problem((), shown(data), "a mapping of sections, such as `run: {steps: 200}`", place=name)]
+            [ConfigIssue((), shown(data), "a mapping of sections, such as `run: {steps: 200}`", place=name)]
         )
     return Document(data, name, places)
 
 
 def parse_value(text: str, name: str = "", path: Path = ()) -> Any:
     """Read one YAML value, a number, text, a list or a mapping, of the field at a path."""
-    return _parse(text, name, LARGEST_SIZE, path)[0]
+    return _parse(text, name, MAX_BYTES, path)[0]
 
 
 def _parse(text: str, name: str, largest: int, path: Path = ()) -> tuple[Any, dict[Path, str]]:
     if len(text.encode()) > largest:
-        raise InvalidConfigError([Problem((), "a larger one", f"at most {largest} bytes of YAML", place=name)])
+        raise InvalidConfigError([ConfigIssue((), "a larger one", f"at most {largest} bytes of YAML", place=name)])
     places: dict[Path, str] = {}
     loader = yaml.SafeLoader("")
     try:
@@ -118,22 +120,22 @@ def _parse(text: str, name: str, largest: int, path: Path = ()) -> tuple[Any, di
 
 
 def _check_events(text: str, name: str) -> None:
-    """Refuse, before anything is built, what could make a small file large or run code."""
+    """Reject anchors, aliases and tags, which could make a small file large or run code, before anything is built."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         place = _place(name, event.start_mark.line) if event.start_mark else name
         if isinstance(event, yaml.AliasEvent):
             raise InvalidConfigError(
-                [Problem((), f"the alias *{event.anchor}", "every value written out", place=place)]
+                [ConfigIssue((), f"the alias *{event.anchor}", "every value written out", place=place)]
             )
         if tag := getattr(event, "tag", None):
-            raise InvalidConfigError([Problem((), f"the tag {tag}", "plain YAML without tags", place=place)])
+            raise InvalidConfigError([ConfigIssue((), f"the tag {tag}", "plain YAML without tags", place=place)])
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > LARGEST_DEPTH:
-            raise InvalidConfigError([Problem((), "deeper nesting", f"at most {LARGEST_DEPTH} levels", place=place)])
+        if depth > MAX_DEPTH:
+            raise InvalidConfigError([ConfigIssue((), "deeper nesting", f"at most {MAX_DEPTH} levels", place=place)])
 
 
 @dataclass(frozen=True)
@@ -180,13 +182,13 @@ class _Reader:
         return result
 
     def _refuse(self, path: Path, node: yaml.Node, came: str, wanted: str, remedy: str = "") -> NoReturn:
-        raise InvalidConfigError([Problem(path, came, wanted, remedy, _place(self.name, node.start_mark.line))])
+        raise InvalidConfigError([ConfigIssue(path, came, wanted, remedy, _place(self.name, node.start_mark.line))])
 
 
-def _syntax_problem(error: Exception, name: str) -> Problem:
+def _syntax_problem(error: Exception, name: str) -> ConfigIssue:
     mark = getattr(error, "problem_mark", None)
     came = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return Problem((), f"{came}", "valid YAML", place=_place(name, mark.line) if mark else name)
+    return ConfigIssue((), f"{came}", "valid YAML", place=_place(name, mark.line) if mark else name)
 
 
 def _place(name: str, line: int) -> str:
@@ -213,13 +215,13 @@ def parse_assignment(text: str) -> Assignment:
     field, equals, value = text.partition("=")
     names = field.strip().split(".")
     if not equals or not all(names):
-        raise InvalidConfigError([Problem((), shown(text), "an assignment such as run.steps=100", place=PLACE)])
+        raise InvalidConfigError([ConfigIssue((), shown(text), "an assignment such as run.steps=100", place=PLACE)])
     path = tuple(int(name) if name.isdecimal() else name for name in names)
     return Assignment(path, parse_value(value, PLACE, path))
 
 
 def assign(document: Document, assignment: Assignment) -> Document:
-    """The document with one field changed; sections on the way are made where there are none.
+    """Return the document with one field changed; sections on the way are made where there are none.
 
     A new ``kind`` drops the fields of the old one that the new one does not have.
 
@@ -239,7 +241,7 @@ def assign(document: Document, assignment: Assignment) -> Document:
 
 
 def _section(data: Any, assignment: Assignment) -> Any:
-    """The mapping or list that holds the field."""
+    """Return the mapping or list that holds the field."""
     for name in assignment.path[:-1]:
         _check(data, name, assignment)
         data = data.setdefault(name, {}) if isinstance(data, dict) else data[name]
@@ -253,7 +255,7 @@ def _check(section: Any, name: str | int, assignment: Assignment) -> None:
         return
     entries = f"a list of {len(section)}" if isinstance(section, list) else shown(section)
     wanted = f"something that has an entry `{name}`"
-    raise InvalidConfigError([Problem(assignment.path, f"{entries} on the way", wanted, place=PLACE)])
+    raise InvalidConfigError([ConfigIssue(assignment.path, f"{entries} on the way", wanted, place=PLACE)])
 
 
 def _drop_fields(section: dict[str, Any], kind: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, final, get_type_hints
 from pydantic import BeforeValidator, Field, create_model
 
 from interflow.config.builtin_kinds import BACKENDS, BOUNDARIES, DISCREPANCIES, INTEGRATORS
-from interflow.config.fields import Count, Number, Seed, Whole, number, whole
+from interflow.config.fields import Count, Integer, Number, Seed, parse_integer, parse_number
 from interflow.config.model import Context, Model, codec
-from interflow.config.registry import argument_descriptions, of
+from interflow.config.registry import argument_descriptions, from_object
 from interflow.config.run_config import AnyBackend, AnyBoundary, Device, Dtype, context_of
 from interflow.discrepancies import Discrepancy
 from interflow.fitting import FitSettings
@@ -34,7 +34,7 @@ class ReadingConfig(Model):
     gamma: Number = Field(2.2, description="from stored brightness to light; 1 takes it as it is stored.")
     pixels: Count = Field(1_000_000, description="an image of more is reduced to at most as many.")
     samples: Count = Field(200_000, description="points drawn on a surface.")
-    frame: Whole = Field(-1, description="of a file of several, from 0, or from the end: -1 is the last.")
+    frame: Integer = Field(-1, description="of a file of several, from 0, or from the end: -1 is the last.")
 
     def build(self) -> Reading:
         """As `read_points` takes it."""
@@ -58,8 +58,8 @@ def _descent_fields() -> dict[str, Any]:
 def _type(setting: DataclassField[Any], hint: Any) -> Any:
     bounds: Bounds | None = setting.metadata.get("bounds")
     if bounds is None:
-        return codec(hint, of).type
-    base, parse = (int, whole) if bounds.whole else (float, number)
+        return codec(hint, from_object).type
+    base, parse = (int, parse_integer) if bounds.whole else (float, parse_number)
     bounded = Annotated[base, Field(**bounds.limits), BeforeValidator(parse)]  # type: ignore[valid-type]
     return bounded | None if setting.default is None else bounded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interflow.config.model import Family, Model, ObjectConfig
-from interflow.config.problems import InvalidConfigError, Problem, did_you_mean
+from interflow.config.problems import ConfigIssue, InvalidConfigError, did_you_mean
 from interflow.config.run_config import RunConfig
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,8 +23,8 @@ def schema(config: type[Model] = RunConfig) -> dict[str, Any]:
     return {"$schema": _DIALECT, **_linked(root), "$defs": {**_linked(sections), **definitions}}
 
 
-def help_of(kind: str) -> str:
-    """What a kind is and which fields it has, for reading.
+def describe_kind(kind: str) -> str:
+    """Return the description of a kind and of its fields as text.
 
     Raises:
         InvalidConfigError: if there is no such kind.
@@ -33,7 +33,7 @@ def help_of(kind: str) -> str:
     if not models:
         known = sorted({name for family in Family.by_base.values() for name in family.models})
         raise InvalidConfigError(
-            [Problem(("kind",), repr(kind), f"one of {', '.join(known)}", did_you_mean(kind, known))]
+            [ConfigIssue(("kind",), repr(kind), f"one of {', '.join(known)}", did_you_mean(kind, known))]
         )
     return "\n\n".join(map(_help, models))
 
@@ -44,7 +44,7 @@ def _with_kind(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _help(model: type[ObjectConfig]) -> str:
-    lines = [f"{model.derivation.family.name} {model.model_fields['kind'].default}: {model.__doc__}"]
+    lines = [f"{model.binding.family.name} {model.model_fields['kind'].default}: {model.__doc__}"]
     described = _linked(model.model_json_schema())["properties"]
     for name, field in model.model_fields.items():
         if name != "kind":

@@ -1,4 +1,4 @@
-"""Load a config: read it, apply changes, validate, and word what is wrong."""
+"""Load a config: read it, apply changes, validate, and describe every issue."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic_core import ErrorDetails
 
 from interflow.config.document import Assignment, Document, assign, parse_assignment, read
 from interflow.config.model import Model
-from interflow.config.problems import InvalidConfigError, Problem, did_you_mean, shown
+from interflow.config.problems import ConfigIssue, InvalidConfigError, did_you_mean, shown
 from interflow.config.run_config import RunConfig
 
 ModelT = TypeVar("ModelT", bound=Model)
 
 
 def validate(model: type[ModelT], data: Any) -> ModelT:
-    """The model of some data.
+    """Return the model of plain data.
 
     Raises:
         InvalidConfigError: naming every field that is wrong.
@@ -27,12 +27,12 @@ def validate(model: type[ModelT], data: Any) -> ModelT:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise InvalidConfigError(map(_problem, error.errors(include_url=False))) from None
+        raise InvalidConfigError(map(_issue, error.errors(include_url=False))) from None
 
 
-def _problem(error: ErrorDetails) -> Problem:
+def _issue(error: ErrorDetails) -> ConfigIssue:
     came, wanted, remedy = _WORDINGS.get(error["type"], _other)(error["input"], error.get("ctx", {}), error["msg"])
-    return Problem(error["loc"], came, wanted, remedy)
+    return ConfigIssue(error["loc"], came, wanted, remedy)
 
 
 Wording = tuple[str, str, str]
@@ -83,7 +83,7 @@ _WORDINGS: dict[str, Callable[[Any, dict[str, Any], str], Wording]] = {
 
 
 def load(file: Path | str, assignments: Iterable[str] = ()) -> RunConfig:
-    """The config in a YAML file.
+    """Return the config in a YAML file.
 
     Args:
         file: its path.
@@ -92,16 +92,18 @@ def load(file: Path | str, assignments: Iterable[str] = ()) -> RunConfig:
     Raises:
         ConfigError: with one line a problem: the field, what came, what is allowed.
     """
-    return configure(read(file), map(parse_assignment, assignments))[0]
+    return load_run_config(read(file), map(parse_assignment, assignments))[0]
 
 
-def configure(document: Document, assignments: Iterable[Assignment]) -> tuple[RunConfig, Document]:
-    """The config in a document after some changes, and the document that knows where its fields were given."""
-    return configured(RunConfig, document, assignments)
+def load_run_config(document: Document, assignments: Iterable[Assignment]) -> tuple[RunConfig, Document]:
+    """Return the run config in a document after some changes, and the document with the places of its fields."""
+    return apply_assignments(RunConfig, document, assignments)
 
 
-def configured(model: type[ModelT], document: Document, assignments: Iterable[Assignment]) -> tuple[ModelT, Document]:
-    """The same for a config of any kind."""
+def apply_assignments(
+    model: type[ModelT], document: Document, assignments: Iterable[Assignment]
+) -> tuple[ModelT, Document]:
+    """Return the config of a model in a document after some changes, and the document with the places of its fields."""
     for assignment in assignments:
         document = assign(document, assignment)
     with document.located():
@@ -109,7 +111,7 @@ def configured(model: type[ModelT], document: Document, assignments: Iterable[As
 
 
 def dump(config: Model) -> str:
-    """A config as YAML, every field filled in.
+    """Return a config as YAML text, every field filled in.
 
     Example:
         >>> from interflow.config.run_config import Run

@@ -1,4 +1,4 @@
-"""The pydantic models of configs: families told apart by kind, codecs of values, and what is handed down."""
+"""The pydantic models of configs: families told apart by kind, codecs of values, and inherited arguments."""
 
 from __future__ import annotations
 
@@ -17,20 +17,30 @@ from pydantic_core import CoreSchema, core_schema
 from torch import Tensor
 
 from interflow.boundaries import Boundary, OpenBoundary
-from interflow.config.fields import Array, Number, NumberOrList, Text, Truth, Whole, raise_at, refuse, wording
-from interflow.config.problems import InvalidConfigError, Path, Problem, did_you_mean, shown
+from interflow.config.fields import (
+    Array,
+    Boolean,
+    Integer,
+    Number,
+    NumberOrList,
+    String,
+    issue_error,
+    reject,
+    reject_fields,
+)
+from interflow.config.problems import ConfigIssue, InvalidConfigError, Path, did_you_mean, shown
 from interflow.energies import Energy
 from interflow.errors import ArgumentError
 from interflow.parameters import Parametrised
 from interflow.sums.backends import Backend, backend_key, backend_of
 
 _COPIES: Final = 3
-"""Arrays of the size of the positions that a run holds at least: they, a velocity, and the next positions."""
+"""Arrays of the size of the positions that a run holds at least: positions, velocity and next positions."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """The one boundary and the one backend of a config, where tensors live, and where in the config we are.
+    """Values that a config hands down while it is built: boundary, backend, dtype, device, and the current path.
 
     Args:
         boundary: the domain of every energy and discrepancy.
@@ -51,7 +61,7 @@ class Context:
     path: Path = ()
 
     def at(self, *names: str | int) -> Context:
-        """The same, further down the config."""
+        """Return this context with a longer path."""
         return replace(self, path=(*self.path, *names))
 
     def check_backend(self, dimension: int) -> None:
@@ -60,7 +70,7 @@ class Context:
         lacking = backend.missing_option(dimension, self.tolerance)
         if lacking is not None:
             path = ("backend", lacking.argument)
-            raise InvalidConfigError([Problem(path, str(lacking.came), lacking.wanted, lacking.remedy)])
+            raise InvalidConfigError([ConfigIssue(path, str(lacking.came), lacking.wanted, lacking.remedy)])
 
     @contextmanager
     def reporting(self, fields: Mapping[str, str]) -> Iterator[None]:
@@ -74,7 +84,7 @@ class Context:
         except ArgumentError as error:
             own = (fields[error.argument],) if error.argument in fields else ()
             came = str(error.came) if own else f"{error.came} as its `{error.argument}`"
-            raise InvalidConfigError([Problem((*self.path, *own), came, error.wanted, error.remedy)]) from error
+            raise InvalidConfigError([ConfigIssue((*self.path, *own), came, error.wanted, error.remedy)]) from error
 
 
 def check_squares(built: Parametrised, dtype: torch.dtype) -> None:
@@ -95,7 +105,7 @@ def check_memory(path: Path, count: int, dimension: int, dtype: torch.dtype) -> 
     if needed > memory:
         came = f"{count} points of {dimension} coordinates, which take {needed / 1e9:.3g} GB to move"
         wanted = f"as many as the {memory / 1e9:.3g} GB of memory of this machine can hold"
-        raise InvalidConfigError([Problem(path, came, wanted)])
+        raise InvalidConfigError([ConfigIssue(path, came, wanted)])
 
 
 SCALE = "scale"
@@ -103,7 +113,7 @@ SCALE = "scale"
 
 
 class Family:
-    """The classes that may stand where a base class is annotated, by ``kind``.
+    """Registered subclasses of a base class, by ``kind``.
 
     As the metadata of an `Annotated` field it makes pydantic pick the model by ``kind``. The choice is looked up at
     every validation, so a class that is registered later is found by the models that exist already.
@@ -112,7 +122,7 @@ class Family:
         name: what the family is called in messages and in the JSON schema.
         base: the class that all members derive from.
         scaled: the member that multiplies another by a number; configs write it as the field ``scale``.
-        handed_down: arguments of constructors that come from the root of the config instead of a field.
+        inherited: arguments of constructors that come from the root of the config instead of a field.
         squared: its positive parameters are squared in the dtype of the run, as lengths are.
         extras: fields that every config of the family has beside the arguments, as `pydantic.create_model` takes them.
     """
@@ -125,34 +135,34 @@ class Family:
         base: type,
         *,
         scaled: type | None = None,
-        handed_down: frozenset[str] = frozenset(),
+        inherited: frozenset[str] = frozenset(),
         extras: Mapping[str, Any] | None = None,
         squared: bool = False,
     ) -> None:
         self.name = name
         self.base = base
         self.scaled = scaled
-        self.handed_down = handed_down
+        self.inherited = inherited
         self.squared = squared
         scale = (Number, Field(1.0, description=f"a number that multiplies the {name}."))
         self.extras: dict[str, Any] = {**(extras or {}), **({SCALE: scale} if scaled else {})}
         self.models: dict[str, type[ObjectConfig]] = {}
 
     def parse(self, value: object) -> ObjectConfig:
-        """The model of a mapping with a ``kind``, validated."""
+        """Return the validated model of a mapping with a ``kind``."""
         if any(isinstance(value, model) for model in self.models.values()):
             return value  # type: ignore[return-value]
         kinds = sorted(self.models)
         wanted = "one of " + ", ".join(kinds)
         if not isinstance(value, Mapping):
-            return refuse(value, f"a mapping with a `kind`, {wanted}", f"Write `{{kind: {kinds[0]}, …}}`.")
+            return reject(value, f"a mapping with a `kind`, {wanted}", f"Write `{{kind: {kinds[0]}, …}}`.")
         kind = value.get("kind")
         if kind not in kinds:
-            raise_at({("kind",): wording(shown(kind), wanted, did_you_mean(kind, kinds))})
+            reject_fields({("kind",): issue_error(shown(kind), wanted, did_you_mean(kind, kinds))})
         return self.models[str(kind)].model_validate(value)
 
     def unscaled(self, member: Any) -> tuple[float, Any]:
-        """The factor and the object of a scaled one: ``(s, a)`` for ``s * a``."""
+        """Return the factor and the member of a scaled member: ``(s, a)`` for ``s * a``."""
         factor = 1.0
         inner: Any = member
         while self.scaled is not None and isinstance(inner, self.scaled):
@@ -173,7 +183,7 @@ def add_family(family: Family) -> Family:
 
 
 def family_of(cls: type) -> Family | None:
-    """The family of a class, if it derives from the base of one."""
+    """Return the family whose base a class derives from, or None."""
     return next((Family.by_base[base] for base in cls.__mro__ if base in Family.by_base), None)
 
 
@@ -190,36 +200,38 @@ class Model(BaseModel):
         unknown = [name for name in data if name not in known] if isinstance(data, Mapping) else []
         if unknown:
             wanted = "one of the fields " + ", ".join(known)
-            raise_at({(name,): wording("an unknown field", wanted, did_you_mean(name, known)) for name in unknown})
+            reject_fields(
+                {(name,): issue_error("an unknown field", wanted, did_you_mean(name, known)) for name in unknown}
+            )
         return data
 
 
 @dataclass(frozen=True)
-class Derivation:
-    """What a model was derived from, and how its fields become arguments.
+class ModelBinding:
+    """The class that a model was derived from, and the conversion of its fields to constructor arguments.
 
     Args:
         cls: the class that is configured.
         family: where it belongs.
         codecs: how each field becomes an argument, and back.
         arguments: the argument of each field, which mostly has the field's name.
-        handed_down: the arguments that come from the root of the config.
+        inherited: the arguments that come from the root of the config.
     """
 
     cls: type
     family: Family
     codecs: Mapping[str, Codec]
     arguments: Mapping[str, str]
-    handed_down: frozenset[str]
+    inherited: frozenset[str]
 
 
 class ObjectConfig(Model):
     """The config of one object, a field for each argument of its constructor; `interflow.config.register` makes it."""
 
-    derivation: ClassVar[Derivation]
+    binding: ClassVar[ModelBinding]
 
     def build(self, context: Context | None = None) -> Any:
-        """The object.
+        """Return the object.
 
         Args:
             context: boundary and backend to hand down; the open space and ``"auto"`` if not given.
@@ -227,12 +239,12 @@ class ObjectConfig(Model):
         Raises:
             InvalidConfigError: if the constructor refuses an argument; it names the path of the field.
         """
-        context, made = context or Context(), self.derivation
+        context, made = context or Context(), self.binding
         arguments = {
             made.arguments[name]: codec.build(getattr(self, name), context.at(name))
             for name, codec in made.codecs.items()
         }
-        shared = {name: getattr(context, name) for name in made.handed_down}
+        shared = {name: getattr(context, name) for name in made.inherited}
         with context.reporting({argument: name for name, argument in made.arguments.items()}):
             built = made.cls(**arguments, **shared)
             if made.family.squared:
@@ -241,12 +253,12 @@ class ObjectConfig(Model):
         return built if scale == 1.0 else scale * built
 
 
-OfObject = Callable[[Any], ObjectConfig]
+FromObject = Callable[[Any], ObjectConfig]
 
 
 @dataclass(frozen=True)
 class Codec:
-    """The way of one argument into a config and out of it.
+    """Conversion of one constructor argument from a config field and to it.
 
     Args:
         type: type of the field in the model.
@@ -259,12 +271,12 @@ class Codec:
     read: Callable[[Any], Any]
 
 
-def codec(annotation: Any, of: OfObject) -> Codec:
-    """The codec of an annotation.
+def codec(annotation: Any, from_object: FromObject) -> Codec:
+    """Return the codec of an annotation.
 
     Args:
         annotation: of an argument of a constructor, evaluated.
-        of: gives the model of an object, for arguments that are themselves objects with a config.
+        from_object: gives the model of an object, for arguments that are themselves objects with a config.
 
     Raises:
         ArgumentError: if nothing in a config could be such an argument.
@@ -272,14 +284,14 @@ def codec(annotation: Any, of: OfObject) -> Codec:
     if annotation in _PLAIN:
         return _PLAIN[annotation]
     if isinstance(annotation, type) and annotation in Family.by_base:
-        return Codec(Annotated[Any, Family.by_base[annotation]], _build_object, of)
+        return Codec(Annotated[Any, Family.by_base[annotation]], _build_object, from_object)
     origin, parameters = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return Codec(annotation, _keep, _plain)
     if origin in (Union, types.UnionType) and type(None) in parameters:
-        return _optional(codec(reduce(operator.or_, (p for p in parameters if p is not type(None))), of))
+        return _optional(codec(reduce(operator.or_, (p for p in parameters if p is not type(None))), from_object))
     if origin in (list, tuple, Sequence) and set(parameters[1:]) <= {...}:
-        return _sequence(codec(parameters[0], of))
+        return _sequence(codec(parameters[0], from_object))
     raise ArgumentError(
         "annotation",
         came=annotation,
@@ -298,7 +310,7 @@ def _build_object(value: ObjectConfig, context: Context) -> Any:
 
 
 def _tensor(value: Any, context: Context) -> Any:
-    """Hyperparameters are float64 wherever the positions are not."""
+    """Return hyperparameters as float64, whatever the dtype of the positions."""
     return torch.tensor(value, dtype=torch.float64) if isinstance(value, tuple) else value
 
 
@@ -317,9 +329,9 @@ def _decimals(value: Tensor) -> Any:
 
 _PLAIN: dict[Any, Codec] = {
     float: Codec(Number, _keep, _plain),
-    int: Codec(Whole, _keep, _plain),
-    bool: Codec(Truth, _keep, _plain),
-    str: Codec(Text, _keep, _plain),
+    int: Codec(Integer, _keep, _plain),
+    bool: Codec(Boolean, _keep, _plain),
+    str: Codec(String, _keep, _plain),
     Tensor: Codec(Array, _points, _decimals),
     float | Tensor: Codec(NumberOrList, _tensor, _plain),
     float | Sequence[float] | Tensor: Codec(NumberOrList, _tensor, _plain),

@@ -1,6 +1,6 @@
-"""What is wrong with a config, one line a problem: the path of the field, what came, what is allowed.
+"""Issues of a config, a line each: the path of the field, the value, and the allowed values.
 
-Apart from the types of fields, for what is no YAML is refused before pydantic is imported.
+This module imports no pydantic, so that a file that is no YAML is rejected without waiting for it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong.
+class ConfigIssue:
+    """One issue of a config.
 
     Args:
         path: keys from the root of the config to the field.
@@ -40,37 +40,37 @@ class Problem:
         return f"{where}{field}: got {self.came}, wanted {self.wanted}. {self.remedy}".rstrip()
 
 
-_MOST_LINES: Final = 20
-"""Problems that a message tells; whoever mends them meets the others next."""
+_MAX_LINES: Final = 20
+"""Issues in a message; whoever mends them meets the others next."""
 
 
 class InvalidConfigError(ConfigError):
     """A config that cannot be read or built. The message has a line for each of the first of its `problems`.
 
     Example:
-        >>> raise InvalidConfigError([Problem(("run", "steps"), came="-1", wanted="a whole number, at least 0")])
+        >>> raise InvalidConfigError([ConfigIssue(("run", "steps"), came="-1", wanted="a whole number, at least 0")])
         Traceback (most recent call last):
         interflow.config.problems.InvalidConfigError: run.steps: got -1, wanted a whole number, at least 0.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[ConfigIssue]) -> None:
         self.problems = tuple(problems)
-        lines = [str(problem) for problem in self.problems[:_MOST_LINES]]
+        lines = [str(problem) for problem in self.problems[:_MAX_LINES]]
         rest = len(self.problems) - len(lines)
         super().__init__("\n".join([*lines, *[f"… and {rest} more of the kind."] * bool(rest)]))
 
-    def map(self, change: Callable[[Problem], Problem]) -> InvalidConfigError:
-        """The same error with every problem changed."""
+    def map(self, change: Callable[[ConfigIssue], ConfigIssue]) -> InvalidConfigError:
+        """Return this error with every issue changed."""
         return InvalidConfigError(change(problem) for problem in self.problems)
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: short, whatever its size."""
+    """Return a short text of a value of any size."""
     return "nothing" if value is None else _SHORT.repr(value)
 
 
 def did_you_mean(name: object, known: Sequence[str]) -> str:
-    """A question about the closest of the known names, or nothing."""
+    """Return a question about the closest known name, or empty text."""
     close = difflib.get_close_matches(str(name), known, n=1)
     return f"Did you mean `{close[0]}`?" if close else ""
 

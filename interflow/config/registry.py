@@ -12,20 +12,20 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from pydantic import Field, create_model
 from torch import nn
 
-from interflow.config.model import SCALE, Codec, Derivation, Family, ObjectConfig, OfObject, codec, family_of
+from interflow.config.model import SCALE, Codec, Family, FromObject, ModelBinding, ObjectConfig, codec, family_of
 from interflow.errors import ArgumentError, ConfigError
 
 
-def derive(
-    kind: str, cls: type, family: Family, of: OfObject, names: Mapping[str, str] | None = None
+def derive_model(
+    kind: str, cls: type, family: Family, from_object: FromObject, names: Mapping[str, str] | None = None
 ) -> type[ObjectConfig]:
-    """The model of a class.
+    """Return the model of a class.
 
     Args:
         kind: value of the field ``kind``.
         cls: the class; every argument of its constructor is annotated.
         family: where it belongs.
-        of: gives the model of an object that is an argument.
+        from_object: gives the model of an object that is an argument.
         names: fields that are not called like their argument, by argument.
     """
     names = names or {}
@@ -37,22 +37,22 @@ def derive(
     arguments: dict[str, str] = {}
     for argument, parameter in parameters.items():
         name = names.get(argument, argument)
-        arguments[name], codecs[name] = argument, _codec(cls, argument, annotations[argument], of)
+        arguments[name], codecs[name] = argument, _codec(cls, argument, annotations[argument], from_object)
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[name] = (codecs[name].type, Field(default, description=descriptions.get(argument)))
     model = create_model(f"{cls.__name__}Config", __base__=ObjectConfig, __doc__=summary(cls), **fields)
-    handed_down = family.handed_down & inspect.signature(cls).parameters.keys()
-    model.derivation = Derivation(cls, family, codecs, arguments, handed_down)
+    inherited = family.inherited & inspect.signature(cls).parameters.keys()
+    model.binding = ModelBinding(cls, family, codecs, arguments, inherited)
     return model
 
 
 def summary(cls: type) -> str:
-    """The first paragraph of a docstring, on one line."""
+    """Return the first paragraph of a docstring on one line."""
     return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
 
 
 def argument_descriptions(cls: type) -> dict[str, str]:
-    """What the ``Args:`` section of a docstring says of each argument.
+    """Return the description of each argument in the ``Args:`` section of a docstring.
 
     Example:
         >>> class Ring:
@@ -72,12 +72,12 @@ def argument_descriptions(cls: type) -> dict[str, str]:
 
 
 def _parameters(cls: type, family: Family, names: Mapping[str, str]) -> dict[str, inspect.Parameter]:
-    """The arguments that become fields."""
+    """Return the constructor arguments that become fields."""
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # nn.Module's, where not overridden
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(cls).parameters.items()
-        if name not in family.handed_down and parameter.kind not in variadic
+        if name not in family.inherited and parameter.kind not in variadic
     }
     for argument in parameters:
         name = names.get(argument, argument)
@@ -88,7 +88,7 @@ def _parameters(cls: type, family: Family, names: Mapping[str, str]) -> dict[str
 
 
 def _annotations(cls: type, names: list[str]) -> dict[str, Any]:
-    """Annotations of the named arguments, evaluated where the constructor was written."""
+    """Return annotations of the named arguments, evaluated in the module of the constructor."""
     constructor: Any = inspect.getattr_static(cls, "__init__")
     written = {name: constructor.__annotations__[name] for name in names if name in constructor.__annotations__}
     if missing := [name for name in names if name not in written]:
@@ -98,9 +98,9 @@ def _annotations(cls: type, names: list[str]) -> dict[str, Any]:
     return get_type_hints(SimpleNamespace(__annotations__=written), getattr(constructor, "__globals__", {}))
 
 
-def _codec(cls: type, name: str, annotation: Any, of: OfObject) -> Codec:
+def _codec(cls: type, name: str, annotation: Any, from_object: FromObject) -> Codec:
     try:
-        return codec(annotation, of)
+        return codec(annotation, from_object)
     except ArgumentError as error:
         came = f"{cls.__name__} with `{name}: {error.came}`"
         raise ArgumentError("cls", came=came, wanted=error.wanted, remedy=error.remedy) from None
@@ -129,7 +129,7 @@ def register(kind: str, *, names: Mapping[str, str] | None = None) -> Callable[[
         ...         self.radius = fl.PositiveParameter(radius)
         ...     def profile(self, squared_distance):
         ...         return (squared_distance.sqrt() - self.radius).square()
-        >>> fl.config.of(Ring(0.5))
+        >>> fl.config.from_object(Ring(0.5))
         RingConfig(kind='ring', scale=1.0, radius=0.5)
     """
 
@@ -138,19 +138,19 @@ def register(kind: str, *, names: Mapping[str, str] | None = None) -> Callable[[
         if family is None:
             bases = ", ".join(base.__name__ for base in Family.by_base)
             raise ArgumentError("cls", came=cls.__name__, wanted=f"a class derived from one of {bases}")
-        taken = family.models[kind].derivation.cls if kind in family.models else cls
+        taken = family.models[kind].binding.cls if kind in family.models else cls
         if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):  # a cell may run twice
             came = f"{kind!r}, which is {taken.__name__}"
             raise ArgumentError("kind", came=came, wanted=f"a new name for a {family.name}")
-        family.models[kind] = derive(kind, cls, family, of, names)
+        family.models[kind] = derive_model(kind, cls, family, from_object, names)
         return cls
 
     return add
 
 
 @singledispatch
-def of(member: Any) -> Any:
-    """The config of a kernel, boundary, energy, discrepancy, integrator or backend, or the `SystemConfig` of a system.
+def from_object(member: Any) -> Any:
+    """Return the config of an object of any family, or the `SystemConfig` of a system.
 
     Raises:
         ConfigError: if its class is not registered, or does not keep an argument as an attribute of that name.
@@ -158,10 +158,10 @@ def of(member: Any) -> Any:
     family = family_of(type(member))
     scale, member = family.unscaled(member) if family else (1.0, member)
     models = family.models.values() if family else ()
-    model = next((model for model in models if model.derivation.cls is type(member)), None)
+    model = next((model for model in models if model.binding.cls is type(member)), None)
     if model is None:
         raise ConfigError(f"{type(member).__name__} has no `kind`. Register it with `fl.config.register`.")
-    made = model.derivation
+    made = model.binding
     fields = {name: codec.read(_attribute(member, made.arguments[name])) for name, codec in made.codecs.items()}
     return model(**fields, **({SCALE: scale} if made.family.scaled else {}))
 

@@ -1,4 +1,4 @@
-"""The config of a run, and the part of it that describes a system whatever its positions."""
+"""The config of a run, and its part that describes a system without positions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from interflow.config.builtin_kinds import (
     OBSERVABLES,
     SCHEDULES,
 )
-from interflow.config.builtin_kinds import of as of
-from interflow.config.fields import Count, CountFromZero, Seconds, Seed, Text
+from interflow.config.builtin_kinds import from_object as from_object
+from interflow.config.fields import Count, CountFromZero, Seconds, Seed, String
 from interflow.config.model import Context, Model, check_memory
-from interflow.config.problems import InvalidConfigError, Problem
+from interflow.config.problems import ConfigIssue, InvalidConfigError
 from interflow.energies import Energy
 from interflow.errors import ConfigError
 from interflow.reporters import Observable
@@ -29,13 +29,13 @@ from interflow.solution import check_observables
 from interflow.system import ParticleSystem
 
 Dtype = Annotated[Literal["float32", "float64"], Field(description="of positions and weights.")]
-Device = Annotated[Text, Field(description="where the particles live: cpu, cuda, cuda:1, …")]
+Device = Annotated[String, Field(description="where the particles live: cpu, cuda, cuda:1, …")]
 AnyBoundary = Annotated[Any, BOUNDARIES, Field(description="the domain of everything in this run.")]
 AnyBackend = Annotated[Any, BACKENDS, Field(description="what sums pairs, for the whole run.")]
 AnyEnergy = Annotated[Any, ENERGIES, Field(description="what the particles descend.")]
 AnySchedule = Annotated[Any, SCHEDULES, Field(description="how it changes.")]
 SchedulesByName = Annotated[
-    dict[Text, AnySchedule], Field(description="what changes from step to step, such as integrator.step_size.")
+    dict[String, AnySchedule], Field(description="what changes from step to step, such as integrator.step_size.")
 ]
 AnyObservable = Annotated[Any, OBSERVABLES, Field(description="what is measured.")]
 AnyIntegrator = Annotated[Any, INTEGRATORS, Field(description="how they move.")]
@@ -82,12 +82,12 @@ class SystemConfig(Model):
             )
 
     def context(self) -> Context:
-        """What is handed down to the energy."""
+        """Return the values that the energy inherits."""
         return context_of(self.boundary, self.backend, self.dtype, self.device)
 
 
 def context_of(boundary: Any, backend: Any, dtype: str, device: str) -> Context:
-    """The context of a config's root, from its sections."""
+    """Return the context of a config's root, from its sections."""
     root = Context(dtype=getattr(torch, dtype))
     built = backend.build(root.at("backend"))
     as_named = built == type(built)()  # a bare name leaves the options to the energy
@@ -100,24 +100,24 @@ def context_of(boundary: Any, backend: Any, dtype: str, device: str) -> Context:
     )
 
 
-@of.register
+@from_object.register
 def _of_system(system: ParticleSystem) -> SystemConfig:
     positions = system.state.positions
     return SystemConfig.model_validate(
         {
             "dtype": str(positions.dtype).removeprefix("torch."),
             "device": str(positions.device),
-            "boundary": of(system.boundary),
+            "boundary": from_object(system.boundary),
             "backend": _backend_of(system.energy),
-            "energy": of(system.energy),
-            "integrator": of(system.integrator),
-            "schedules": {name: of(schedule) for name, schedule in system.schedules.items()},
+            "energy": from_object(system.energy),
+            "integrator": from_object(system.integrator),
+            "schedules": {name: from_object(schedule) for name, schedule in system.schedules.items()},
         }
     )
 
 
 class Particles(Model):
-    """The cloud at the start."""
+    """The initial cloud."""
 
     count: Count = Field(description="N.")
     dimension: Count = Field(description="d.")
@@ -127,7 +127,7 @@ class Particles(Model):
 
 
 class Run(Model):
-    """How long."""
+    """Length of the run, and intervals of its frames, checkpoints and reports."""
 
     steps: CountFromZero = Field(description="of the integrator.")
     save_every: Count = Field(10, description="steps from frame to frame; start and end are always kept.")
@@ -139,7 +139,7 @@ class Run(Model):
 
 @final
 class RunConfig(Model):
-    """All of a run. The same config, versions and machine give the same frames.
+    """The complete config of a run. The same config, versions and machine give the same frames.
 
     Example:
         >>> config = RunConfig(
@@ -162,16 +162,16 @@ class RunConfig(Model):
     energy: AnyEnergy
     integrator: AnyIntegrator
     schedules: SchedulesByName = Field({})
-    observables: dict[Text, AnyObservable] = Field({}, description="what is kept with each frame, by name.")
+    observables: dict[String, AnyObservable] = Field({}, description="what is kept with each frame, by name.")
     run: Run
 
     @property
     def system(self) -> SystemConfig:
-        """The part that does not say where the particles start, nor how long they run."""
+        """The part of the config without initial positions and length."""
         return SystemConfig(**{name: getattr(self, name) for name in SystemConfig.model_fields})
 
     def build(self) -> ParticleSystem:
-        """The system at its start.
+        """Return the system in its initial state.
 
         Raises:
             InvalidConfigError: naming the field whose value cannot be used.
@@ -186,7 +186,7 @@ class RunConfig(Model):
         return self.system.build(positions, generator=generator)
 
     def observe(self, system: ParticleSystem) -> dict[str, Observable]:
-        """What is kept with each frame of a run of the system.
+        """Return the observables, whose values are kept with each frame.
 
         Raises:
             InvalidConfigError: naming the field whose value cannot be used.
@@ -198,23 +198,23 @@ class RunConfig(Model):
 
 
 def _device(name: str) -> torch.device:
-    """The device of a name, if it can hold the numbers of a tensor here."""
+    """Return the device of a name, if it can hold a tensor on this machine."""
     try:
         torch.zeros(1, device=name).item()
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidConfigError(
-            [Problem(("device",), repr(name), "a device of this machine, such as cpu", reason)]
+            [ConfigIssue(("device",), repr(name), "a device of this machine, such as cpu", reason)]
         ) from None
 
 
 def _backend_of(energy: Energy) -> dict[str, Any]:
-    """The backend and the tolerance of everything in an energy that sums pairs."""
+    """Return the backend and the tolerance that all terms of an energy sum with."""
     used = {(module.backend, module.tolerance) for module in energy.modules() if hasattr(module, "backend")}
     if len(used) > 1:
         came = ", ".join(sorted(str(backend) for backend, _ in used))
         raise ConfigError(f"The energy sums in several ways, {came}, and a config has one backend for all of it.")
     backend, tolerance = used.pop() if used else ("auto", None)
-    options = {"kind": backend} if isinstance(backend, str) else dict(of(backend))
+    options = {"kind": backend} if isinstance(backend, str) else dict(from_object(backend))
     return {**options, "tolerance": tolerance}

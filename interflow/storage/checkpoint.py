@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on, in one file that is right or refused, and going on from one.
+"""Checkpoints: the complete state of a run in one file with a checksum, and resuming from it.
 
 The file is a line of text, the SHA-256 digest of what follows in hexadecimal on a line of its own, and then the tensors
 as `torch.save` writes them. The digest is checked before anything else is read. The one before is kept as well.
@@ -21,8 +21,8 @@ from torch import Tensor
 from interflow.errors import ArgumentError, StorageError
 from interflow.solution import FramePlan
 from interflow.state import CARRY, State
-from interflow.storage.files import replace_file
-from interflow.storage.manifest import Choices, Manifest, StoredExtent, listed
+from interflow.storage.files import atomic_write
+from interflow.storage.manifest import Manifest, NumericalEnvironment, StoredExtent, comma_list
 from interflow.system import ParticleSystem
 
 LAST, PREVIOUS = "last.checkpoint", "prev.checkpoint"
@@ -34,14 +34,14 @@ _logger = logging.getLogger("interflow")
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A moment of a run.
+    """The complete state of a run after one step.
 
     Args:
         step: steps that the system had made.
         frames: how many of the run's frames belong to the steps up to this one.
         config: the config of the run as text; empty where it has none.
-        modules: the names of the classes that the system is made of, by their places, to tell another system by.
-        choices: what the next step depends on beside the system.
+        modules: class name of every submodule, by its path; used to detect that a different system is being resumed.
+        choices: numerical environment, on which the next step depends beside the system.
         system: the system's ``state_dict``: the state with its carry, the generator's state, and all hyperparameters.
         report: the digest of the rows of the run's table up to this step; empty where it has none.
     """
@@ -50,7 +50,7 @@ class Checkpoint:
     frames: int
     config: str
     modules: Mapping[str, str]
-    choices: Choices
+    choices: NumericalEnvironment
     system: Mapping[str, Any]
     report: str = ""
 
@@ -81,11 +81,11 @@ class Checkpoint:
             stream.write(TITLE + hashlib.sha256(content).hexdigest().encode() + b"\n")
             stream.write(content)
 
-        replace_file(folder / LAST, save, keep_old_as=folder / PREVIOUS)
+        atomic_write(folder / LAST, save, backup=folder / PREVIOUS)
 
     @classmethod
     def read(cls, file: Path) -> Checkpoint:
-        """The checkpoint in a file. Nothing in it is executed.
+        """Read the checkpoint in a file. Nothing in it is executed.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -100,14 +100,14 @@ class Checkpoint:
             raise StorageError(f"{file}: damaged: its digest is not that of its content.")
         try:
             fields = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
-            return cls(**{**fields, "choices": Choices.model_validate(fields["choices"])})
+            return cls(**{**fields, "choices": NumericalEnvironment.model_validate(fields["choices"])})
         except Exception as error:  # whatever torch finds wrong with a file that somebody made
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StorageError(f"{file}: no checkpoint: {reason}") from None
 
 
 def latest(folder: Path) -> Checkpoint:
-    """The last checkpoint of a folder; where that is damaged, the previous one, said aloud.
+    """Read the last checkpoint of a folder; if it is damaged, warn and read the previous one.
 
     Raises:
         StorageError: if neither can be read.
@@ -128,8 +128,10 @@ _AS_BEGUN = "as the run began"
 
 
 @contextmanager
-def resumed(system: ParticleSystem, plan: FramePlan, manifest: Manifest, checkpoint: Checkpoint) -> Iterator[None]:
-    """A block in which a system goes on from a checkpoint, on as many threads as then.
+def restore_system(
+    system: ParticleSystem, plan: FramePlan, manifest: Manifest, checkpoint: Checkpoint
+) -> Iterator[None]:
+    """Restore a system from a checkpoint, and its threads and precision for the length of the block.
 
     Raises:
         ArgumentError: where the arguments are not those that the run was started with, or pairs would be summed by
@@ -137,14 +139,14 @@ def resumed(system: ParticleSystem, plan: FramePlan, manifest: Manifest, checkpo
     """
     _check_same_run(system, plan, manifest, checkpoint)
     _restore(system, checkpoint)
-    with checkpoint.choices.again():
-        _check_choices(checkpoint.choices, Choices.now(system))
+    with checkpoint.choices.restored():
+        _check_choices(checkpoint.choices, NumericalEnvironment.capture(system))
         yield
 
 
 def _check_same_run(system: ParticleSystem, plan: FramePlan, manifest: Manifest, checkpoint: Checkpoint) -> None:
-    present, then = classes(system), checkpoint.modules
-    extent = StoredExtent.of(system.boundary.extent(system.positions.shape[1]))
+    present, then = module_class_names(system), checkpoint.modules
+    extent = StoredExtent.from_extent(system.boundary.extent(system.positions.shape[1]))
     for name, came, wanted in (
         ("steps", plan.steps, manifest.steps),
         ("save_every", plan.save_every, manifest.save_every),
@@ -184,13 +186,13 @@ def _own(name: str) -> str:
     return name.rpartition(".")[-1]
 
 
-def _check_choices(then: Choices, now: Choices) -> None:
+def _check_choices(then: NumericalEnvironment, now: NumericalEnvironment) -> None:
     """Raise where the sums would be others; say what else differs."""
     for name in ("backends", "tolerances"):
         came, wanted = getattr(now, name), getattr(then, name)
         if came != wanted:
             remedy = "`interflow doctor` says which backends work here, and why others do not."
-            raise ArgumentError(name, came=listed(came), wanted=f"{listed(wanted)}, {_AS_BEGUN}", remedy=remedy)
+            raise ArgumentError(name, came=comma_list(came), wanted=f"{comma_list(wanted)}, {_AS_BEGUN}", remedy=remedy)
     if differences := then.differences(now):
         _logger.warning("The last bits may differ from those of an unbroken run: %s.", "; ".join(differences))
 
@@ -199,7 +201,7 @@ def _described(positions: Any) -> str:
     return f"shape {tuple(positions.shape)}, {positions.dtype}"
 
 
-def classes(system: ParticleSystem) -> dict[str, str]:
-    """The names of the classes that a system is made of, by their places in it."""
+def module_class_names(system: ParticleSystem) -> dict[str, str]:
+    """Return the class name of every submodule of a system, by its path."""
     parts = system.named_modules(remove_duplicate=False)
     return {name.replace("_boundary", "boundary"): type(part).__name__ for name, part in parts if name}

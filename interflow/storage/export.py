@@ -1,4 +1,4 @@
-"""Runs as files that other programs read; the suffix tells which.
+"""Export of runs to files for other programs; the suffix selects the format.
 
 ``.npz``   arrays ``positions``, ``velocities``, ``weights``, ``times``, ``steps`` and ``scalars.NAME``, for NumPy
 ``.csv``   a row a frame: step, time and the scalars
@@ -93,9 +93,9 @@ def _xyz(solution: Solution, file: Path) -> list[Path]:
 
 
 def _lattice(solution: Solution) -> Lattice | None:
-    """The box of a domain that ends somewhere, around all clouds along open axes; missing axes have no length."""
+    """Return the box of a bounded domain, around all clouds along open axes; missing axes have no length."""
     periodic = solution.extent.periodic.tolist()
-    (ends,) = _in_space((solution.extent.upper - solution.extent.lower)[None])
+    (ends,) = _pad_to_3d((solution.extent.upper - solution.extent.lower)[None])
     if not np.isfinite(ends[: len(periodic)]).any():
         return None
     centre, lengths = _box(solution)
@@ -105,11 +105,11 @@ def _lattice(solution: Solution) -> Lattice | None:
 
 
 def _cloud(state: State, lattice: Lattice | None) -> PointCloud:
-    """Particles in space, as extended XYZ names what they have."""
-    velocities: Any = [] if state.velocities is None else _in_space(state.velocities).T
+    """Return particles in space, with the names of extended XYZ."""
+    velocities: Any = [] if state.velocities is None else _pad_to_3d(state.velocities).T
     moving = {f"velo_{axis}": values for axis, values in enumerate(velocities)}
     named = {"species": np.full(len(state.positions), "X"), **moving}
-    return PointCloud(_in_space(state.positions), _array(state.weights), named, weight_name="mass", lattice=lattice)
+    return PointCloud(_pad_to_3d(state.positions), _array(state.weights), named, weight_name="mass", lattice=lattice)
 
 
 def _ply(solution: Solution, file: Path) -> list[Path]:
@@ -123,7 +123,7 @@ def _ply(solution: Solution, file: Path) -> list[Path]:
 
 
 def _vertices(state: State) -> PointCloud:
-    """Particles with the names that PLY has for velocities."""
+    """Return particles with the names of PLY for velocities."""
     velocities: Any = [] if state.velocities is None else _array(state.velocities).T
     moving = dict(zip(("vx", "vy", "vz"), velocities, strict=False))
     return PointCloud(_array(state.positions), _array(state.weights), moving)
@@ -155,21 +155,21 @@ def _gsd_frame(solution: Solution, index: int, centre: Any, lengths: list[float]
     frame.particles.N = len(state.positions)
     frame.particles.types = ["X"]
     frame.particles.mass = _array(state.weights)
-    frame.particles.position = _in_space(state.positions) - centre
+    frame.particles.position = _pad_to_3d(state.positions) - centre
     if state.velocities is not None:
-        frame.particles.velocity = _in_space(state.velocities)
+        frame.particles.velocity = _pad_to_3d(state.velocities)
     scalars = {name: np.atleast_1d(_array(values[index])) for name, values in solution.scalars.items()}
     frame.log = {"time": np.atleast_1d(_array(state.time)), **scalars}
     return frame
 
 
 def _box(solution: Solution) -> tuple[np.ndarray[Any, np.dtype[Any]], list[float]]:
-    """The centre of the box of a run, and its lengths: of the domain, or where that has no end, of all clouds."""
+    """Return centre and lengths of a run's box: of the domain, or along open axes of all clouds."""
     extent, dimension = solution.extent, solution.positions.shape[2]
     reach = np.full(3, 0.5)
     for frame in range(len(solution)):
-        reach = np.maximum(reach, np.abs(_in_space(solution.positions[frame])).max(0, initial=0.5))
-    ends = _in_space(extent.lower[None])[0], _in_space(extent.upper[None])[0]
+        reach = np.maximum(reach, np.abs(_pad_to_3d(solution.positions[frame])).max(0, initial=0.5))
+    ends = _pad_to_3d(extent.lower[None])[0], _pad_to_3d(extent.upper[None])[0]
     bounded = np.isfinite(ends).all(0) & (np.arange(3) < dimension)
     centre = np.where(bounded, np.add(*np.where(bounded, ends, 0.0)) / 2, 0.0)
     lengths = np.where(bounded, np.subtract(*np.where(bounded, ends, 0.0)[::-1]), 2 * reach)
@@ -177,8 +177,8 @@ def _box(solution: Solution) -> tuple[np.ndarray[Any, np.dtype[Any]], list[float
     return centre, lengths.tolist()
 
 
-def _in_space(vectors: Any) -> np.ndarray[Any, np.dtype[Any]]:
-    """``(N, 3)``, with zeros for axes that are missing."""
+def _pad_to_3d(vectors: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return vectors ``(N, 3)``, with zeros for missing axes."""
     array = _array(vectors)
     if array.shape[1] > 3:
         raise ArgumentError("solution", came=f"{array.shape[1]} axes", wanted="at most 3 in this format; .npz has any")

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, in folders that nothing leads out of.
+"""Atomic writes of files and folders, locks on folders, and translation of operating system errors.
 
 A file is written under another name in the same folder, flushed to the disk, and renamed, which replaces the old one in
 one step; then the folder is flushed, which makes the new name last (Pillai et al., OSDI 2014).
@@ -19,17 +19,17 @@ from typing import IO
 
 from interflow.errors import ArgumentError, StorageError
 
-UNFINISHED = ".new"
-"""Ends the name of a file that is being written."""
+TEMPORARY_SUFFIX = ".new"
+"""Suffix of the name of a file that is being written."""
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-"""Errors that another path on the disk would not spare; others are of the path."""
+"""Error numbers of a disk that is full, broken or read-only; all others concern the path."""
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
-def replace_file(
-    file: Path, save: Callable[[IO[bytes]], object], *, keep_old_as: Path | None = None, settle: bool = True
+def atomic_write(
+    file: Path, save: Callable[[IO[bytes]], object], *, backup: Path | None = None, durable: bool = True
 ) -> None:
-    """Write a file in a folder that only this process writes to, or leave the old one as it is.
+    """Replace a file at once; if writing fails, the old file stays. Only this process may write to its folder.
 
     Args:
         file: its path.
@@ -37,25 +37,25 @@ def replace_file(
         keep_old_as: another name that the old file is to have.
         settle: wait until the new name lasts; otherwise a loss of power may bring the old file back.
     """
-    unfinished = file.with_name(f".{file.name}{UNFINISHED}")
+    unfinished = file.with_name(f".{file.name}{TEMPORARY_SUFFIX}")
     try:
         with open(unfinished, "wb") as stream:
             save(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        if keep_old_as is not None and file.exists():
-            _rename_also(file, keep_old_as)
+        if backup is not None and file.exists():
+            _rename_also(file, backup)
         unfinished.replace(file)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    if settle:
+    if durable:
         flush(file.parent)
 
 
 def _rename_also(file: Path, name: Path) -> None:
-    """Give a file another name beside its own, so that it is never without one; where there are no links, instead."""
-    link = name.with_name(f".{name.name}{UNFINISHED}")
+    """Add a second name to a file by a link; without links on the file system, rename it."""
+    link = name.with_name(f".{name.name}{TEMPORARY_SUFFIX}")
     link.unlink(missing_ok=True)
     try:
         os.link(file, link)
@@ -64,20 +64,20 @@ def _rename_also(file: Path, name: Path) -> None:
     link.replace(name)
 
 
-def hidden(path: Path, suffix: str = "") -> Path:
-    """A path beside another, for what is unfinished, that no other process takes."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}{suffix}")
+def temporary_path(path: Path, suffix: str = "") -> Path:
+    """Return an unused path beside another, for an unfinished file or folder."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}{suffix}")
 
 
 @contextmanager
 def new_file(file: Path, suffix: str = "") -> Iterator[Path]:
-    """A path to write to, which becomes the file when the block ends well, and is removed when it does not.
+    """Yield a temporary path that is renamed to the file when the block succeeds, and removed when it fails.
 
     Args:
         file: its path.
         suffix: of the path until then, by which libraries know a format.
     """
-    unfinished = hidden(file, suffix)
+    unfinished = temporary_path(file, suffix)
     try:
         unfinished.touch()
         yield unfinished
@@ -89,13 +89,13 @@ def new_file(file: Path, suffix: str = "") -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder to fill and then to give its name, beside that; removed with the block if it has got none.
+    """Yield a temporary folder, which `give_name` renames; without that it is removed at the end of the block.
 
     Raises:
         ArgumentError: if it cannot be made where the path is.
         StorageError: if the disk takes nothing.
     """
-    unnamed = hidden(path)
+    unnamed = temporary_path(path)
     with usable(path, "out", "make the folder", "a folder that can be made"):
         path.parent.mkdir(parents=True, exist_ok=True)
         unnamed.mkdir()
@@ -114,7 +114,7 @@ def check_free(path: Path) -> None:
 
 
 def give_name(folder: Path, path: Path, *, numbered: bool = False) -> Path:
-    """Rename a folder to a path, of which one process alone gets each.
+    """Rename a folder to an unused path; of several processes one gets each path.
 
     Args:
         folder: beside the path.
@@ -152,8 +152,8 @@ def flush(path: Path) -> None:
 
 
 @contextmanager
-def told(folder: Path, doing: str, remedy: str = "") -> Iterator[None]:
-    """Turn what the system refuses, such as to write on a full disk, into one line."""
+def os_errors_as_storage_errors(folder: Path, doing: str, remedy: str = "") -> Iterator[None]:
+    """Re-raise any `OSError` in the block as a one-line `StorageError`."""
     try:
         yield
     except StorageError:
@@ -164,9 +164,9 @@ def told(folder: Path, doing: str, remedy: str = "") -> Iterator[None]:
 
 @contextmanager
 def usable(path: Path, argument: str, doing: str, wanted: str) -> Iterator[None]:
-    """Turn what is wrong with a path that the user named into an `ArgumentError`, and a full disk into one line."""
+    """Re-raise an `OSError` about a path as an `ArgumentError`, and one about the disk as a `StorageError`."""
     try:
-        with told(path, doing):
+        with os_errors_as_storage_errors(path, doing):
             yield
     except StorageError as error:
         cause = error.__cause__
@@ -181,7 +181,7 @@ def _reason(error: OSError) -> str:
 
 @dataclass(frozen=True)
 class Lock:
-    """A folder that no other process writes to.
+    """A lock on a folder, which keeps other processes from writing to it.
 
     Args:
         descriptor: of the folder, whatever its name is by now.
@@ -190,7 +190,7 @@ class Lock:
     descriptor: int
 
     def holds(self, path: Path) -> bool:
-        """Whether the folder at a path is still that one."""
+        """Whether the folder at a path is still the locked one."""
         try:
             return os.path.samestat(os.stat(path), os.fstat(self.descriptor))
         except OSError:
@@ -199,7 +199,7 @@ class Lock:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[Lock]:
-    """Keep other processes from writing to a folder; the lock ends with the block, and with the process.
+    """Lock a folder until the block or the process ends.
 
     Raises:
         StorageError: if another process writes to it, or has just put another folder in its place.

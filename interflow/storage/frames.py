@@ -1,4 +1,4 @@
-"""The frames of a run on disk, and the solution that reads them where it is looked at.
+"""Frames of a run on disk in chunks, and the solution that reads them on demand.
 
 The frames of a run as a Zarr v3 group, a chunk a frame, each with a checksum (CRC-32C).
 
@@ -51,7 +51,7 @@ Array = NDArray[Any]
 
 @final
 class Trajectory:
-    """The arrays of a run folder.
+    """The arrays in a run folder.
 
     Args:
         folder: the run folder.
@@ -95,7 +95,7 @@ class Trajectory:
                 flush(path)
 
     def read(self, name: str, frame: int | None) -> Tensor:
-        """An array of a frame; of all of them with None, for an array that has none.
+        """Read an array at a frame, or with None an array without frames.
 
         Raises:
             StorageError: if a chunk is damaged or missing.
@@ -160,7 +160,7 @@ if TYPE_CHECKING:
 
 
 def open_run(path: str | os.PathLike[str]) -> StoredSolution:
-    """The run in a folder, finished or not, with the frames that it has now.
+    """Open the run in a folder, finished or not, with the frames that it has now.
 
     Args:
         path: of the folder, as `RunFolder` and ``interflow run`` make it.
@@ -199,7 +199,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 @final
 class StoredFrames:
-    """The frames of one array. An index reads the frames that it names, one by one, and gives a tensor.
+    """The frames of one array. Indexing reads the selected frames one by one and returns a tensor.
 
     It may be any that a tensor takes, the first part being of frames: ``positions[-1]``, ``positions[::10, :100]``.
     """

@@ -18,7 +18,7 @@ from torch import nn
 from interflow.boundaries import Extent
 from interflow.errors import StorageError
 from interflow.solution import LONGEST_NAME, FramePlan
-from interflow.storage.files import replace_file
+from interflow.storage.files import atomic_write
 from interflow.system import ParticleSystem
 from interflow.versions import installed_version
 
@@ -26,8 +26,8 @@ Precision = Literal["highest", "high", "medium"]
 PACKAGES = ("interflow-particles", "torch", "pykeops", "finufft")
 
 
-class Choices(BaseModel):
-    """The choices that a run makes at a step, and that it makes again where it goes on.
+class NumericalEnvironment(BaseModel):
+    """The numerical environment of a run: threads, precision, processor, versions and backends.
 
     What an approximate sum sets, its modes and their precision, follows from the tolerance and the points alone.
 
@@ -52,7 +52,7 @@ class Choices(BaseModel):
     versions: dict[str, str]
 
     @classmethod
-    def now(cls, system: ParticleSystem) -> Choices:
+    def capture(cls, system: ParticleSystem) -> NumericalEnvironment:
         """Those of a system in this process, at its state."""
         said = [choice for _, choice in system.energy.explain(system.positions, system.weights)]
         return cls(
@@ -66,8 +66,8 @@ class Choices(BaseModel):
         )
 
     @contextmanager
-    def again(self) -> Iterator[None]:
-        """A block with as many threads and as much precision as then."""
+    def restored(self) -> Iterator[None]:
+        """Restore threads and precision for the length of the block."""
         before = torch.get_num_threads(), torch.get_float32_matmul_precision()
         _compute_with(self.threads, self.precision)
         try:
@@ -75,10 +75,14 @@ class Choices(BaseModel):
         finally:
             _compute_with(*before)
 
-    def differences(self, other: Choices) -> list[str]:
-        """What another one has otherwise, in words."""
+    def differences(self, other: NumericalEnvironment) -> list[str]:
+        """Return the differences to another environment, each as text."""
         ours, theirs = self.model_dump(), other.model_dump()
-        return [f"{name} {listed(ours[name])} → {listed(theirs[name])}" for name in ours if ours[name] != theirs[name]]
+        return [
+            f"{name} {comma_list(ours[name])} → {comma_list(theirs[name])}"
+            for name in ours
+            if ours[name] != theirs[name]
+        ]
 
 
 def _parts(energy: nn.Module) -> Iterator[Any]:
@@ -90,7 +94,7 @@ def _compute_with(threads: int, precision: str) -> None:
     torch.set_float32_matmul_precision(precision)
 
 
-def listed(value: object) -> str:
+def comma_list(value: object) -> str:
     """The entries of a list, or another value, for a message."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
@@ -102,14 +106,14 @@ def _processor(device: torch.device) -> str:
 
 
 MANIFEST = "manifest.json"
-LARGEST_SIZE = 1 << 20
+MAX_BYTES = 1 << 20
 
 Name = Annotated[str, Field(pattern=r"^(scalars/)?[A-Za-z_][A-Za-z0-9_]*$", max_length=len("scalars/") + LONGEST_NAME)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class StoredExtent(BaseModel):
-    """Where the domain of a run ends, in numbers that JSON has.
+    """The extent of a domain, in numbers that JSON has.
 
     Args:
         lower: the lower corner, a number an axis; None where there is no end.
@@ -124,7 +128,7 @@ class StoredExtent(BaseModel):
     periodic: list[bool]
 
     @classmethod
-    def of(cls, extent: Extent) -> StoredExtent:
+    def from_extent(cls, extent: Extent) -> StoredExtent:
         """What is kept of an extent."""
         lower, upper = (
             [value if math.isfinite(value) else None for value in corner.tolist()]
@@ -133,7 +137,7 @@ class StoredExtent(BaseModel):
         return cls(lower=lower, upper=upper, periodic=extent.periodic.tolist())
 
     def on_axes(self, dimension: int) -> Extent:
-        """The extent again.
+        """Return the extent.
 
         Raises:
             StorageError: if it is not of ``d`` axes.
@@ -150,7 +154,7 @@ class StoredExtent(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a run folder holds. Every change is a new file that replaces the old one at once.
+    """The contents of a run folder. Every change is a new file that replaces the old one at once.
 
     Args:
         steps: of the whole run.
@@ -159,7 +163,7 @@ class Manifest(BaseModel):
         frames: how many there are.
         finished: whether the last step was made.
         arrays: the digest of each array's description, by its name.
-        choices: what the run depends on beside its config.
+        choices: numerical environment, on which the run depends beside its config.
         extent: where its domain ends; None for open space.
         stats: how the run went.
     """
@@ -174,7 +178,7 @@ class Manifest(BaseModel):
     frames: NonNegativeInt = 0
     finished: bool = False
     arrays: dict[Name, Digest] = Field(default_factory=dict)
-    choices: Choices
+    choices: NumericalEnvironment
     extent: StoredExtent | None = None
     stats: dict[str, Any] = Field(default_factory=dict)
 
@@ -183,8 +187,8 @@ class Manifest(BaseModel):
         """Which states of the run are frames."""
         return FramePlan(self.steps, self.save_every)
 
-    def write(self, folder: Path, *, settle: bool = True) -> None:
-        """Replace the manifest of a folder; `replace_file` says what it is to settle."""
+    def write(self, folder: Path, *, durable: bool = True) -> None:
+        """Replace the manifest of a folder; `atomic_write` says what it is to settle."""
         data = self.model_dump(mode="json")
         try:  # what could not be read again is not written
             type(self).model_validate(data)
@@ -193,11 +197,11 @@ class Manifest(BaseModel):
             place = ".".join(map(str, first["loc"]))
             raise StorageError(f"{folder / MANIFEST}: cannot hold {place}: {first['msg']}.") from None
         text = json.dumps({**data, "digest": _digest(data)}, indent=1)
-        replace_file(folder / MANIFEST, lambda stream: stream.write(text.encode()), settle=settle)
+        atomic_write(folder / MANIFEST, lambda stream: stream.write(text.encode()), durable=durable)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """The manifest of a folder.
+        """Read the manifest of a folder.
 
         Raises:
             FileNotFoundError: if it has none.
@@ -207,9 +211,9 @@ class Manifest(BaseModel):
         if file.is_symlink():
             raise StorageError(f"{file}: a symbolic link. A run folder has none; remove it.")
         with open(file, "rb") as stream:
-            text = stream.read(LARGEST_SIZE + 1)
+            text = stream.read(MAX_BYTES + 1)
         try:
-            data = json.loads(text[:LARGEST_SIZE])
+            data = json.loads(text[:MAX_BYTES])
             written = data.pop("digest")
             if _digest(data) != written:
                 raise ValueError("its digest is not that of its content")

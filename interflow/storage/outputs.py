@@ -1,4 +1,4 @@
-"""Files that the user names: written whole or not at all, and never over the files of a run."""
+"""Output files of the user: written atomically, and never over the files of a run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from interflow.errors import ArgumentError
 from interflow.storage.checkpoint import LAST, PREVIOUS
-from interflow.storage.files import new_file, told, usable
+from interflow.storage.files import new_file, os_errors_as_storage_errors, usable
 from interflow.storage.frames import FOLDER
 from interflow.storage.manifest import MANIFEST
 from interflow.storage.run_folder import CONFIG, REPORT, SUMMARY
 
 OF_A_RUN = (MANIFEST, CONFIG, REPORT, SUMMARY, LAST, PREVIOUS, FOLDER)
-"""What a run folder holds that no picture and no export may replace."""
+"""Names in a run folder that no picture and no export may replace."""
 
 
 @contextmanager
 def output_file(file: Path, argument: str = "file") -> Iterator[Path]:
-    """A path to write to, which becomes the file when the block ends well; what a link leads to is replaced.
+    """Yield a temporary path that becomes the file when the block succeeds; the target of a link is replaced.
 
     Args:
         file: its path.
@@ -36,7 +36,7 @@ def output_file(file: Path, argument: str = "file") -> Iterator[Path]:
             raise ArgumentError(argument, came=f"{file}, a part of the run in {folder}", wanted="another file")
     if os.path.exists(path) and not os.path.isfile(path):
         raise ArgumentError(argument, came=f"{file}, which is no regular file", wanted=wanted)
-    with told(file, "write it"), ExitStack() as stack:
+    with os_errors_as_storage_errors(file, "write it"), ExitStack() as stack:
         with usable(file, argument, "write it", wanted):
             unfinished = stack.enter_context(new_file(path, file.suffix))
         yield unfinished

@@ -32,22 +32,22 @@ from interflow.errors import ArgumentError, NonFiniteError, RunStoppedError, Sto
 from interflow.reporters.triggers import EverySeconds, Trigger, trigger
 from interflow.solution import FramePlan
 from interflow.state import State
-from interflow.storage.checkpoint import Checkpoint, classes, latest, resumed
+from interflow.storage.checkpoint import Checkpoint, latest, module_class_names, restore_system
 from interflow.storage.files import (
     Lock,
+    atomic_write,
     check_free,
     check_no_links,
     flush,
     give_name,
-    hidden,
     locked,
     new_file,
     new_folder,
-    replace_file,
-    told,
+    os_errors_as_storage_errors,
+    temporary_path,
 )
 from interflow.storage.frames import SCALARS, Array, StoredSolution, Trajectory, read_manifest
-from interflow.storage.manifest import Choices, Manifest, StoredExtent
+from interflow.storage.manifest import Manifest, NumericalEnvironment, StoredExtent
 from interflow.system import ParticleSystem
 
 CONFIG, SUMMARY, REPORT = "config.yaml", "summary.json", "report.csv"
@@ -57,7 +57,7 @@ _logger = logging.getLogger("interflow")
 
 @final
 class FolderRecording:
-    """Writes frames as they come, and checkpoints when it is time.
+    """Writer of frames and checkpoints to a run folder.
 
     Args:
         folder: the run folder.
@@ -89,7 +89,7 @@ class FolderRecording:
                 capacity = len(self.manifest.plan)
                 self._trajectory = Trajectory.create(self._folder, capacity, arrays, _array(state.weights))
             self._trajectory.write(frame, arrays)
-            self._declare(settle=False, frames=frame + 1, arrays=self._trajectory.digests)
+            self._declare(durable=False, frames=frame + 1, arrays=self._trajectory.digests)
 
     def step_made(self, state: State) -> None:
         """Write a checkpoint if it is time, and the state is a good one."""
@@ -114,7 +114,7 @@ class FolderRecording:
             if table.exists():
                 flush(table)
             rows = digest(table, self._system.state.step)
-            snapshot(self._system, frames, self._config, rows).write(self._folder)
+            make_checkpoint(self._system, frames, self._config, rows).write(self._folder)
         self._flushed = frames
 
     @contextmanager
@@ -124,29 +124,29 @@ class FolderRecording:
             remedy = "If it was renamed, `interflow run --resume` goes on from the last checkpoint in it."
             raise StorageError(f"{self._folder}: cannot write {what}: {why}. {remedy}")
         remedy = f"What was saved before is intact, and `interflow run --resume {self._folder}` goes on from it."
-        with told(self._folder, f"write {what}", remedy):
+        with os_errors_as_storage_errors(self._folder, f"write {what}", remedy):
             yield
 
-    def _declare(self, *, settle: bool = True, **changes: Any) -> None:
+    def _declare(self, *, durable: bool = True, **changes: Any) -> None:
         self.manifest = self.manifest.model_copy(update=changes)
-        self.manifest.write(self._folder, settle=settle)
+        self.manifest.write(self._folder, durable=durable)
 
 
-def snapshot(system: ParticleSystem, frames: int, config: str, report: str = "") -> Checkpoint:
-    """The system now."""
+def make_checkpoint(system: ParticleSystem, frames: int, config: str, report: str = "") -> Checkpoint:
+    """Return a checkpoint of the system in its current state."""
     return Checkpoint(
         step=system.state.step,
         frames=frames,
         config=config,
         report=report,
-        modules=classes(system),
-        choices=Choices.now(system),
+        modules=module_class_names(system),
+        choices=NumericalEnvironment.capture(system),
         system=system.state_dict(),
     )
 
 
 def _arrays(state: State, scalars: Mapping[str, Tensor]) -> dict[str, Array]:
-    """What is kept of a frame, by the name of its array."""
+    """Return the arrays of a frame by name."""
     moving = {} if state.velocities is None else {"velocities": _array(state.velocities)}
     return {
         "positions": _array(state.positions),
@@ -158,14 +158,14 @@ def _arrays(state: State, scalars: Mapping[str, Tensor]) -> dict[str, Array]:
 
 
 def _array(tensor: Tensor) -> Array:
-    """On the CPU; in float32 what NumPy has no type for."""
+    """Return a tensor as an array on the CPU, bfloat16 as float32."""
     tensor = torch.as_tensor(tensor).detach().cpu()
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).contiguous().numpy()
 
 
 @final
 class RunFolder:
-    """Where `ParticleSystem.simulate` keeps a run, so that it survives a kill, a full disk and a NaN.
+    """A folder in which `ParticleSystem.simulate` keeps a run that survives a kill, a full disk and a NaN.
 
     Args:
         path: of the folder.
@@ -207,13 +207,13 @@ class RunFolder:
 
     @contextmanager
     def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> Iterator[FolderRecording]:
-        """The time in which a run goes on; no other process may write to the folder meanwhile.
+        """Lock the folder and yield a writer for the run.
 
         Raises:
             ArgumentError: if something is there already, or, to resume, no run or another one.
             StorageError: if the folder cannot be written or is damaged, or another process writes to it.
         """
-        with self._resumed(system, plan) if resume else self._begun(system, plan) as (manifest, lock):
+        with self._resumed(system, plan) if resume else self._create(system, plan) as (manifest, lock):
             recording = FolderRecording(self.path, manifest, system, self._config, self._due, lock)
             try:
                 yield recording
@@ -236,7 +236,7 @@ class RunFolder:
         self._write(SUMMARY, lambda stream: stream.write(text.encode()))
 
     def summary(self) -> dict[str, Any]:
-        """How it went; empty where that is not known yet.
+        """Return the summary of the run; empty while there is none.
 
         Raises:
             ArgumentError: if it is no summary.
@@ -258,36 +258,40 @@ class RunFolder:
 
     def _write(self, name: str, save: Callable[[IO[bytes]], object]) -> None:
         """Write a file that other processes may be writing too, such as a picture."""
-        with told(self.path, f"write {name}"), new_file(self.path / name) as file, open(file, "wb") as stream:
+        with (
+            os_errors_as_storage_errors(self.path, f"write {name}"),
+            new_file(self.path / name) as file,
+            open(file, "wb") as stream,
+        ):
             save(stream)
 
     @contextmanager
-    def _begun(self, system: ParticleSystem, plan: FramePlan) -> Iterator[tuple[Manifest, Lock]]:
+    def _create(self, system: ParticleSystem, plan: FramePlan) -> Iterator[tuple[Manifest, Lock]]:
         """A new folder with all that must be there before the first step."""
         if self._overwrite:
-            self._make_way()
+            self._delete_old_run()
         if not self._numbered:
             check_free(self.path)
         manifest = Manifest(
             steps=plan.steps,
             save_every=plan.save_every,
             first_step=system.state.step,
-            choices=Choices.now(system),
-            extent=StoredExtent.of(system.boundary.extent(system.state.positions.shape[1])),
+            choices=NumericalEnvironment.capture(system),
+            extent=StoredExtent.from_extent(system.boundary.extent(system.state.positions.shape[1])),
         )
         with new_folder(self.path) as folder, locked(folder) as lock:
-            with told(self.path, "make the folder"):
-                self._furnish(folder, manifest, system)
+            with os_errors_as_storage_errors(self.path, "make the folder"):
+                self._write_initial_files(folder, manifest, system)
                 self.path = give_name(folder, self.path, numbered=self._numbered)
             yield manifest, lock
 
-    def _furnish(self, folder: Path, manifest: Manifest, system: ParticleSystem) -> None:
+    def _write_initial_files(self, folder: Path, manifest: Manifest, system: ParticleSystem) -> None:
         if self._config:
-            replace_file(folder / CONFIG, lambda stream: stream.write(self._config.encode()))
-        snapshot(system, 0, self._config).write(folder)
+            atomic_write(folder / CONFIG, lambda stream: stream.write(self._config.encode()))
+        make_checkpoint(system, 0, self._config).write(folder)
         manifest.write(folder)
 
-    def _make_way(self) -> None:
+    def _delete_old_run(self) -> None:
         """Delete the run that is there, which loses its name at once; refuse all else."""
         if not os.path.lexists(self.path):
             return
@@ -298,8 +302,8 @@ class RunFolder:
         except (OSError, StorageError) as error:
             came = f"{self.path}, which holds no run: {error}"
             raise ArgumentError("out", came=came, wanted="a run folder to overwrite") from None
-        with told(self.path, "delete the run in it"), locked(self.path):
-            shutil.rmtree(self.path.rename(hidden(self.path)))
+        with os_errors_as_storage_errors(self.path, "delete the run in it"), locked(self.path):
+            shutil.rmtree(self.path.rename(temporary_path(self.path)))
 
     @contextmanager
     def _resumed(self, system: ParticleSystem, plan: FramePlan) -> Iterator[tuple[Manifest, Lock]]:
@@ -313,15 +317,15 @@ class RunFolder:
                 came, remedy = f"{self.path / CONFIG}, changed since the run began", "Start a new run from it."
                 raise ArgumentError("config", came=came, wanted="the config of the run", remedy=remedy)
             check_report(self.path / REPORT, checkpoint.step, checkpoint.report)
-            with resumed(system, plan, manifest, checkpoint):
-                yield self._taken_up(manifest, checkpoint), lock
+            with restore_system(system, plan, manifest, checkpoint):
+                yield self._truncate_to_checkpoint(manifest, checkpoint), lock
 
-    def _taken_up(self, manifest: Manifest, checkpoint: Checkpoint) -> Manifest:
+    def _truncate_to_checkpoint(self, manifest: Manifest, checkpoint: Checkpoint) -> Manifest:
         """The manifest from which the run goes on: frames after the checkpoint do not exist any more."""
         if manifest.frames < checkpoint.frames:
             raise StorageError(f"{self.path}: the manifest has fewer frames than the checkpoint.")
         if not manifest.finished or checkpoint.frames < manifest.frames:
-            with told(self.path, "go on with the run"):
+            with os_errors_as_storage_errors(self.path, "go on with the run"):
                 for left in self.path.rglob("*.partial"):
                     left.unlink()
                 manifest = manifest.model_copy(update={"frames": checkpoint.frames, "finished": False})
@@ -331,7 +335,7 @@ class RunFolder:
 
 
 def stored_config(folder: Path) -> str:
-    """The config of the run in a folder.
+    """Read the config of the run in a folder.
 
     Raises:
         ArgumentError: if the folder holds no run, or one that was not started from a config.
@@ -347,7 +351,7 @@ def stored_config(folder: Path) -> str:
 
 
 def digest(table: Path, step: int) -> str:
-    """The SHA-256 digest of the head of a table and its rows up to a step; empty if there are none."""
+    """Return the SHA-256 digest of a table's head and its rows up to a step; empty if there are none."""
     if not table.exists():
         return ""
     content = table.read_bytes()
@@ -358,7 +362,7 @@ def digest(table: Path, step: int) -> str:
 
 
 def check_report(table: Path, step: int, wanted: str) -> None:
-    """Raise `StorageError` if rows up to the step of a checkpoint are not as they were then; say if it is gone.
+    """Raise `StorageError` if rows up to the step of a checkpoint have changed; warn if the table is missing.
 
     Args:
         table: a CSV file, which need not be there.
@@ -373,11 +377,11 @@ def check_report(table: Path, step: int, wanted: str) -> None:
 
 
 def _step_of(row: bytes) -> int:
-    """The step of a row; before all others where it has none."""
+    """Return the step of a row, or −1 if it has none."""
     first = row.split(b",")[0]
     return int(first) if first.isdigit() else -1
 
 
 def _line_before(content: bytes, end: int) -> int:
-    """Where the line begins that goes on at ``end``: behind the last line break before."""
+    """Return the start of the line before ``end``."""
     return content.rfind(b"\n", 0, max(end, 0)) + 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interflow.config.builtin_kinds import of
+from interflow.config.builtin_kinds import from_object
 from interflow.config.model import family_of
 
 
@@ -51,8 +51,8 @@ class ModuleSuite(ABC):
         member = self.make()
         if not _is_registered(member):
             pytest.skip(f"{type(member).__name__} has no `kind`: it is not registered with `fl.config.register`")
-        again = of(member).build()
-        assert of(again) == of(member)
+        again = from_object(member).build()
+        assert from_object(again) == from_object(member)
         for found, expected in zip(self.behaviour(again), self.behaviour(member), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
 
@@ -72,4 +72,4 @@ def _is_registered(member: nn.Module) -> bool:
     if family is None:
         return False
     _, inner = family.unscaled(member)
-    return any(model.derivation.cls is type(inner) for model in family.models.values())
+    return any(model.binding.cls is type(inner) for model in family.models.values())

@@ -1,4 +1,4 @@
-"""What a domain does along each axis: where a point that left it comes back, and how far two points are apart."""
+"""Boundaries as curves: `wrap` and the displacement along each axis."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from interflow.boundaries import Boundary
-from interflow.views.picture import NAMES, Array, Picture, array, quiet
+from interflow.views.picture import NAMES, Array, NotebookFigure, style_axes, to_numpy
 
 _SAMPLES: Final = 3001
 _AROUND: Final = 1.5  # lengths of the domain to either side of its lower corner
 
 
-def boundary_curves(boundary: Boundary, *, dimension: int = 1, length: float = 1.0, title: str = "") -> Picture:
+def boundary_curves(boundary: Boundary, *, dimension: int = 1, length: float = 1.0, title: str = "") -> NotebookFigure:
     """``wrap(x)`` and the displacement ``δ(x, lower)`` from the lower corner, over a coordinate x; a panel an axis.
 
     They are drawn over one and a half lengths of the domain to either side of its lower corner. Axes that are alike
@@ -40,7 +40,7 @@ def boundary_curves(boundary: Boundary, *, dimension: int = 1, length: float = 1
     alike: dict[tuple[bytes, ...], list[int]] = {}
     for axis in range(dimension):
         alike.setdefault(tuple(curve.tobytes() for curve in curves(boundary, dimension, axis, length)), []).append(axis)
-    picture = Picture(4.6 * min(len(alike), 2), 3.8 * -(-len(alike) // 2) + 0.3, title)
+    picture = NotebookFigure(4.6 * min(len(alike), 2), 3.8 * -(-len(alike) // 2) + 0.3, title)
     columns = min(len(alike), 2)
     for index, axes in enumerate(alike.values()):
         panel = picture.add_subplot(-(-len(alike) // columns), columns, index + 1)
@@ -56,30 +56,30 @@ def boundary_curves(boundary: Boundary, *, dimension: int = 1, length: float = 1
         panel.set_title(f"{'axis' if len(axes) == 1 else 'axes'} {names}", fontsize=9)
         panel.set(xlabel="coordinate x", xlim=(x[0], x[-1]))
         panel.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
-        quiet(panel)
+        style_axes(panel)
     return picture
 
 
 def curves(boundary: Boundary, dimension: int, axis: int, length: float) -> tuple[Array, Array, Array]:
-    """Coordinates x of points that move along an axis, ``wrap(x)``, and δ to the lower corner, on that axis."""
+    """Return coordinates x along an axis, ``wrap(x)`` and the displacement to the lower corner on that axis."""
     extent, corner = boundary.extent(dimension), _corner(boundary, dimension)
     side = float(extent.upper[axis] - extent.lower[axis])
     reach = _AROUND * (side if np.isfinite(side) else length)
     points = corner.repeat(_SAMPLES, 1)
     points[:, axis] += torch.linspace(-reach, reach, _SAMPLES, dtype=torch.float64)
     found: list[Callable[[Tensor], Tensor]] = [boundary.wrap, lambda x: boundary.displacement(x, corner)]
-    wrapped, displaced = (array(function(points)[:, axis]) for function in found)
-    return array(points[:, axis]), wrapped, displaced
+    wrapped, displaced = (to_numpy(function(points)[:, axis]) for function in found)
+    return to_numpy(points[:, axis]), wrapped, displaced
 
 
 def _corner(boundary: Boundary, dimension: int) -> Tensor:
-    """The lower corner, 0 on an axis that has none; ``(d,)``."""
+    """Return the lower corner ``(d,)``, 0 along open axes."""
     lower = boundary.extent(dimension).lower
     return torch.where(lower.isfinite(), lower, 0.0)
 
 
 def _broken(curve: Array) -> Array:
-    """A curve with a gap where it jumps, in place of a line that would join both sides."""
+    """Return a curve with NaN at each jump, which leaves a gap."""
     steps = np.abs(np.diff(curve))
     jumps = np.flatnonzero(steps > 20.0 * np.median(steps) + 1e-12 * np.abs(curve).max())
     broken = curve.copy()

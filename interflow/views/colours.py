@@ -1,4 +1,4 @@
-"""What the colours of particles show, on one scale for all frames of a picture."""
+"""Colourings of particles, each on one scale for all frames of a figure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from scipy.special import gamma
 
 from interflow.errors import ArgumentError
-from interflow.views.picture import NAMES, SCALE, TIME, Array, Clouds, array
+from interflow.views.picture import NAMES, SEQUENTIAL_CMAP, TIME_CMAP, Array, Clouds, to_numpy
 
 _NEIGHBOURS: Final = 16  # whose mass and distance make a local density
 _SMALLEST: Final = 1e-3  # radius of such a neighbourhood, as a part of the longest side of what is drawn
@@ -41,15 +41,15 @@ class Colouring(ABC):
     """
 
     label: str
-    colours: Colormap = SCALE
+    colours: Colormap = SEQUENTIAL_CMAP
     many_decades: bool = False
 
     @abstractmethod
     def values(self, clouds: Clouds, frame: int) -> Array:
-        """The number of each dot of a frame, ``(drawn,)``."""
+        """Return a number for each dot of a frame, ``(drawn,)``."""
 
     def span(self, clouds: Clouds, frames: Iterable[int]) -> Array:
-        """The ends of the scale, between the lowest and the highest number."""
+        """Return the lowest number, both ends of the scale, and the highest number."""
         values = np.concatenate([self.values(clouds, frame) for frame in frames])
         values = values[np.isfinite(values)]
         low, high = _QUANTILES
@@ -61,7 +61,7 @@ class ByTime(Colouring):
     """Blue at the start of the run, red at its end."""
 
     label = "time t"
-    colours = TIME
+    colours = TIME_CMAP
 
     def values(self, clouds: Clouds, frame: int) -> Array:
         return np.full(clouds.drawn, clouds.times[frame])
@@ -72,7 +72,7 @@ class ByTime(Colouring):
 
 @final
 class ByDensity(Colouring):
-    """The mass of the nearest 16 particles over the volume of the ball that holds them."""
+    """Local density: the mass of the nearest 16 particles over the volume of the ball that holds them."""
 
     label = "local density, mass per unit of volume"
     many_decades = True
@@ -95,7 +95,7 @@ class ByDensity(Colouring):
 
 @final
 class BySpeed(Colouring):
-    """|v|; in a motion of first order the distance from one frame to the next over the time between them."""
+    """Speed |v|; without velocities, the distance between frames over the time between them."""
 
     label = "speed |v|"
     many_decades = True
@@ -103,17 +103,17 @@ class BySpeed(Colouring):
     def values(self, clouds: Clouds, frame: int) -> Array:
         velocities, positions = clouds.solution.velocities, clouds.solution.positions
         if velocities is not None:
-            return np.asarray(np.linalg.norm(array(velocities[frame])[clouds.sample], axis=1))
+            return np.asarray(np.linalg.norm(to_numpy(velocities[frame])[clouds.sample], axis=1))
         after = min(max(frame, 1), len(clouds) - 1)
         before = max(after - 1, 0)
         way = clouds.solution.extent.shortest(positions[after].detach().cpu(), positions[before].detach().cpu())
         time = clouds.times[after] - clouds.times[before]
-        return np.asarray(np.linalg.norm(array(way)[clouds.sample], axis=1) / (time or 1.0))
+        return np.asarray(np.linalg.norm(to_numpy(way)[clouds.sample], axis=1) / (time or 1.0))
 
 
 @final
 class ByStart(Colouring):
-    """Where a particle was in the first frame, along the first axis."""
+    """Initial position along the first axis."""
 
     label = f"{NAMES[0]} at the start"
 
@@ -123,7 +123,7 @@ class ByStart(Colouring):
 
 @final
 class ByWeight(Colouring):
-    """The mass of a particle."""
+    """Weight of a particle."""
 
     label = "weight"
 
@@ -133,7 +133,7 @@ class ByWeight(Colouring):
 
 @final
 class ByArray(Colouring):
-    """Numbers of one's own.
+    """Colouring by the user's numbers.
 
     Args:
         values: ``(N,)``, or ``(frames, N)``.
@@ -164,8 +164,8 @@ Colour = str | Colouring | ArrayLike
 
 
 @final
-class Scale:
-    """The colours of a run's particles.
+class ColourScale:
+    """The colour scale of a run's particles.
 
     Args:
         colour: what they show.
@@ -191,12 +191,12 @@ class Scale:
             self._mappable.set_array([low])
 
     def colours(self, frame: int) -> Array:
-        """Red, green, blue and opacity of each dot, ``(drawn, 4)``."""
+        """Return red, green, blue and opacity of each dot, ``(drawn, 4)``."""
         return np.asarray(self._mappable.to_rgba(self._colouring.values(self._clouds, frame)))
 
     @property
     def legend(self) -> tuple[ScalarMappable, str] | None:
-        """What a colour bar shows; None for time, which is written on every cloud."""
+        """Mappable and name of the colour bar; None for time, which is written on every cloud."""
         return None if isinstance(self._colouring, ByTime) else (self._mappable, self._colouring.label)
 
 

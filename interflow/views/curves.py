@@ -22,7 +22,7 @@ from torch import Tensor
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.errors import ArgumentError
 from interflow.kernels import Kernel
-from interflow.views.picture import Array, Picture, array, plain, quiet
+from interflow.views.picture import Array, NotebookFigure, plain, style_axes, to_numpy
 
 _DECADES: Final = (-12, 12)  # of the distances that are tried
 _IN_A_DECADE: Final = 100
@@ -38,7 +38,7 @@ _SHOWN: Final = 0.25  # part of the variation after which the first feature is p
 @final
 @dataclass(frozen=True)
 class Range:
-    """Of distances: where a curve ends, and the first distance at which there is something to be seen."""
+    """Smallest and largest distance of a curve."""
 
     end: float
     first: float
@@ -79,20 +79,20 @@ def range_of(k: Callable[[Tensor], Tensor], *, longest: float, cutoffs: list[flo
 
 
 def _sampled(k: Callable[[Tensor], Tensor], longest: float) -> tuple[Array, Array, Array]:
-    """Distances r, the kernel, and dk/d(log r), wherever they are finite."""
+    """Return distances r, the kernel and dk/d(log r), wherever they are finite."""
     low, high = _DECADES
     grid = np.logspace(low, high, (high - low) * _IN_A_DECADE + 1)
     distances = torch.as_tensor(np.append(grid[grid < longest], longest if np.isfinite(longest) else []))
     distances.requires_grad_()
     values = k(distances)
     (slopes,) = torch.autograd.grad(values.sum(), distances)
-    r, found, steep = array(distances), array(values), array(distances * slopes)
+    r, found, steep = to_numpy(distances), to_numpy(values), to_numpy(distances * slopes)
     finite = np.isfinite(found) & np.isfinite(steep)
     return r[finite], found[finite], steep[finite]
 
 
 def _bends(r: Array, slopes: Array, counts: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Where the exponent of the slope changes, and where the kernel ends for good."""
+    """Return the distances at which the exponent of the derivative changes, and the end of the kernel's support."""
     steps = np.diff(np.log(r))
     logarithms = np.log(np.abs(np.where(counts, slopes, 1.0)))
     exponents = np.diff(logarithms) / steps
@@ -103,7 +103,7 @@ def _bends(r: Array, slopes: Array, counts: NDArray[np.bool_]) -> NDArray[np.int
 
 
 def _changes(signs: Array) -> NDArray[np.intp]:
-    """Where a sign differs from the one before, zeros passed over."""
+    """Return the indices of sign changes, ignoring zeros."""
     some = np.flatnonzero(signs)
     return np.asarray(some[1:][np.diff(signs[some]) != 0.0])
 
@@ -120,7 +120,7 @@ _FLAT: Final = 1e-6  # of the curve near the core, a depth that is no well
 
 def kernel_profiles(
     *kernels: Kernel, boundary: Boundary | None = None, dimension: int = 2, span: float | None = None, title: str = ""
-) -> Picture:
+) -> NotebookFigure:
     """Each kernel over the distance r of two points along the first axis, and beside it the force −dk/dr.
 
     Two points of unit mass that descend the energy ``k`` push each other apart where the force is positive, and pull
@@ -150,7 +150,7 @@ def kernel_profiles(
         raise ArgumentError("span", came=span, wanted="a positive number")
     boundary = OpenBoundary() if boundary is None else boundary
     boundary.check_dimension(dimension)
-    picture = Picture(9.0, 3.0 * len(kernels) + 0.4, title)
+    picture = NotebookFigure(9.0, 3.0 * len(kernels) + 0.4, title)
     rows = picture.subfigures(len(kernels), 1, squeeze=False)[:, 0]
     for row, kernel in zip(rows, kernels, strict=True):
         distances, values, forces = curves(kernel, boundary, dimension, span)
@@ -165,15 +165,15 @@ def kernel_profiles(
             if wide:
                 panel.set_xscale("log")
             panel.set_xlim(distances[0] if wide else 0.0, distances[-1])
-            quiet(panel)
+            style_axes(panel)
     return picture
 
 
 def curves(kernel: Kernel, boundary: Boundary, dimension: int, span: float | None) -> tuple[Array, Array, Array]:
-    """Distances r > 0, the kernel there, and the force −dk/dr, each of the same length."""
+    """Return distances r > 0, the kernel and the force −dk/dr, each of the same length."""
 
     def along(distances: torch.Tensor) -> torch.Tensor:
-        """k at displacements along the first axis."""
+        """Return k at displacements along the first axis."""
         across = [torch.zeros_like(distances)] * (dimension - 1)
         return kernel.evaluate_on(boundary, (distances, *across))
 
@@ -181,13 +181,13 @@ def curves(kernel: Kernel, boundary: Boundary, dimension: int, span: float | Non
     distances.requires_grad_()
     values = along(distances)
     (slopes,) = torch.autograd.grad(values.sum(), distances)
-    return array(distances), array(values), -array(slopes)
+    return to_numpy(distances), to_numpy(values), -to_numpy(slopes)
 
 
 def _distances(
     along: Callable[[torch.Tensor], torch.Tensor], kernel: Kernel, boundary: Boundary, dimension: int
 ) -> torch.Tensor:
-    """Those that show a kernel: evenly spread, or where it has lengths of very different size, their logarithms."""
+    """Return distances spread evenly, or for lengths of very different size evenly in their logarithms."""
     found_cutoffs = [getattr(part, "cutoff", None) for part in kernel.modules()]
     cutoffs = [cutoff.item() for cutoff in found_cutoffs if cutoff is not None]
     longest = float(boundary.periods(dimension)[0]) / 2
@@ -203,7 +203,7 @@ def _evenly(span: float) -> torch.Tensor:
 
 
 def _height(curve: Array, singular: bool) -> tuple[float, float]:
-    """The lowest and the highest value that are drawn: all, but for a core beside which a well would not be seen."""
+    """Return the limits of the drawn values; a core beside which a well would vanish is cut."""
     drawn = curve[np.isfinite(curve)]
     outside = curve[int(_NEAR * len(curve)) :]
     outside = outside[np.isfinite(outside)]

@@ -1,4 +1,4 @@
-"""A run in one picture, as dots or as densities, and the choice among pictures by name.
+"""A run in one figure, as dots or densities, and figures by name.
 
 Clouds that are too large for dots: the mass in each cell of a grid, all particles counted.
 
@@ -18,7 +18,7 @@ from matplotlib.gridspec import SubplotSpec
 
 from interflow.errors import ArgumentError
 from interflow.solution import Solution
-from interflow.views.colours import Colour, Scale
+from interflow.views.colours import Colour, ColourScale
 from interflow.views.panels import (
     CURVE,
     DOTS,
@@ -28,14 +28,24 @@ from interflow.views.panels import (
     dot_size,
     draw_energy,
     energy_curve,
-    furnish_plane,
     opacity,
     storyboard,
+    style_plane,
 )
-from interflow.views.picture import NAMES, SCALE, Array, Clouds, Legend, Picture, add_legend, joined, quiet
+from interflow.views.picture import (
+    NAMES,
+    SEQUENTIAL_CMAP,
+    Array,
+    Clouds,
+    Legend,
+    NotebookFigure,
+    add_legend,
+    join_title,
+    style_axes,
+)
 
 
-def evolution(solution: Solution, *, colour: Colour = "time", title: str = "") -> Picture:
+def evolution(solution: Solution, *, colour: Colour = "time", title: str = "") -> NotebookFigure:
     """The frames of a run as dots, at most 20 000 of a cloud; of more than three axes the first three.
 
     A cloud on a line is drawn in the plane of time and position, each particle a path of dots.
@@ -59,8 +69,8 @@ def evolution(solution: Solution, *, colour: Colour = "time", title: str = "") -
         5
     """
     clouds = Clouds(solution)
-    scale = Scale(colour, clouds)
-    title = joined(title, clouds.note())
+    scale = ColourScale(colour, clouds)
+    title = join_title(title, clouds.note())
     if clouds.axes == 1:
         return _paths(clouds, scale, title)
 
@@ -70,10 +80,10 @@ def evolution(solution: Solution, *, colour: Colour = "time", title: str = "") -
     return storyboard(clouds, panel, scale.legend, title)
 
 
-def _paths(clouds: Clouds, scale: Scale, title: str) -> Picture:
-    """Positions on a line over time, and the energy over the same time."""
+def _paths(clouds: Clouds, scale: ColourScale, title: str) -> NotebookFigure:
+    """Draw positions on a line, and the energy below, over time."""
     height = 3.8
-    picture = Picture(WIDTH, height + CURVE + 0.3, title)
+    picture = NotebookFigure(WIDTH, height + CURVE + 0.3, title)
     top, bottom = picture.subplots(2, 1, sharex=True, height_ratios=(height, CURVE))
     size, alpha = dot_size(clouds.drawn, (WIDTH - 1.0) * height / max(len(clouds), 10)), opacity(clouds.drawn)
     for frame in range(len(clouds)):
@@ -82,7 +92,7 @@ def _paths(clouds: Clouds, scale: Scale, title: str) -> Picture:
         top.scatter(times, points, s=size, alpha=alpha, color=colours, linewidths=0, rasterized=True)
     (low,), (high,) = clouds.limits
     top.set(ylim=(low, high), ylabel=f"position {NAMES[0]}")
-    quiet(top, open=False)
+    style_axes(top, open=False)
     if scale.legend is not None:
         add_legend(picture, [top, bottom], scale.legend)
     draw_energy(bottom, clouds, range(len(clouds)))
@@ -95,7 +105,7 @@ _PROBES: Final = 12  # frames that the ends of the scale are taken from
 _LOGARITHMIC: Final = 30.0  # from this ratio of the fullest cells to the usual ones on
 
 
-def density(solution: Solution, *, title: str = "") -> Picture:
+def density(solution: Solution, *, title: str = "") -> NotebookFigure:
     """The mass per unit of area of a run at a few times, all particles counted; its scale is the same at all times.
 
     Args:
@@ -111,7 +121,7 @@ def density(solution: Solution, *, title: str = "") -> Picture:
         4
     """
     clouds = Clouds(solution)
-    title = joined(title, clouds.note(dots=False), "seen along z" if clouds.axes == 3 else "")
+    title = join_title(title, clouds.note(dots=False), "seen along z" if clouds.axes == 3 else "")
     grid = Grid(clouds)
     if clouds.axes == 1:
         return _over_time(grid, title)
@@ -141,7 +151,7 @@ class Grid:
         self.shape = tuple(np.maximum(1, np.round(along * sides / sides.max())).astype(int).tolist())
 
     def density(self, frame: int) -> Array:
-        """Mass over volume of each cell, in the grid's shape; a point beyond the limits counts in the next cell."""
+        """Return mass over volume of each cell, in the grid's shape; outer points count in the nearest cell."""
         positions, weights = self.clouds.positions(frame)[:, : len(self.shape)], self.clouds.weights
         finite = np.isfinite(positions).all(1)
         counts = np.array(self.shape)
@@ -151,7 +161,7 @@ class Grid:
         return np.asarray(masses.reshape(self.shape) / np.prod((self.upper - self.lower) / counts))
 
     def norm(self, frames: Iterable[int] | None = None) -> Normalize:
-        """One scale for all frames, logarithmic where the mass gathers in few cells."""
+        """Return one scale for all frames, logarithmic if the mass gathers in few cells."""
         frames = self.clouds.spread(_PROBES).tolist() if frames is None else frames
         filled = np.concatenate([values[values > 0.0] for values in map(self.density, frames)])
         if not len(filled):
@@ -161,23 +171,23 @@ class Grid:
 
 
 def legend(grid: Grid, norm: Normalize) -> Legend:
-    """What the colours mean."""
+    """Return the mappable and the name of the colour bar."""
     unit = "length" if len(grid.shape) == 1 else "area"
-    return ScalarMappable(norm, SCALE), f"mass per unit of {unit}"
+    return ScalarMappable(norm, SEQUENTIAL_CMAP), f"mass per unit of {unit}"
 
 
 @final
 class PlaneDensity(Panel):
-    """The cells of the plane, white where they are empty."""
+    """Panel of the cells of the plane, white if empty."""
 
     def __init__(self, parent: FigureBase, place: SubplotSpec, grid: Grid, norm: Normalize) -> None:
         super().__init__(parent.add_subplot(place), grid.clouds)
         self._grid = grid
         (left, low), (right, high) = grid.lower, grid.upper
         self._image = self.axes.imshow(
-            np.zeros(grid.shape).T, extent=(left, right, low, high), origin="lower", norm=norm, cmap=SCALE
+            np.zeros(grid.shape).T, extent=(left, right, low, high), origin="lower", norm=norm, cmap=SEQUENTIAL_CMAP
         )
-        furnish_plane(self.axes, grid.clouds)
+        style_plane(self.axes, grid.clouds)
 
     def show(self, frame: int) -> None:
         self._image.set_data(_without_empty(self._grid.density(frame)).T)
@@ -185,19 +195,19 @@ class PlaneDensity(Panel):
 
 @final
 class LineDensity(Panel):
-    """The density along a line, as steps."""
+    """Panel of the density along a line, as steps."""
 
     def __init__(self, parent: FigureBase, place: SubplotSpec, grid: Grid, norm: Normalize) -> None:
         super().__init__(parent.add_subplot(place), grid.clouds)
         self._grid = grid
         (left,), (right,) = grid.lower, grid.upper
         self._edges = np.linspace(left, right, grid.shape[0] + 1)
-        self._steps: Any = self.axes.stairs(np.zeros(grid.shape), self._edges, color=SCALE(0.7), fill=True)
+        self._steps: Any = self.axes.stairs(np.zeros(grid.shape), self._edges, color=SEQUENTIAL_CMAP(0.7), fill=True)
         self.axes.set(xlim=(left, right), xlabel=f"position {NAMES[0]}", ylabel="mass per unit of length")
         if isinstance(norm, LogNorm):
             self.axes.set_yscale("log")
         self.axes.set_ylim(norm.vmin, 1.05 * (norm.vmax or 1.0))
-        quiet(self.axes)
+        style_axes(self.axes)
 
     def show(self, frame: int) -> None:
         self._steps.set_data(self._grid.density(frame), self._edges)
@@ -208,29 +218,29 @@ DENSITIES: Final[dict[int, Callable[[FigureBase, SubplotSpec, Grid, Normalize], 
     2: PlaneDensity,
     3: PlaneDensity,
 }
-"""By the number of axes that are drawn."""
+"""Panels of densities by the number of drawn axes."""
 
 
-def _over_time(grid: Grid, title: str) -> Picture:
-    """The density along a line at every frame, and the energy below."""
+def _over_time(grid: Grid, title: str) -> NotebookFigure:
+    """Draw the density along a line, and the energy below, over time."""
     clouds, frames = grid.clouds, range(len(grid.clouds))
     height = 3.8
-    picture = Picture(WIDTH, height + CURVE + 0.3, title)
+    picture = NotebookFigure(WIDTH, height + CURVE + 0.3, title)
     top, bottom = picture.subplots(2, 1, sharex=True, height_ratios=(height, CURVE))
     values = np.stack([grid.density(frame) for frame in frames])
     (low,), (high,) = grid.lower, grid.upper
     norm = grid.norm(frames)
     edges, cells = _edges(clouds.times), np.linspace(low, high, grid.shape[0] + 1)
-    top.pcolormesh(edges, cells, _without_empty(values).T, norm=norm, cmap=SCALE, rasterized=True)
+    top.pcolormesh(edges, cells, _without_empty(values).T, norm=norm, cmap=SEQUENTIAL_CMAP, rasterized=True)
     top.set(ylim=(low, high), ylabel=f"position {NAMES[0]}")
-    quiet(top, open=False)
+    style_axes(top, open=False)
     add_legend(picture, [top, bottom], legend(grid, norm))
     draw_energy(bottom, clouds, frames)
     return picture
 
 
 def _edges(times: Array) -> Array:
-    """Where the column of a frame begins and ends: halfway to its neighbours."""
+    """Return the edges of the frames' columns, halfway between neighbours."""
     if len(times) == 1:
         return np.asarray(times[0] + np.array([-0.5, 0.5]))
     middles = (times[1:] + times[:-1]) / 2
@@ -244,8 +254,10 @@ def _without_empty(values: Array) -> Any:
 WITHOUT_DOTS = {"energy": energy_curve, "density": density}
 
 
-def plot(solution: Solution, picture: str = "evolution", *, colour: Colour | None = None, title: str = "") -> Picture:
-    """A picture of a run, which a notebook shows and ``savefig`` writes.
+def plot(
+    solution: Solution, picture: str = "evolution", *, colour: Colour | None = None, title: str = ""
+) -> NotebookFigure:
+    """Return a figure of a run, which a notebook shows and ``savefig`` writes.
 
     Args:
         solution: the run, in memory or on disk.

@@ -1,4 +1,4 @@
-"""A fit in one picture: the target, the start and the result, and below how the loss and the held-out distance fell."""
+"""The report of a fit: target, start and result, and curves of loss and held-out distance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from interflow.views.picture import Picture, joined, quiet
+from interflow.views.picture import NotebookFigure, join_title, style_axes
 
 Array = NDArray[np.floating[Any]]
 
@@ -29,8 +29,8 @@ def fit_report(
     reference: float | None = None,
     title: str = "",
     image: bool = False,
-) -> Picture:
-    """The figure. Of more than two axes the first two are drawn, and the figure says so.
+) -> NotebookFigure:
+    """Return the report of a fit as a figure; of more than two axes it draws the first two and says so.
 
     Args:
         target: ``(M, d)``.
@@ -56,7 +56,7 @@ def fit_report(
     aspect = float(np.clip((upper - lower)[1] / (upper - lower)[0], 0.25, 2.5))
     dimension = np.asarray(target).shape[1]
     note = f"the first two of {dimension} axes" if dimension > 2 else ""
-    figure = Picture(13.5, 4.2 * aspect + 3.6, joined(title, note))
+    figure = NotebookFigure(13.5, 4.2 * aspect + 3.6, join_title(title, note))
     grid = figure.add_gridspec(2, 6, height_ratios=(4.2 * aspect + 0.4, 2.6))
     for index, (cloud, name) in enumerate(zip(clouds, ("target", "start", "result"), strict=True)):
         panel = figure.add_subplot(grid[0, 2 * index : 2 * index + 2])
@@ -86,7 +86,7 @@ def fit_report(
 
 
 def _planar(cloud: ArrayLike) -> Array:
-    """``(N, 2)``: the first two axes; points on a line are drawn at height 0."""
+    """Return the first two axes, ``(N, 2)``; points on a line lie at height 0."""
     points = np.asarray(cloud, dtype=np.float64)[:, :2]
     return points if points.shape[1] == 2 else np.column_stack([points[:, 0], np.zeros(len(points))])
 
@@ -95,11 +95,11 @@ def _draw(panel: Axes, points: Array, size: float) -> None:
     chosen = slice(None) if len(points) <= POINTS else np.linspace(0, len(points) - 1, POINTS).astype(int)
     drawn = points[chosen]
     panel.scatter(drawn[:, 0], drawn[:, 1], s=size, color="black", linewidths=0, rasterized=True)
-    quiet(panel, open=False)
+    style_axes(panel, open=False)
 
 
 def _shade(panel: Axes, pixels: Array, weights: Array | None) -> None:
-    """Pixels as an image of their mass, black for the most."""
+    """Draw pixels as an image of their mass, black for the largest."""
     columns, rows = (np.unique(axis, return_inverse=True) for axis in pixels.T)
     shades = np.zeros((len(rows[0]), len(columns[0])))
     shades[rows[1], columns[1]] = 1.0 if weights is None else weights
@@ -107,11 +107,11 @@ def _shade(panel: Axes, pixels: Array, weights: Array | None) -> None:
     left, right = columns[0][0] - half[0], columns[0][-1] + half[0]
     top, bottom = rows[0][0] - half[1], rows[0][-1] + half[1]
     panel.imshow(shades, cmap="Greys", extent=(left, right, bottom, top), interpolation="antialiased")
-    quiet(panel, open=False)
+    style_axes(panel, open=False)
 
 
 def _marker(count: int, weights: Array | None, extent: Array) -> float:
-    """Size of a dot in square points: with the mass of an image, dots cover as much as that mass."""
+    """Return the area of a dot [square points]; dots for an image cover as much as its mass."""
     if weights is None:
         return float(np.clip(_INK / max(count, 1), 0.15, 12.0))
     scale = _PANEL * 72.0 / float(extent[0])
@@ -125,4 +125,4 @@ def _curve(panel: Axes, seconds: Array, values: Array, name: str) -> None:
         panel.set_yscale("log")
     panel.set(xlabel="seconds", ylabel=name)
     panel.set_xlim(left=0.0)
-    quiet(panel)
+    style_axes(panel)

@@ -1,4 +1,4 @@
-"""A run as a movie: one frame of the run after another on axes and a scale of colours that do not change."""
+"""Movies of runs: frames on fixed axes and a fixed colour scale."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from interflow.errors import ArgumentError, StorageError, needed_package
 from interflow.solution import Solution
 from interflow.storage.outputs import output_file
-from interflow.views.colours import Colour, Scale
+from interflow.views.colours import Colour, ColourScale
 from interflow.views.evolutions import DENSITIES, Grid, legend
 from interflow.views.panels import DOTS, Panel, draw_energy, time_colour
-from interflow.views.picture import POINTS, Clouds, Legend, Picture, add_legend, joined, time_labels
+from interflow.views.picture import POINTS, Clouds, Legend, NotebookFigure, add_legend, join_title, time_labels
 
 _DPI: Final = 100
 _WIDTH, _HEIGHT = 8.0, 7.6  # that a cloud has at most, in inches
 _CURVE: Final = 1.7
 _SECONDS: Final = 6.0  # that a movie is to last, between the rates below
-_SLOWEST, _FASTEST = 5, 30  # frames a second
-_MOST: Final = 900  # frames of a movie; of a longer run, evenly spread ones
+_MIN_RATE, _MAX_RATE = 5, 30  # frames a second
+_MAX_FRAMES: Final = 900  # frames of a movie; of a longer run, evenly spread ones
 _HOLD: Final = 1.0  # seconds that the end is seen
 _ENCODINGS: Final = {
     ".mp4": ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "20", "-preset", "medium", "-movflags", "+faststart"),
@@ -38,7 +38,7 @@ _ENCODINGS: Final = {
         *("-loop", "0"),
     ),
 }
-"""How ffmpeg is to write each format."""
+"""Options of ffmpeg by format."""
 
 Pixels = NDArray[np.uint8]
 
@@ -76,9 +76,9 @@ def movie(
     path = Path(file)
     _check(path, rate)
     clouds = Clouds(solution)
-    frames = clouds.spread(_MOST).tolist()
+    frames = clouds.spread(_MAX_FRAMES).tolist()
     stage = _Stage(clouds, _dotted(picture, colour, clouds), colour, title)
-    rate = float(np.clip(len(frames) / _SECONDS, _SLOWEST, _FASTEST)) if rate is None else rate
+    rate = float(np.clip(len(frames) / _SECONDS, _MIN_RATE, _MAX_RATE)) if rate is None else rate
     from tqdm.auto import tqdm  # takes a moment to import, and only runs and movies need it
 
     with _writer(path, rate, stage.size) as add:
@@ -91,12 +91,12 @@ def movie(
 
 
 class _Stage:
-    """A figure that shows one frame after another: the cloud, its time, and below where the energy is."""
+    """A figure of one frame at a time: the cloud, its time, and its place on the energy curve below."""
 
     def __init__(self, clouds: Clouds, dotted: bool, colour: Colour | None, title: str) -> None:
         self._clouds, self._times = clouds, time_labels(clouds.times)
         width, height = _size(clouds)
-        self._picture = Picture(width + 1.4, height + _CURVE + 1.0, joined(title, clouds.note(dots=dotted)))
+        self._picture = NotebookFigure(width + 1.4, height + _CURVE + 1.0, join_title(title, clouds.note(dots=dotted)))
         self._picture.set_dpi(_DPI)
         self._canvas: Any = FigureCanvasAgg(self._picture)
         places = self._picture.add_gridspec(2, 1, height_ratios=(height + 0.6, _CURVE))
@@ -104,7 +104,7 @@ class _Stage:
         area, shown = width * height, self._picture
         meaning: Legend | None
         if dotted:
-            scale = Scale("time" if colour is None else colour, clouds)
+            scale = ColourScale("time" if colour is None else colour, clouds)
             self._panel: Panel = DOTS[clouds.axes](shown, above, clouds, scale, area)
             meaning = scale.legend
         else:
@@ -121,12 +121,12 @@ class _Stage:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of a frame in pixels, both of them even."""
+        """Width and height of a frame [pixels], both even."""
         width, height = self._canvas.get_width_height()
         return width - width % 2, height - height % 2
 
     def pixels(self, frame: int) -> Pixels:
-        """Red, green and blue of the figure at a frame, ``(height, width, 3)``."""
+        """Return the figure's pixels at a frame, ``(height, width, 3)``."""
         clouds = self._clouds
         tint = time_colour(clouds, frame)
         self._panel.show(frame)
@@ -151,7 +151,7 @@ def _dotted(picture: str | None, colour: Colour | None, clouds: Clouds) -> bool:
 
 
 def _size(clouds: Clouds) -> tuple[float, float]:
-    """Width and height of a cloud, in inches."""
+    """Return width and height of a cloud [inches]."""
     if clouds.axes == 1:
         return _WIDTH, 3.0
     lower, upper = clouds.limits
@@ -171,7 +171,7 @@ def _check(path: Path, rate: float | None) -> None:
 
 @contextmanager
 def _writer(path: Path, rate: float, size: tuple[int, int]) -> Iterator[Callable[[Pixels], object]]:
-    """What takes the frames of a movie, which has its name once it is whole."""
+    """Yield a function that adds a frame to a movie; the file appears when the block succeeds."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
     width, height = size

@@ -1,4 +1,4 @@
-"""Panels of pictures: one frame each, side by side, with the energy below them."""
+"""Panels of frames, storyboards of several, and the energy below them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 
 from interflow.solution import ENERGY, Solution
-from interflow.views.colours import Scale
+from interflow.views.colours import ColourScale
 from interflow.views.picture import (
     GREY,
     NAMES,
     PALE,
-    SCALE,
-    TIME,
+    SEQUENTIAL_CMAP,
+    TIME_CMAP,
     Array,
     Clouds,
     Legend,
-    Picture,
+    NotebookFigure,
     add_legend,
-    array,
-    joined,
+    join_title,
     plain,
-    quiet,
+    style_axes,
     time_labels,
+    to_numpy,
 )
 
 _COVER: Final = 0.55  # what the dots of a panel cover together, as a part of it
@@ -53,21 +53,21 @@ class Panel(ABC):
 
     @abstractmethod
     def show(self, frame: int) -> None:
-        """Draw a frame in place of the one that was there."""
+        """Draw a frame in place of the current one."""
 
 
 @final
 class LineDots(Panel):
-    """Points on a line, which is drawn as a strip, so that points at one place stay apart."""
+    """Panel of points on a line, spread over a strip so that coinciding points stay apart."""
 
-    def __init__(self, parent: FigureBase, place: SubplotSpec, clouds: Clouds, scale: Scale, area: float) -> None:
+    def __init__(self, parent: FigureBase, place: SubplotSpec, clouds: Clouds, scale: ColourScale, area: float) -> None:
         super().__init__(parent.add_subplot(place), clouds)
         self._scale, self._size = scale, dot_size(clouds.drawn, area)
         self._heights = np.mod(_GOLDEN * np.arange(clouds.drawn), 1.0)
         self._drawn: Any = None
         (left,), (right,) = clouds.limits
         self.axes.set(xlim=(left, right), ylim=(-0.05, 1.05), yticks=(), xlabel=f"position {NAMES[0]}")
-        quiet(self.axes, open=False)
+        style_axes(self.axes, open=False)
 
     def show(self, frame: int) -> None:
         if self._drawn is not None:
@@ -81,13 +81,13 @@ class LineDots(Panel):
 
 @final
 class PlaneDots(Panel):
-    """Points in the plane."""
+    """Panel of points in the plane."""
 
-    def __init__(self, parent: FigureBase, place: SubplotSpec, clouds: Clouds, scale: Scale, area: float) -> None:
+    def __init__(self, parent: FigureBase, place: SubplotSpec, clouds: Clouds, scale: ColourScale, area: float) -> None:
         super().__init__(parent.add_subplot(place), clouds)
         self._scale, self._size = scale, dot_size(clouds.drawn, area)
         self._drawn: Any = None
-        furnish_plane(self.axes, clouds)
+        style_plane(self.axes, clouds)
 
     def show(self, frame: int) -> None:
         if self._drawn is not None:
@@ -101,9 +101,9 @@ class PlaneDots(Panel):
 
 @final
 class SpaceDots(Panel):
-    """Points in space; those behind are paler."""
+    """Panel of points in space; distant ones are paler."""
 
-    def __init__(self, parent: FigureBase, place: SubplotSpec, clouds: Clouds, scale: Scale, area: float) -> None:
+    def __init__(self, parent: FigureBase, place: SubplotSpec, clouds: Clouds, scale: ColourScale, area: float) -> None:
         axes: Any = parent.add_subplot(place, projection="3d")
         super().__init__(axes, clouds)
         self._scale, self._size = scale, dot_size(clouds.drawn, 0.5 * area)
@@ -131,37 +131,37 @@ class SpaceDots(Panel):
         self._drawn = axes.scatter(*points.T, s=self._size, c=colours, linewidths=0, rasterized=True)
 
 
-DOTS: Final[dict[int, Callable[[FigureBase, SubplotSpec, Clouds, Scale, float], Panel]]] = {
+DOTS: Final[dict[int, Callable[[FigureBase, SubplotSpec, Clouds, ColourScale, float], Panel]]] = {
     1: LineDots,
     2: PlaneDots,
     3: SpaceDots,
 }
-"""By the number of axes that are drawn."""
+"""Panels of dots by the number of drawn axes."""
 
 
-def furnish_plane(axes: Axes, clouds: Clouds) -> None:
-    """Equal units on the two axes of a plane, the limits and the names."""
+def style_plane(axes: Axes, clouds: Clouds) -> None:
+    """Give the axes of a plane equal units, limits and names."""
     lower, upper = (corner[:2] for corner in clouds.limits)
     axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]), aspect="equal")
     axes.set_xlabel(NAMES[0], fontsize=9, labelpad=1)
     axes.set_ylabel(NAMES[1], fontsize=9, labelpad=1)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=_STEPS))
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=_STEPS))
-    quiet(axes, open=False)
+    style_axes(axes, open=False)
 
 
 def dot_size(count: int, area: float) -> float:
-    """Of one of many dots in a panel of an area in square inches, in square points."""
+    """Return the area of a dot [square points] among many in a panel [square inches]."""
     return float(np.clip(_COVER * area * 72.0**2 / max(count, 1), 0.4, 30.0))
 
 
 def opacity(count: int) -> float:
-    """With which many points stay a cloud and few stay visible."""
+    """Return an opacity with which many points stay a cloud and few stay visible."""
     return 0.85 if count < 3000 else 0.6
 
 
 def _visible(sides: Array) -> Array:
-    """Sides of a box in proportion, none so short that it disappears."""
+    """Return the sides of a box in proportion, none so short that it disappears."""
     return np.asarray(np.maximum(sides, 0.1 * sides.max()))
 
 
@@ -171,8 +171,8 @@ _NAME: Final = 96  # letters of a name, four lines
 _LETTERS: Final = 24  # of a name, in a line at the height of a panel
 
 
-def energy_curve(solution: Solution, *, title: str = "") -> Picture:
-    """The energy of every frame over time, and below it the other scalars of the run, a panel each.
+def energy_curve(solution: Solution, *, title: str = "") -> NotebookFigure:
+    """Draw the energy over time, and below it a panel for each other scalar of the run.
 
     Args:
         solution: the run.
@@ -187,8 +187,8 @@ def energy_curve(solution: Solution, *, title: str = "") -> Picture:
         1
     """
     clouds = Clouds(solution)
-    others = {name: array(values) for name, values in solution.scalars.items() if name != ENERGY}
-    picture = Picture(9.0, 3.2 + 1.9 * len(others), joined(title, clouds.note(dots=False)))
+    others = {name: to_numpy(values) for name, values in solution.scalars.items() if name != ENERGY}
+    picture = NotebookFigure(9.0, 3.2 + 1.9 * len(others), join_title(title, clouds.note(dots=False)))
     ratios = (1.5, *[1.0] * len(others))
     first, *rest = picture.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     draw_energy(first, clouds, range(len(clouds)))
@@ -200,22 +200,26 @@ def energy_curve(solution: Solution, *, title: str = "") -> Picture:
 
 
 def draw_energy(panel: Axes, clouds: Clouds, frames: Iterable[int]) -> None:
-    """The curve through all frames, with a dot in the colour of its time for some of them."""
+    """Draw the energy of all frames, with dots at some in the colour of their time."""
     times, energies, frames = clouds.times, clouds.energies, list(frames)
     panel.plot(times, energies, color="0.6", linewidth=1.2, zorder=1)
     span = (times[-1] - times[0]) or 1.0
-    colours = TIME((times[frames] - times[0]) / span)
+    colours = TIME_CMAP((times[frames] - times[0]) / span)
     panel.scatter(times[frames], energies[frames], s=28 if len(frames) < 40 else 8, color=colours, zorder=2)
     panel.set(xlabel="time t", ylabel="energy E")
     _furnish(panel)
 
 
 def _draw_scalar(panel: Axes, times: Array, values: Array, name: str) -> None:
-    """A curve a column; where there are several, a legend has their numbers and how many are left out."""
+    """Draw a curve for each column, with a legend if there are several."""
     columns = values.reshape(len(values), math.prod(values.shape[1:])).T
     count = len(columns)
     chosen = np.unique(np.linspace(0, count - 1, min(count, _CURVES)).astype(int)).tolist()
-    tints = [GREY] if values.ndim == 1 else [SCALE(shade) for shade in np.linspace(0.25, 1.0, max(len(chosen), 1))]
+    tints = (
+        [GREY]
+        if values.ndim == 1
+        else [SEQUENTIAL_CMAP(shade) for shade in np.linspace(0.25, 1.0, max(len(chosen), 1))]
+    )
     curves = [
         panel.plot(times, columns[column], linewidth=1.2, color=tint)[0]
         for column, tint in zip(chosen, tints, strict=False)
@@ -235,23 +239,23 @@ def _draw_scalar(panel: Axes, times: Array, values: Array, name: str) -> None:
 def _furnish(panel: Axes) -> None:
     panel.margins(x=0.02, y=0.12)
     panel.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
-    quiet(panel)
+    style_axes(panel)
 
 
 PANELS: Final = 6
-"""Clouds in the picture."""
+"""Number of clouds in a storyboard."""
 WIDTH: Final = 9.0
-"""Of a picture of a run, in inches."""
+"""Width of a figure of a run [inches]."""
 CURVE: Final = 2.1
-"""Height of the energy below, in inches."""
+"""Height of the energy below [inches]."""
 _FLAT, _TALL = 0.45, 1.6  # heights of a cloud over its width from which rows have two panels, or six
 
 MakePanel = Callable[[SubFigure, SubplotSpec, float], Panel]
-"""A panel in a place of a figure, of an area in square inches."""
+"""Makes a panel at a place of a figure, of an area in square inches."""
 
 
-def storyboard(clouds: Clouds, make_panel: MakePanel, legend: Legend | None, title: str) -> Picture:
-    """The frames of a run that are spread evenly over it, and the energy of all.
+def storyboard(clouds: Clouds, make_panel: MakePanel, legend: Legend | None, title: str) -> NotebookFigure:
+    """Draw evenly spread frames of a run, and the energy of all frames.
 
     Args:
         clouds: the run.
@@ -266,7 +270,7 @@ def storyboard(clouds: Clouds, make_panel: MakePanel, legend: Legend | None, tit
     width = WIDTH / columns - 0.35
     height = float(np.clip(width * proportion, 0.7, 5.0))
     top_height = rows * (height + 0.55)
-    picture = Picture(WIDTH, top_height + CURVE + 0.3, title)
+    picture = NotebookFigure(WIDTH, top_height + CURVE + 0.3, title)
     halves = picture.add_gridspec(2, 1, height_ratios=(top_height, CURVE))
     above, below = halves[0], halves[1]
     top, bottom = picture.add_subfigure(above), picture.add_subfigure(below)
@@ -285,13 +289,13 @@ def storyboard(clouds: Clouds, make_panel: MakePanel, legend: Legend | None, tit
 
 
 def time_colour(clouds: Clouds, frame: int) -> tuple[float, float, float, float]:
-    """Blue for the start of the run, red for its end."""
+    """Return the colour of a frame's time, from blue at the start to red at the end."""
     begin, end = clouds.times[0], clouds.times[-1]
-    return TIME(float((clouds.times[frame] - begin) / (end - begin)) if end > begin else 0.0)
+    return TIME_CMAP(float((clouds.times[frame] - begin) / (end - begin)) if end > begin else 0.0)
 
 
 def _proportion(clouds: Clouds) -> float:
-    """Height over width of a panel: of the box on its first two axes; a cube is seen in a square."""
+    """Return height over width of a panel: of the box on its first two axes, or 1 in space."""
     lower, upper = clouds.limits
     sides = upper - lower
     return float(sides[1] / sides[0]) if len(sides) == 2 else 0.95
@@ -302,7 +306,7 @@ def _columns(proportion: float) -> int:
 
 
 def _only_outside(panel: Panel, *, left: bool, low: bool) -> None:
-    """Numbers and names at the left and the lower side of the whole, where all panels have the same axes."""
+    """Keep numbers and names at the left and the lower side alone, for panels with the same axes."""
     if panel.clouds.axes == 2:
         panel.axes.tick_params(labelleft=left, labelbottom=low)
         panel.axes.set(xlabel=panel.axes.get_xlabel() if low else "", ylabel=panel.axes.get_ylabel() if left else "")

@@ -1,4 +1,4 @@
-"""Figures that notebooks show, and the clouds of a run that are drawn in them."""
+"""Figures for notebooks, their styles, and the drawn part of a run."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from interflow.solution import Solution
 
 GREY: Final = "0.35"
 PALE: Final = "0.75"
-TIME: Final[Colormap] = LinearSegmentedColormap.from_list("time", [(0.0, 0.0, 1.0), (1.0, 0.0, 0.0)])
-"""Blue at the start of a run (0), red at its end (1)."""
-SCALE: Final = LinearSegmentedColormap.from_list(
+TIME_CMAP: Final[Colormap] = LinearSegmentedColormap.from_list("time", [(0.0, 0.0, 1.0), (1.0, 0.0, 0.0)])
+"""Colour map of time, from blue at the start of a run (0) to red at its end (1)."""
+SEQUENTIAL_CMAP: Final = LinearSegmentedColormap.from_list(
     "scale", ["#fde0a6", "#f6a35c", "#dd5a5f", "#a5307a", "#5a1d75", "#1a1042"]
 )
-"""From pale to dark on a white ground."""
+"""Sequential colour map, from pale to dark on a white ground."""
 DPI: Final = 150
 _CSS_PIXELS: Final = 96  # an inch on a page
-_MOST_PIXELS: Final = 60_000  # along a side, of the 2¹⁶ that matplotlib draws
+_MAX_PIXELS: Final = 60_000  # along a side, of the 2¹⁶ that matplotlib draws
 _LETTERS: Final = 11  # of a title, that fit into an inch
 _UNKNOWN: Final = "\N{REPLACEMENT CHARACTER}"
 
 Legend = tuple[ScalarMappable, str]
-"""What a colour bar shows, and its name."""
+"""The mappable of a colour bar, and its name."""
 
 
 @final
-class Picture(Figure):
+class NotebookFigure(Figure):
     """A matplotlib figure that a notebook shows at its size, whether or not pyplot is in use.
 
     Args:
@@ -48,7 +48,7 @@ class Picture(Figure):
     """
 
     def __init__(self, width: float, height: float, title: str = "") -> None:
-        dpi = min(DPI, int(_MOST_PIXELS / max(width, height)))
+        dpi = min(DPI, int(_MAX_PIXELS / max(width, height)))
         super().__init__(figsize=(width, height), dpi=dpi, layout="constrained")
         if title:
             self.suptitle(plain(title, int(width * _LETTERS)), fontsize=10, parse_math=False)
@@ -81,13 +81,13 @@ def plain(text: str, most: int) -> str:
     return line if len(line) <= most else f"{line[: most // 2]}…{line[len(line) - (most - 1) // 2 :]}"
 
 
-def joined(*parts: str) -> str:
-    """The parts of a title that are not empty."""
+def join_title(*parts: str) -> str:
+    """Join the non-empty parts of a title."""
     return "  ·  ".join(filter(None, parts))
 
 
-def quiet(panel: Axes, *, open: bool = True) -> None:
-    """Grey ticks and pale edges, so that what is drawn stands out; an open panel has no edge above and at its right."""
+def style_axes(panel: Axes, *, open: bool = True) -> None:
+    """Draw ticks grey and edges pale; an open panel has no edge above and at its right."""
     panel.tick_params(which="both", labelsize=8, colors=GREY)
     panel.spines[:].set_color(PALE)
     if open:
@@ -95,7 +95,7 @@ def quiet(panel: Axes, *, open: bool = True) -> None:
 
 
 def add_legend(parent: FigureBase, panels: Sequence[Axes], legend: Legend) -> None:
-    """A colour bar at the right of some panels; it has the number of a mappable that has one, and no others."""
+    """Add a colour bar at the right of some panels; the ticks of a mappable with an array are its values."""
     mappable, name = legend
     bar = parent.colorbar(mappable, ax=list(panels), aspect=30, pad=0.015)
     bar.set_label(plain(name, 50), parse_math=False)
@@ -110,15 +110,15 @@ Array = NDArray[np.float64]
 POINTS: Final = 20_000
 """Points drawn of each cloud; of a larger one, evenly spread ones."""
 NAMES: Final = ("x", "y", "z")
-"""Of the axes that are drawn."""
-_LEAST: Final = 1e-9  # width of open space around points, as a part of how far they are from the origin
+"""Names of the drawn axes."""
+_MIN_EXTENT: Final = 1e-9  # width of open space around points, as a part of how far they are from the origin
 _LONG: Final = 1e6  # a time from which on it is written with an exponent
 _MARGIN: Final = 0.08  # around points in open space, as a part of what they span
 
 
 @final
 class Clouds:
-    """What is drawn of a run.
+    """The drawn part of a run: at most three axes, and a sample of the particles.
 
     Args:
         solution: the run; a frame is read when it is asked for.
@@ -140,51 +140,51 @@ class Clouds:
 
     @property
     def drawn(self) -> int:
-        """How many particles are drawn as dots."""
+        """Number of particles drawn as dots."""
         return min(self.count, POINTS)
 
     @property
     def times(self) -> Array:
         """``(frames,)``."""
-        return array(self.solution.times)
+        return to_numpy(self.solution.times)
 
     @property
     def energies(self) -> Array:
         """``(frames,)``."""
-        return array(self.solution.energies)
+        return to_numpy(self.solution.energies)
 
     @property
     def weights(self) -> Array:
         """``(N,)``."""
-        return array(self.solution.weights)
+        return to_numpy(self.solution.weights)
 
     def positions(self, frame: int) -> Array:
-        """All particles on the axes that are drawn, ``(N, axes)``; in a periodic domain as they are inside."""
+        """Return all particles on the drawn axes, ``(N, axes)``, wrapped into the domain."""
         positions = self.solution.positions[frame].detach().cpu()
-        return array(self.solution.extent.inside(positions))[:, : self.axes]
+        return to_numpy(self.solution.extent.inside(positions))[:, : self.axes]
 
     def dots(self, frame: int) -> Array:
-        """Those that are drawn as dots, ``(drawn, axes)``."""
+        """Return the particles drawn as dots, ``(drawn, axes)``."""
         return np.asarray(self.positions(frame)[self.sample])
 
     @cached_property
     def limits(self) -> tuple[Array, Array]:
-        """Lower and upper corner of what is drawn, the same in all frames.
+        """Lower and upper corner of the drawn box, the same in all frames.
 
         They are those of the domain; where it has no end, those of a square around the points of all frames.
         """
         extent = self.solution.extent
-        lower, upper = (array(corner)[: self.axes] for corner in (extent.lower, extent.upper))
+        lower, upper = (to_numpy(corner)[: self.axes] for corner in (extent.lower, extent.upper))
         if np.isfinite([lower, upper]).all():
             return lower, upper
         lowest, highest = self._span()
         centre = (lowest + highest) / 2
-        least = _LEAST * float(np.abs(centre).max())  # what numbers of this size are told apart by
+        least = _MIN_EXTENT * float(np.abs(centre).max())  # what numbers of this size are told apart by
         half = (0.5 + _MARGIN / 2) * max(float((highest - lowest).max()) or 1.0, least)
         return np.where(np.isfinite(lower), lower, centre - half), np.where(np.isfinite(upper), upper, centre + half)
 
     def _span(self) -> tuple[Array, Array]:
-        """The corners of a box around all points that are finite; the origin where there are none."""
+        """Return the corners of a box around all finite points; the origin if there are none."""
         lowest, highest = np.full(self.axes, np.inf), np.full(self.axes, -np.inf)
         for frame in range(len(self)):
             points = self.positions(frame)
@@ -195,23 +195,23 @@ class Clouds:
         return np.where(some, lowest, 0.0), np.where(some, highest, 0.0)
 
     def spread(self, most: int) -> NDArray[np.int_]:
-        """Frames spread evenly over the run, the first and the last among them."""
+        """Return evenly spread frames of the run, the first and the last among them."""
         return np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int))
 
     def note(self, *, dots: bool = True) -> str:
-        """How many particles there are, and what of them is not drawn."""
+        """Return the number of particles, and what is not drawn, as text."""
         drawn = f", {POINTS:,} drawn" if dots and self.count > POINTS else ""
         axes = f", the first {self.axes} of {self.dimension} axes" if self.dimension > self.axes else ""
         return f"{self.count:,} particle{'' if self.count == 1 else 's'}{drawn}{axes}"
 
 
-def array(values: Tensor) -> Array:
-    """A tensor as numbers to draw."""
+def to_numpy(values: Tensor) -> Array:
+    """Return a tensor as a float64 array."""
     return np.asarray(torch.as_tensor(values).detach().cpu().double().numpy())
 
 
 def time_labels(times: Array) -> list[str]:
-    """Times with as many digits as tell them apart, to a hundredth of their smallest distance.
+    """Return times as text, accurate to a hundredth of their smallest distance.
 
     Example:
         >>> time_labels(np.array([0.0, 0.25, 1.0])), time_labels(np.array([1e9, 1e9 + 1]))

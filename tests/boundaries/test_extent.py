@@ -50,13 +50,13 @@ def test_inside_takes_off_whole_periods_and_leaves_other_axes_alone():
 @DOMAINS
 def test_the_manifest_gives_back_the_extent(boundary):
     extent = boundary.extent(2)
-    again = StoredExtent.model_validate_json(StoredExtent.of(extent).model_dump_json()).on_axes(2)
+    again = StoredExtent.model_validate_json(StoredExtent.from_extent(extent).model_dump_json()).on_axes(2)
     for name in ("lower", "upper", "periodic"):
         assert torch.equal(getattr(extent, name), getattr(again, name))
 
 
 def test_an_extent_of_other_axes_is_damage():
-    stored = StoredExtent.of(fl.OpenBoundary().extent(3))
+    stored = StoredExtent.from_extent(fl.OpenBoundary().extent(3))
     with pytest.raises(fl.StorageError, match="2 axes"):
         stored.on_axes(2)
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from interflow.cli import main
-from interflow.cli.common import announced
+from interflow.cli.common import log_to_stderr
 from interflow.integrators import Euler
 from tests.config.cases import TOUR
 
@@ -15,7 +15,7 @@ LOGGER = logging.getLogger("interflow")
 
 def test_what_is_logged_in_the_block_is_shown_and_nothing_else(capsys):
     LOGGER.info("before")
-    with announced():
+    with log_to_stderr():
         LOGGER.info("within")
         LOGGER.debug("a detail")
     LOGGER.info("after")
@@ -24,7 +24,7 @@ def test_what_is_logged_in_the_block_is_shown_and_nothing_else(capsys):
 
 def test_the_logger_is_left_as_it_was_even_after_an_error():
     before = LOGGER.level, list(LOGGER.handlers)
-    with pytest.raises(ZeroDivisionError), announced():
+    with pytest.raises(ZeroDivisionError), log_to_stderr():
         _ = 1 / 0
     assert (LOGGER.level, list(LOGGER.handlers)) == before
 

@@ -58,4 +58,4 @@ def test_a_missing_compiler_is_told(monkeypatch):
 
 
 def test_the_dense_backend_works_here():
-    assert doctor._trial("dense").startswith("works")
+    assert doctor._try_backend("dense").startswith("works")

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import interflow as fl
 from interflow.cli import main
-from interflow.config.document import LARGEST_SIZE
+from interflow.config.document import MAX_BYTES
 from interflow.storage.checkpoint import latest
 from interflow.storage.run_folder import FolderRecording
 
@@ -165,7 +165,7 @@ def test_a_config_that_is_larger_with_every_field_filled_in_goes_on(interflow, t
     text = yaml.safe_dump(config).replace("energy: null", f"energy: {energy}")
     (tmp_path / "large.yaml").write_text(text)
     assert interflow("run", "large.yaml", "--out", "here", "--time-limit", "0").exit_code == 124
-    assert len(text) < LARGEST_SIZE < len((tmp_path / "here/config.yaml").read_text())
+    assert len(text) < MAX_BYTES < len((tmp_path / "here/config.yaml").read_text())
     done = interflow("run", "--resume", "here", "--time-limit", "0")
     assert done.exit_code == 124, done.output
 

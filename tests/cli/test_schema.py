@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from interflow.cli import main
 from interflow.config.fit_config import FitConfig
-from interflow.config.json_schema import help_of, schema
+from interflow.config.json_schema import describe_kind, schema
 
 
 def test_the_schema_is_json():
@@ -22,7 +22,7 @@ def test_the_schema_of_fits_is_that_of_their_config():
 
 def test_a_kind_has_short_help():
     done = CliRunner().invoke(main, ["schema", "--kind", "gaussian"])
-    assert done.stdout == help_of("gaussian") + "\n"
+    assert done.stdout == describe_kind("gaussian") + "\n"
 
 
 def test_an_unknown_kind_is_bad_input():

@@ -3,8 +3,8 @@
 import pytest
 from pydantic_core import PydanticCustomError
 
-from interflow.config.document import LARGEST_DEPTH, LARGEST_SIZE, parse, parse_assignment, read
-from interflow.config.fields import number, whole
+from interflow.config.document import MAX_BYTES, MAX_DEPTH, parse, parse_assignment, read
+from interflow.config.fields import parse_integer, parse_number
 from interflow.config.problems import InvalidConfigError
 
 
@@ -77,7 +77,7 @@ def test_plain_numbers_and_truths_are_read():
 
 @pytest.mark.parametrize("slip", ["0o10", "08", "1_000", "0x10", "１０", "1_0e3", "", ".", "+", "e5"])
 def test_text_that_is_no_decimal_number_is_not_taken_for_one(slip):
-    for model in (number, whole):
+    for model in (parse_number, parse_integer):
         with pytest.raises(PydanticCustomError):
             model(slip)
 
@@ -86,14 +86,14 @@ def test_depth_is_bounded():
     def nested(levels):
         return "a: " + "[" * levels + "]" * levels
 
-    parse(nested(LARGEST_DEPTH - 1))
-    assert "deeper" in problem(nested(LARGEST_DEPTH)).came
+    parse(nested(MAX_DEPTH - 1))
+    assert "deeper" in problem(nested(MAX_DEPTH)).came
     assert "deeper" in problem(nested(50_000)).came
 
 
 def test_size_is_bounded_without_reading_the_rest(tmp_path):
     file = tmp_path / "large.yaml"
-    file.write_bytes(b"a: " + b"x" * LARGEST_SIZE)
+    file.write_bytes(b"a: " + b"x" * MAX_BYTES)
     with pytest.raises(InvalidConfigError, match="at most"):
         read(file)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from interflow.config.fit_config import FitConfig
-from interflow.config.json_schema import help_of, schema
+from interflow.config.json_schema import describe_kind, schema
 from interflow.config.model import Family
 from interflow.config.problems import InvalidConfigError
 from interflow.config.run_config import RunConfig
@@ -45,10 +45,10 @@ def test_every_field_of_every_kind_is_described(model):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_the_help_of_a_kind_names_its_fields(model):
-    text = help_of(model.model_fields["kind"].default)
+    text = describe_kind(model.model_fields["kind"].default)
     assert all(f"  {name}: " in text for name in model.model_fields if name != "kind")
 
 
 def test_an_unknown_kind_is_answered_with_the_closest_one():
     with pytest.raises(InvalidConfigError, match="Did you mean `gaussian`"):
-        help_of("gausian")
+        describe_kind("gausian")

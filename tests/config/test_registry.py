@@ -64,7 +64,7 @@ def test_a_class_is_written_once():
     assert isinstance(ring, _Ring)
     assert ring.widths.tolist() == [1.0, 2.0]
     assert isinstance(ring.inner, fl.GaussianKernel)
-    assert fl.config.of(ring) == model
+    assert fl.config.from_object(ring) == model
 
 
 def test_models_that_were_there_before_find_a_new_kind():
@@ -122,9 +122,9 @@ def test_an_argument_whose_name_means_something_else_is_refused_unless_renamed(n
 
 def test_an_object_of_an_unregistered_class_has_no_config():
     with pytest.raises(fl.ConfigError, match="register"):
-        fl.config.of(_Ring(1.0))
+        fl.config.from_object(_Ring(1.0))
     with pytest.raises(fl.ConfigError, match="register"):
-        fl.config.of(object())
+        fl.config.from_object(object())
 
 
 def test_an_object_that_forgot_an_argument_has_no_config():
@@ -134,15 +134,20 @@ def test_an_object_that_forgot_an_argument_has_no_config():
 
     register("forgetful")(Forgetful)
     with pytest.raises(fl.ConfigError, match="lost"):
-        fl.config.of(Forgetful(1.0))
+        fl.config.from_object(Forgetful(1.0))
 
 
 def test_scales_of_scales_multiply():
     kernel = 2.0 * (3.0 * fl.GaussianKernel(sigma=1.0))
-    assert fl.config.of(kernel).scale == 6.0
+    assert fl.config.from_object(kernel).scale == 6.0
 
 
 def test_a_learned_value_is_what_the_config_tells():
     kernel = fl.GaussianKernel(sigma=1.0, learnable=True)
     kernel.sigma = 3.0
-    assert fl.config.of(kernel).model_dump() == {"kind": "gaussian", "scale": 1.0, "sigma": 3.0, "learnable": True}
+    assert fl.config.from_object(kernel).model_dump() == {
+        "kind": "gaussian",
+        "scale": 1.0,
+        "sigma": 3.0,
+        "learnable": True,
+    }

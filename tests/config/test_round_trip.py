@@ -21,7 +21,7 @@ few = settings(max_examples=15)
 
 def test_every_kind_has_a_case():
     for name, family in FAMILIES.items():
-        classes = {kind: model.derivation.cls for kind, model in family.models.items()}
+        classes = {kind: model.binding.cls for kind, model in family.models.items()}
         built_in = {kind for kind, cls in classes.items() if _is_of_the_package(cls)}
         assert built_in == cases.FAMILIES[name].keys() & built_in, name
 
@@ -37,16 +37,16 @@ def _is_of_the_package(cls):
 def test_the_config_of_what_a_config_builds_is_that_config(family, kind, data):
     wanted = FAMILIES[family].parse(data.draw(cases.FAMILIES[family][kind]))
     built = wanted.build()
-    found = config.of(built)
+    found = config.from_object(built)
     assert found == wanted or (family == "kernel" and kind == "sum")  # nested sums are flattened
-    assert config.of(found.build()) == found
+    assert config.from_object(found.build()) == found
 
 
 @given(data=cases.kernels)
 @few
 def test_a_kernel_and_the_one_built_of_its_config_agree(data):
     kernel = FAMILIES["kernel"].parse(data).build()
-    again = config.of(kernel).build()
+    again = config.from_object(kernel).build()
     x, y = torch.rand(2, 4, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(again(x, y), kernel(x, y), rtol=1e-13, atol=0.0)
 
@@ -56,7 +56,7 @@ def test_a_kernel_and_the_one_built_of_its_config_agree(data):
 def test_the_config_of_a_system_is_the_part_of_the_run_that_describes_it(data):
     run = validate(config.RunConfig, data)
     system = run.build()
-    found = config.of(system)
+    found = config.from_object(system)
     assert found == run.system
     assert system.positions.dtype == getattr(torch, run.dtype)
 
@@ -72,7 +72,7 @@ def test_a_config_read_from_its_own_yaml_is_the_same(data):
 def test_a_backend_without_options_is_handed_down_by_name(kind):
     text = cases.TOUR.replace("kind: dense, tolerance: null", f"kind: {kind}, tolerance: 1e-4")
     system = validate(config.RunConfig, parse(text).data).build()
-    energy, backend = system.energy.energy, config.of(system).backend
+    energy, backend = system.energy.energy, config.from_object(system).backend
     assert (energy.backend, energy.tolerance) == (kind, 1e-4)
     assert (backend.kind, backend.tolerance) == (kind, 1e-4)
 
@@ -102,4 +102,4 @@ def test_two_backends_in_one_energy_have_no_config():
     energy = InteractionEnergy(kernel, backend="dense") + InteractionEnergy(kernel, backend="auto")
     system = fl.ParticleSystem(torch.zeros(2, 2), energy=energy, integrator=fl.Euler(0.1))
     with pytest.raises(fl.ConfigError, match="one backend"):
-        config.of(system)
+        config.from_object(system)

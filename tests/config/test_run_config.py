@@ -93,4 +93,4 @@ def test_a_system_config_builds_on_any_positions():
     system = config.build(torch.rand(7, 3), weights=torch.ones(7))
     assert system.positions.shape == (7, 3)
     assert system.weights.dtype == torch.float64
-    assert fl.config.of(system) == config
+    assert fl.config.from_object(system) == config

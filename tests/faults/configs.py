@@ -15,7 +15,7 @@ import yaml
 
 from interflow import ConfigError, InterflowError
 from interflow.config.document import parse
-from interflow.config.loading import configure
+from interflow.config.loading import load_run_config
 from interflow.config.problems import InvalidConfigError
 
 BASES = (
@@ -128,7 +128,7 @@ def _try(text: str, figures: Figures) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            config, document = configure(parse(text, "mutant.yaml"), [])
+            config, document = load_run_config(parse(text, "mutant.yaml"), [])
             if config.particles.count * config.particles.dimension <= LARGEST:
                 with document.located():
                     system = config.build()

@@ -110,7 +110,7 @@ def test_a_band_that_does_not_fit_in_memory_is_refused() -> None:
 
 def test_a_config_goes_there_and_back() -> None:
     for kernel in (fl.BandlimitedEnergyKernel(1.0, 4), fl.BandlimitedEnergyKernel(torch.tensor([1.0, 0.3]), 4)):
-        assert repr(fl.config.of(kernel).build()) == repr(kernel)
+        assert repr(fl.config.from_object(kernel).build()) == repr(kernel)
 
 
 def test_its_mmd_is_the_distance_of_the_coefficients() -> None:

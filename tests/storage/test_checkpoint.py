@@ -9,7 +9,7 @@ import torch
 
 from interflow import StorageError
 from interflow.storage.checkpoint import LAST, PREVIOUS, TITLE, Checkpoint, latest
-from interflow.storage.run_folder import snapshot
+from interflow.storage.run_folder import make_checkpoint
 from tests.flows import same
 from tests.storage.runs import system
 
@@ -20,7 +20,7 @@ def folder(tmp_path):
     running = system("adam")
     for _ in range(2):
         running.simulate(2, progress=False)
-        snapshot(running, frames=1, config="seed: 0\n").write(tmp_path)
+        make_checkpoint(running, frames=1, config="seed: 0\n").write(tmp_path)
     return tmp_path
 
 
@@ -113,5 +113,5 @@ def test_a_disk_that_fills_up_leaves_both(folder, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        snapshot(system(), frames=0, config="").write(folder)
+        make_checkpoint(system(), frames=0, config="").write(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -9,7 +9,7 @@ import pytest
 
 from interflow import ArgumentError, RunFolder, StorageError
 from interflow.reporters import CsvReport
-from interflow.storage.files import check_free, give_name, locked, new_file, new_folder, replace_file
+from interflow.storage.files import atomic_write, check_free, give_name, locked, new_file, new_folder
 from interflow.storage.outputs import OF_A_RUN, output_file
 from tests.storage.runs import SAVE_EVERY, simulate, system
 
@@ -34,7 +34,7 @@ def events(monkeypatch):
 
 
 def test_a_file_is_flushed_then_named_and_then_its_folder_is_flushed(tmp_path, events):
-    replace_file(tmp_path / "file", lambda stream: stream.write(b"content"))
+    atomic_write(tmp_path / "file", lambda stream: stream.write(b"content"))
     new, file = str(tmp_path / ".file.new"), str(tmp_path / "file")
     assert events == [("flush", new), ("rename", new, file), ("flush", str(tmp_path))]
 
@@ -42,7 +42,7 @@ def test_a_file_is_flushed_then_named_and_then_its_folder_is_flushed(tmp_path, e
 def test_the_old_file_has_another_name_before_the_new_one_has_its_own(tmp_path, events):
     for content in (b"old", b"new"):
         events.clear()
-        replace_file(tmp_path / "file", lambda stream, data=content: stream.write(data), keep_old_as=tmp_path / "old")
+        atomic_write(tmp_path / "file", lambda stream, data=content: stream.write(data), backup=tmp_path / "old")
     assert [event[0] for event in events] == ["flush", "rename", "rename", "flush"]
     assert [Path(event[-1]).name for event in events[1:3]] == ["old", "file"]
     assert ((tmp_path / "old").read_bytes(), (tmp_path / "file").read_bytes()) == (b"old", b"new")

@@ -29,7 +29,7 @@ from interflow import (
 )
 from interflow.reporters import CsvReport
 from interflow.storage.checkpoint import latest
-from interflow.storage.manifest import Choices, Manifest
+from interflow.storage.manifest import Manifest, NumericalEnvironment
 from interflow.storage.run_folder import check_report
 from tests.flows import cloud, generator, repulsion, same, torus_system
 from tests.storage.runs import INTEGRATORS, SAVE_EVERY, STEPS, same_frames, simulate, system
@@ -264,10 +264,10 @@ def test_a_run_whose_sums_change_their_backend_on_the_way_goes_on(tmp_path):
         return ParticleSystem(cloud(2000, dimension=1), energy=energy, integrator=Spreading())
 
     first = spreading()
-    begun = Choices.now(first).backends
+    begun = NumericalEnvironment.capture(first).backends
     with pytest.raises(RunStoppedError):
         simulate(first, tmp_path / "run", stop_at=7)
-    assert Choices.now(first).backends != begun
+    assert NumericalEnvironment.capture(first).backends != begun
     assert same_frames(simulate(spreading(), tmp_path / "run", resume=True), simulate(spreading()))
 
 
@@ -447,7 +447,7 @@ def two_terms():
 
 @pytest.mark.parametrize("term", [0, 1])
 def test_every_term_of_an_energy_goes_on_with_its_own_backend(tmp_path, term):
-    assert Choices.now(two_terms()).backends == ["sorted", "dense"]
+    assert NumericalEnvironment.capture(two_terms()).backends == ["sorted", "dense"]
     wanted = simulate(two_terms())
     with pytest.raises(RunStoppedError):
         simulate(two_terms(), tmp_path / "run", stop_at=5)

@@ -239,9 +239,9 @@ def test_a_compiled_graph_notices_that_it_has_the_wrong_number_of_images() -> No
 
 @pytest.mark.parametrize("images", ["nearest", "all"])
 def test_a_config_keeps_the_images(images: str) -> None:
-    domain = fl.config.of(torus(2, images)).build()
+    domain = fl.config.from_object(torus(2, images)).build()
     assert domain.images == images
-    assert fl.config.of(domain) == fl.config.of(torus(2, images))
+    assert fl.config.from_object(domain) == fl.config.from_object(torus(2, images))
 
 
 def test_an_unknown_convention_is_refused() -> None:

@@ -13,9 +13,9 @@ from matplotlib.collections import PathCollection
 import interflow as fl
 from interflow.errors import ArgumentError
 from interflow.views import evolution
-from interflow.views.colours import COLOURINGS, Scale
+from interflow.views.colours import COLOURINGS, ColourScale
 from interflow.views.panels import PANELS
-from interflow.views.picture import POINTS, SCALE, Clouds
+from interflow.views.picture import POINTS, SEQUENTIAL_CMAP, Clouds
 from tests.views.runs import solution
 
 
@@ -180,7 +180,7 @@ def test_a_single_number_is_the_only_one_at_the_bar_and_at_its_colour(weight):
     (tick,), (label,) = bar.get_yticks(), bar.get_yticklabels()
     assert float(label.get_text()) == pytest.approx(weight, rel=1e-6)
     low, high = bar.get_ylim()
-    tint = SCALE((tick - low) / (high - low))
+    tint = SEQUENTIAL_CMAP((tick - low) / (high - low))
     np.testing.assert_allclose(dots(figure.axes[0]).get_facecolor()[0, :3], tint[:3], atol=0.01)
 
 
@@ -202,7 +202,7 @@ def test_a_bar_is_pointed_where_numbers_lie_beyond_its_ends():
     colours = {}
     for highest in (2.1, 100.0):
         values[-1] = highest
-        scale = Scale(values, Clouds(solution(frames=1, count=1000)))
+        scale = ColourScale(values, Clouds(solution(frames=1, count=1000)))
         mappable, _ = scale.legend
         colours[mappable.cmap.colorbar_extend] = mappable.norm.vmax
     assert colours == {"neither": 2.1, "max": pytest.approx(2.0, rel=0.01)}
@@ -232,7 +232,7 @@ def test_the_particles_that_are_drawn_are_spread_over_all_and_keep_their_colours
     assert (indices[0], indices[-1]) == (0, count - 1)
     assert np.ptp(np.diff(indices)) <= 1
     assert len(np.unique(indices)) == POINTS
-    tints = Scale("start", Clouds(run)).colours(0)
+    tints = ColourScale("start", Clouds(run)).colours(0)
     np.testing.assert_allclose(drawn.get_facecolor()[:, :3], tints[:, :3])
     lightness = tints[:, :3].sum(1)
     assert (np.diff(lightness) < 1e-6).all()

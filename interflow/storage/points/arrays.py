@@ -11,7 +11,15 @@ import numpy as np
 from numpy.lib import format as npy
 
 from interflow.errors import PointFileError
-from interflow.storage.points.format import LARGEST_FILE, Array, PointCloud, PointFormat, Reading, distinct, foreign
+from interflow.storage.points.format import (
+    MAX_FILE_BYTES,
+    Array,
+    PointCloud,
+    PointFormat,
+    Reading,
+    distinct,
+    parser_errors_as_point_file_errors,
+)
 
 POSITIONS, WEIGHTS = "positions", "weights"
 
@@ -23,7 +31,7 @@ class NpyFormat(PointFormat):
     suffixes = (".npy",)
 
     def load(self, file: Path, reading: Reading) -> PointCloud:
-        with foreign(file, "a NumPy array of numbers"), open(file, "rb") as stream:
+        with parser_errors_as_point_file_errors(file, "a NumPy array of numbers"), open(file, "rb") as stream:
             return PointCloud(_array(stream, file.stat().st_size))
 
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
@@ -40,11 +48,11 @@ class NpzFormat(PointFormat):
     suffixes = (".npz",)
 
     def load(self, file: Path, reading: Reading) -> PointCloud:
-        with foreign(file, "an archive of NumPy arrays"), zipfile.ZipFile(file) as archive:
+        with parser_errors_as_point_file_errors(file, "an archive of NumPy arrays"), zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             packed = sum(member.file_size for member in members)
-            if packed > LARGEST_FILE:
-                raise PointFileError(file, came=f"{packed} bytes packed in it", wanted=f"at most {LARGEST_FILE}")
+            if packed > MAX_FILE_BYTES:
+                raise PointFileError(file, came=f"{packed} bytes packed in it", wanted=f"at most {MAX_FILE_BYTES}")
             arrays = {}
             for member in members:
                 with archive.open(member) as stream:
@@ -71,7 +79,7 @@ class NpzFormat(PointFormat):
             raise PointFileError(file, came=came, wanted=f"an array `{POSITIONS}` of shape (N, d)")
         positions = arrays.pop(name)
         columns = {key: values for key, values in arrays.items() if values.shape == positions.shape[:1]}
-        with foreign(file, f"an array `{name}` of shape (N, d)"):
+        with parser_errors_as_point_file_errors(file, f"an array `{name}` of shape (N, d)"):
             return PointCloud(positions, columns.pop(WEIGHTS, None), columns)
 
 

@@ -1,4 +1,4 @@
-"""Points as a file holds them, and what a format of point files is."""
+"""Point clouds of files, and the interface of a point format."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXTRA = "points"
 @final
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """The cell that a file says its points lie in.
+    """The simulation cell that a file names.
 
     Args:
         vectors: ``(3, 3)``, a row for each side; a side that is missing is 0.
@@ -46,7 +46,7 @@ class Lattice:
     origin: Array = field(default_factory=lambda: np.zeros(3))
 
     def boundary(self, dimension: int) -> Boundary:
-        """The domain of the first axes: periodic along the sides that repeat, open along the others.
+        """Return the domain of the first axes: periodic along the sides that repeat, open along the others.
 
         Raises:
             ArgumentError: if a side that repeats is along no axis.
@@ -123,7 +123,7 @@ class PointCloud(ShortRepr):
 
     @property
     def dimension(self) -> int:
-        """d."""
+        """Dimension d of the points."""
         return int(self.positions.shape[1])
 
     @property
@@ -132,7 +132,7 @@ class PointCloud(ShortRepr):
         return 1.0 if self.weights is None else float(np.sum(self.weights, dtype=np.float64))
 
     def select(self, index: Any) -> PointCloud:
-        """Some of the points, as NumPy's indices choose them, with their weights and columns."""
+        """Return the points at NumPy indices, with their weights and columns."""
         return replace(
             self,
             positions=self.positions[index],
@@ -141,7 +141,7 @@ class PointCloud(ShortRepr):
         )
 
     def extremes(self) -> PointCloud:
-        """A few of the points that show all that the cloud holds: the least and the largest of every array."""
+        """Return the points at which each array is least or largest."""
         weights = [] if self.weights is None else [self.weights]
         arrays = [*self.positions.T, *weights, *self.columns.values()]
         numbers = [values for values in arrays if values.dtype.kind in "fiub"]
@@ -150,7 +150,7 @@ class PointCloud(ShortRepr):
         return self.select(np.unique(np.concatenate([*ends, *texts])))
 
     def named(self, axes: Iterable[str], weight: str) -> dict[str, Array]:
-        """Coordinates, weights and columns by name; a column that is called like one of the others gets a number.
+        """Return coordinates, weights and columns by name; a repeated name gets a number.
 
         Example:
             >>> list(PointCloud(np.zeros((1, 2)), columns={"x": np.zeros(1)}).named("xy", "weight"))
@@ -162,7 +162,7 @@ class PointCloud(ShortRepr):
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Names with a number behind each that was there before.
+    """Return the names, each repeated one with a number behind it.
 
     Example:
         >>> distinct(["a", "b", "a", "a"])
@@ -176,7 +176,7 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def _native(values: Array) -> Array:
-    """In the byte order of this machine and at most 64 bits, which other libraries want; the same where it is so."""
+    """Return values in native byte order and at most 64 bits, as other libraries need."""
     if values.dtype.kind == "f" and values.dtype.itemsize > 8:
         return values.astype(np.float64)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
@@ -184,14 +184,14 @@ def _native(values: Array) -> Array:
 
 _PARSERS = ("PIL", "laspy", "plyfile", "trimesh")
 
-LARGEST_FILE = 4 * 2**30
-"""Bytes of a file, and of all that is packed in it."""
+MAX_FILE_BYTES = 4 * 2**30
+"""Size of a file, and of its unpacked content [bytes]."""
 
 
 @final
 @dataclass(frozen=True)
 class Reading:
-    """How files are read that hold no points as such, images and surfaces, or points several times.
+    """Options for images, surfaces and files of several frames.
 
     Args:
         ink: which pixels of an image carry mass: the ``"dark"`` ones, ``1 − I^γ``, or the ``"light"`` ones, ``I^γ``,
@@ -229,23 +229,23 @@ class PointFormat(ABC):
 
     @abstractmethod
     def load(self, file: Path, reading: Reading) -> PointCloud:
-        """The points in a file; `read_points` checks what comes."""
+        """Return the points in a file; `read_points` checks them."""
 
     @abstractmethod
     def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
         """Write points to a file, which may be there already."""
 
     def check(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
-        """Refuse what could not be written, by writing a few points of it where nobody sees them."""
+        """Raise what `save` would raise, by writing the extreme points to a temporary file."""
         with TemporaryDirectory() as folder:
             self.save(Path(folder) / file.name, cloud.extremes(), reading)
 
 
 @contextmanager
-def foreign(file: Path, wanted: str) -> Iterator[None]:
-    """Turn whatever another library raises at a damaged file into one line, and keep what else it says to itself."""
+def parser_errors_as_point_file_errors(file: Path, wanted: str) -> Iterator[None]:
+    """Re-raise any parser error as a one-line `PointFileError`, and mute the parser's warnings and logging."""
     try:
-        with warnings.catch_warnings(), _silent():
+        with warnings.catch_warnings(), _muted_loggers():
             warnings.simplefilter("ignore")
             yield
     except (PointFileError, MissingPackageError):
@@ -256,8 +256,8 @@ def foreign(file: Path, wanted: str) -> Iterator[None]:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Keep parsers from logging, some of them whole tracebacks, what is raised as one line; then let them log again."""
+def _muted_loggers() -> Iterator[None]:
+    """Mute the loggers of parsers for the length of the block; some log whole tracebacks."""
     loggers = [logging.getLogger(name) for name in _PARSERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

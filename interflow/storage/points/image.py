@@ -9,14 +9,22 @@ from typing import IO, TYPE_CHECKING, final
 import numpy as np
 
 from interflow.errors import PointFileError, needed_package
-from interflow.storage.points.format import COLOURS, EXTRA, Array, PointCloud, PointFormat, Reading, foreign
+from interflow.storage.points.format import (
+    COLOURS,
+    EXTRA,
+    Array,
+    PointCloud,
+    PointFormat,
+    Reading,
+    parser_errors_as_point_file_errors,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-LARGEST_IMAGE = 200_000_000
-"""Pixels of an image."""
+MAX_PIXELS = 200_000_000
+"""Size of an image [pixels]."""
 _AT_ONCE = 4096  # dots drawn together
 
 
@@ -33,7 +41,7 @@ class ImageFormat(PointFormat):
     suffixes = (".png", ".jpg", ".jpeg")
 
     def load(self, file: Path, reading: Reading) -> PointCloud:
-        with foreign(file, "an image"):
+        with parser_errors_as_point_file_errors(file, "an image"):
             colours, opacity, canvas = _pixels(file, reading.pixels)
         height, width, _ = colours.shape
         mass = opacity * _mass(colours @ np.array([0.299, 0.587, 0.114]), reading)
@@ -60,7 +68,7 @@ class ImageFormat(PointFormat):
 
 
 def draw(file: Path, cloud: PointCloud, reading: Reading) -> Image:
-    """The dots of a cloud on its canvas, smoothed at their edges."""
+    """Draw the points as smoothed dots on the cloud's canvas."""
     with needed_package("pillow", extra=EXTRA, needed_for=str(file)):
         from PIL import Image
     width, height = canvas_of(cloud)
@@ -74,7 +82,7 @@ def draw(file: Path, cloud: PointCloud, reading: Reading) -> Image:
 
 
 def canvas_of(cloud: PointCloud) -> tuple[int, int]:
-    """Width and height of what a cloud in the plane is drawn on."""
+    """Return width and height of the canvas of a cloud in the plane [pixels]."""
     if cloud.dimension != 2:
         raise PointFileError("image", came=f"{cloud.dimension} coordinates a point", wanted="2, in pixels")
     if cloud.canvas is not None:
@@ -84,7 +92,7 @@ def canvas_of(cloud: PointCloud) -> tuple[int, int]:
 
 
 def radii(cloud: PointCloud) -> Array:
-    """Of discs whose areas are the weights."""
+    """Return the radii of discs whose areas are the weights."""
     weights = np.full(len(cloud), 1.0 / max(len(cloud), 1)) if cloud.weights is None else cloud.weights
     discs: Array = np.sqrt(weights / math.pi)
     return discs
@@ -121,9 +129,9 @@ def _pixels(file: Path, most: int) -> tuple[Array, Array, tuple[int, int]]:
         from PIL import Image, ImageOps
     with open(file, "rb") as stream:
         opened = _opened(file, stream)
-        if opened.width * opened.height > LARGEST_IMAGE:
+        if opened.width * opened.height > MAX_PIXELS:
             came = f"{opened.width} × {opened.height} pixels"
-            raise PointFileError(file, came=came, wanted=f"at most {LARGEST_IMAGE} of them")
+            raise PointFileError(file, came=came, wanted=f"at most {MAX_PIXELS} of them")
         clear = opened.info.get("transparency")
         picture = ImageOps.exif_transpose(opened)
     shrunk = math.sqrt(min(1.0, most / (picture.width * picture.height)))
@@ -144,7 +152,7 @@ def _pixels(file: Path, most: int) -> tuple[Array, Array, tuple[int, int]]:
 
 
 def _opened(file: Path, stream: IO[bytes]) -> ImageFile:
-    """An image whose content is PNG or JPEG. Pillow opens others under any suffix, and sets programs to work for some.
+    """Open an image whose content is PNG or JPEG. Pillow would open others too, some by running programs.
 
     Its classes are called by themselves, since `Image.open` has a limit of its own for all of the process.
     """

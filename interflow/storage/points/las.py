@@ -11,12 +11,19 @@ from typing import Any, final
 import numpy as np
 
 from interflow.errors import ArgumentError, PointFileError, needed_package
-from interflow.storage.points.format import Array, PointCloud, PointFormat, Reading, distinct, foreign
+from interflow.storage.points.format import (
+    Array,
+    PointCloud,
+    PointFormat,
+    Reading,
+    distinct,
+    parser_errors_as_point_file_errors,
+)
 
 _COORDINATES = ("X", "Y", "Z")
 _DIGITS = 1e9  # a coordinate is a 32-bit whole number times a scale
 _BYTES_OF_A_POINT = 20
-_LONGEST_NAME = 32
+_MAX_NAME_BYTES = 32
 _POINT_FORMATS = (3, 6, 7, 8, 9, 10, 4, 5)
 _WEIGHT = "weight"
 _HEADER_BYTES = 375
@@ -35,7 +42,7 @@ class LasFormat(PointFormat):
         laspy = _laspy(file)
         _check_counts(file)
         _check_chunks(file)
-        with foreign(file, "a LAS file"), laspy.open(file) as stream:
+        with parser_errors_as_point_file_errors(file, "a LAS file"), laspy.open(file) as stream:
             count, size = stream.header.point_count, file.stat().st_size
             if not stream.header.are_points_compressed and count * _BYTES_OF_A_POINT > size:
                 raise PointFileError(file, came=f"a header that counts {count} points", wanted=f"{size} bytes of them")
@@ -90,9 +97,9 @@ def _numbers(name: str, values: Array) -> Array:
     """A column in a type that LAS has."""
     if values.dtype.kind not in "fiub":
         raise ArgumentError(name, came=f"values of {values.dtype}", wanted="numbers, which are all that LAS holds")
-    if len(name.encode()) > _LONGEST_NAME:
+    if len(name.encode()) > _MAX_NAME_BYTES:
         raise ArgumentError(
-            name, came=f"a name of {len(name.encode())} bytes", wanted=f"at most {_LONGEST_NAME} in LAS"
+            name, came=f"a name of {len(name.encode())} bytes", wanted=f"at most {_MAX_NAME_BYTES} in LAS"
         )
     return values.astype({"?": np.uint8, "e": np.float32}.get(values.dtype.char, values.dtype))
 

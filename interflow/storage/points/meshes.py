@@ -1,6 +1,4 @@
-"""PLY, OBJ and STL: points, and points on triangulated surfaces.
-
-Points on a triangulated surface.
+"""PLY, OBJ and STL: points, and uniform points on triangulated surfaces.
 
 A triangle is chosen in proportion to its area, and on it ``p = (1 − √u) a + √u (1 − v) b + √u v c`` with u and v
 uniform (Osada et al., Shape distributions, 2002). The choices are systematic: one in each of equal parts of the area.
@@ -16,14 +14,23 @@ from typing import Any, final
 import numpy as np
 
 from interflow.errors import ArgumentError, PointFileError, needed_package
-from interflow.storage.points.format import COLOURS, EXTRA, Array, PointCloud, PointFormat, Reading, distinct, foreign
+from interflow.storage.points.format import (
+    COLOURS,
+    EXTRA,
+    Array,
+    PointCloud,
+    PointFormat,
+    Reading,
+    distinct,
+    parser_errors_as_point_file_errors,
+)
 from interflow.storage.points.text import lines_of
 
 
 def sample_surface(
     file: Path, vertices: Array, triangles: Array, columns: Mapping[str, Array], reading: Reading
 ) -> PointCloud:
-    """Uniform points on a surface; the columns of the vertices are interpolated.
+    """Return uniform points on a surface; the columns of the vertices are interpolated.
 
     Args:
         file: where the surface comes from, for messages.
@@ -55,7 +62,7 @@ def sample_surface(
 
 
 def triangulated(file: Path, vertices: Array, polygons: Sequence[Sequence[int]]) -> Array:
-    """Polygons in space as triangles ``(T, 3)``, from the first corner of convex ones, and by ears of the others.
+    """Split polygons in space into triangles ``(T, 3)``: convex ones from their first corner, others by ears.
 
     Args:
         file: where the polygons come from, for messages.
@@ -180,7 +187,7 @@ class StlFormat(PointFormat):
     def load(self, file: Path, reading: Reading) -> PointCloud:
         with needed_package("trimesh", extra=EXTRA, needed_for=str(file)):
             import trimesh
-        with foreign(file, "an STL file"), open(file, "rb") as stream:
+        with parser_errors_as_point_file_errors(file, "an STL file"), open(file, "rb") as stream:
             _check_triangles(stream.read(84), file.stat().st_size)
             stream.seek(0)
             parts: list[Any] = list(trimesh.load_scene(stream, file_type="stl", process=False).dump())
@@ -283,7 +290,7 @@ class PlyFormat(PointFormat):
         with needed_package("plyfile", extra=EXTRA, needed_for=str(file)):
             from plyfile import PlyData
         _check_header(file)
-        with foreign(file, "a PLY file"):
+        with parser_errors_as_point_file_errors(file, "a PLY file"):
             data = PlyData.read(file, mmap=False)
             elements = {element.name.lower(): element.data for element in data.elements}
             vertices = elements["vertex"]
@@ -293,7 +300,7 @@ class PlyFormat(PointFormat):
         axes = [lower.index(name) for name in "xyz" if name in lower]
         if not axes:
             raise PointFileError(file, came=f"the properties {', '.join(names)}", wanted="vertices with x, y and z")
-        with foreign(file, "vertices with finite coordinates"):
+        with parser_errors_as_point_file_errors(file, "vertices with finite coordinates"):
             positions = np.stack([vertices[names[place]].astype(np.float64) for place in axes], axis=1)
         columns = {name: np.array(vertices[name]) for place, name in enumerate(names) if place not in axes}
         weight = names[lower.index(WEIGHT)] if WEIGHT in lower else WEIGHT

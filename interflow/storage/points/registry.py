@@ -11,9 +11,16 @@ from typing import Final
 import numpy as np
 
 from interflow.errors import InterflowError, MissingPackageError, PointFileError
-from interflow.storage.files import OF_THE_DISK, told
+from interflow.storage.files import OF_THE_DISK, os_errors_as_storage_errors
 from interflow.storage.points.arrays import NpyFormat, NpzFormat
-from interflow.storage.points.format import LARGEST_FILE, Array, PointCloud, PointFormat, Reading, foreign
+from interflow.storage.points.format import (
+    MAX_FILE_BYTES,
+    Array,
+    PointCloud,
+    PointFormat,
+    Reading,
+    parser_errors_as_point_file_errors,
+)
 from interflow.storage.points.image import ImageFormat
 from interflow.storage.points.las import LasFormat
 from interflow.storage.points.meshes import ObjFormat, PlyFormat, StlFormat
@@ -34,7 +41,7 @@ FORMATS: Final[tuple[PointFormat, ...]] = (
 
 
 def format_of(file: str | os.PathLike[str]) -> PointFormat:
-    """The format of a file, by its suffix.
+    """Return the format of a file, by its suffix.
 
     Raises:
         PointFileError: if there is none.
@@ -48,7 +55,7 @@ def format_of(file: str | os.PathLike[str]) -> PointFormat:
 
 
 def read_points(file: str | os.PathLike[str], reading: Reading | None = None) -> PointCloud:
-    """The points in a file: arrays, tables, scans; surfaces are sampled, and pixels of images are weighted points.
+    """Read the points in a file: arrays, tables, scans; surfaces are sampled, and pixels of images are weighted points.
 
     Args:
         file: its path; the suffix tells the format.
@@ -70,11 +77,11 @@ def read_points(file: str | os.PathLike[str], reading: Reading | None = None) ->
     if not os.path.isfile(path):
         raise PointFileError(path, came="no such file", wanted="a file of points")
     size = path.stat().st_size
-    if not 0 < size <= LARGEST_FILE:
-        raise PointFileError(path, came=f"{size} bytes", wanted=f"between 1 and {LARGEST_FILE}")
+    if not 0 < size <= MAX_FILE_BYTES:
+        raise PointFileError(path, came=f"{size} bytes", wanted=f"between 1 and {MAX_FILE_BYTES}")
     if reading.frame not in (0, -1) and not known.framed:
         raise PointFileError(path, came=f"the frame {reading.frame}", wanted="0, the only one", remedy="Leave it out.")
-    with foreign(path, "a file of points"):
+    with parser_errors_as_point_file_errors(path, "a file of points"):
         cloud = known.load(path, reading)
     _check(path, cloud)
     return cloud
@@ -99,7 +106,7 @@ def write_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
 
 
 def check_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Reading | None = None) -> None:
-    """Refuse, before any work is done for it, a cloud that `write_points` could not write.
+    """Raise what `write_points` would raise for a cloud of this kind, without writing the file.
 
     Args:
         file: its path; nothing is written there.
@@ -117,7 +124,7 @@ def check_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
 
 @contextmanager
 def _writing(file: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn whatever a writer raises into one line that names the file, and not the one that it was tried in."""
+    """Re-raise any error of a writer as one line with the name of the file."""
     try:
         yield
     except PointFileError as error:
@@ -128,14 +135,14 @@ def _writing(file: str | os.PathLike[str]) -> Iterator[None]:
         raise
     except Exception as error:  # writers fail in all kinds of ways, and each means that the file is not whole
         if isinstance(error, OSError) and error.errno in OF_THE_DISK:
-            with told(Path(file), "write it"):
+            with os_errors_as_storage_errors(Path(file), "write it"):
                 raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise PointFileError(file, came=f"a failure as it was written ({reason})", wanted="a whole file") from error
 
 
 def _check(file: Path, cloud: PointCloud) -> None:
-    """Refuse what no format may bring."""
+    """Raise `PointFileError` for an empty cloud, non-finite coordinates or bad weights."""
     if len(cloud) == 0:
         raise PointFileError(file, came="no points", wanted="at least one")
     _check_rows(file, np.asarray(np.isfinite(cloud.positions).all(1)), "coordinates that are not finite", "finite ones")

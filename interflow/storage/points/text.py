@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 
 from interflow.errors import PointFileError
-from interflow.storage.points.format import Array, PointCloud, foreign
+from interflow.storage.points.format import Array, PointCloud, parser_errors_as_point_file_errors
 
 WEIGHTS = ("weight", "weights", "mass")  # the first of these names that there is
 _WHOLE = re.compile(r"\s*[+-]?(0|[1-9][0-9]*)\s*")
@@ -113,7 +113,7 @@ class Rows:
 
 def lines_of(file: Path) -> list[str]:
     """The lines of a text file with their ends, which are those of any system."""
-    with foreign(file, "a text file"):
+    with parser_errors_as_point_file_errors(file, "a text file"):
         return list(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline=""))
 
 

@@ -23,7 +23,7 @@ POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; connect-src {connect}"
 )
-"""What a browser lets the page do: run what is in it, and load nothing."""
+"""Content security policy: the page may run its own scripts and load nothing."""
 
 
 def write_page(
@@ -63,8 +63,8 @@ def write_page(
     return file
 
 
-def html_page(about: Mapping[str, Any], frames: str, *, begin: str = "showPage", connect: str = "'none'") -> str:
-    """The page as text: its interface first, the library, and then the frames.
+def html_page(about: Mapping[str, Any], frames: str, *, entry_point: str = "showPage", connect: str = "'none'") -> str:
+    """Return the page as text: its interface first, then the library and the frames.
 
     Args:
         about: what it is told.
@@ -86,7 +86,7 @@ def html_page(about: Mapping[str, Any], frames: str, *, begin: str = "showPage",
         f'<script type="application/json" id="about">{in_script(about)}</script>',
         tag("library", bundle()),
         first,
-        f'<script>"use strict";\n{scripts()}\n({begin})(document.getElementById("view"));</script>',
+        f'<script>"use strict";\n{scripts()}\n({entry_point})(document.getElementById("view"));</script>',
         *others,
         "</body></html>\n",
     ]
@@ -94,7 +94,7 @@ def html_page(about: Mapping[str, Any], frames: str, *, begin: str = "showPage",
 
 
 def scripts() -> str:
-    """The page's own scripts, one after the other."""
+    """Return the page's own scripts, concatenated."""
     text = "\n".join(map(asset, SCRIPTS))
     if "</script" in text.lower():
         raise AssertionError("a script that would end its own tag")
@@ -102,22 +102,22 @@ def scripts() -> str:
 
 
 def asset(name: str) -> str:
-    """A file beside this one, as text."""
+    """Read an asset as text."""
     return (files("interflow.views.page") / "assets" / name).read_text(encoding="utf-8")
 
 
 def tag(name: str, data: bytes) -> str:
-    """Bytes that a script finds by a name."""
+    """Return a tag with bytes that a script finds by a name."""
     return f'<script type="text/plain" id="{name}">{base64.b64encode(data).decode()}</script>'
 
 
 def in_script(value: object) -> str:
-    """JSON that cannot end the tag it is in, whatever text it has."""
+    """Return JSON that cannot end its script tag, whatever text it holds."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
 
 
 def _tags(shown: Scene) -> Iterator[str]:
-    """A line for each frame."""
+    """Yield a line of tags for each frame."""
     for index, frame in enumerate(shown.frames):
         column = tag(f"column-{index}", shown.column[index]) if shown.column else ""
         yield tag(f"frame-{index}", frame) + column + "\n"
@@ -139,7 +139,7 @@ def widget(
     config: str = "",
     megabytes: float = MEGABYTES,
 ) -> AnyWidget:
-    """The page of a run as a widget, for JupyterLab and other notebooks that show anywidgets.
+    """Return the page of a run as a widget, for JupyterLab and other notebooks that show anywidgets.
 
     Args:
         solution: the run, in memory or from `fl.open_run`.

@@ -1,4 +1,4 @@
-"""What a page draws of a run: axes and particles, the box, and facts in words."""
+"""The drawn part of a run on a page: axes and particles, box, and facts as text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Drawing:
 
     @property
     def notes(self) -> list[str]:
-        """What is left out, in sentences."""
+        """What is not drawn, as sentences."""
         fewer = f"{self.count:,} of {self.particles:,} particles are drawn.".replace(",", " ")
         axes = f"The first {self.axes} of {self.dimension} axes are drawn."
         return [
@@ -50,7 +50,7 @@ class Drawing:
         ]
 
     def positions(self, frame: int) -> Cloud:
-        """``(N, d)``, inside the domain.
+        """Return positions ``(N, d)``, wrapped into the domain.
 
         Raises:
             ArgumentError: if one is not finite.
@@ -65,7 +65,7 @@ class Drawing:
         return cloud[self._chosen]
 
     def speeds(self, frame: int) -> NDArray[np.float64] | None:
-        """``|vᵢ|``, ``(N, 1)``; None for a motion without velocities."""
+        """Return speeds ``|vᵢ|``, ``(N, 1)``; None without velocities."""
         velocities = self._solution.velocities
         if velocities is None:
             return None
@@ -73,7 +73,7 @@ class Drawing:
         return np.asarray(speeds[self._chosen, None])
 
     def span(self, frames: Iterable[int]) -> tuple[Cloud, Cloud]:
-        """The least and the greatest position on each axis, ``(d,)``, in some frames."""
+        """Return the least and the greatest position on each axis, ``(d,)``, in some frames."""
         if self.count == 0:
             return np.zeros(self.axes), np.zeros(self.axes)
         ends = [(cloud.min(axis=0), cloud.max(axis=0)) for cloud in map(self.positions, frames)]
@@ -87,7 +87,7 @@ MARGIN = 0.02
 
 
 def box_around(extent: Extent, lowest: Cloud, highest: Cloud, *, room: float = MARGIN) -> Box:
-    """A box around all that lies between two points.
+    """Return a box around two corners of points.
 
     An axis has the ends of the domain, if those are finite and nothing lies beyond them; else there is room beside the
     points, in parts of their extent. No axis is without length.
@@ -107,8 +107,8 @@ def box_around(extent: Extent, lowest: Cloud, highest: Cloud, *, room: float = M
     return lower, upper
 
 
-def in_words(extent: Extent, lower: Cloud, upper: Cloud) -> str:
-    """The box on all axes, such as ``[0, 1) × [−2, 3]``, and which of its ends are those of the domain."""
+def describe_box(extent: Extent, lower: Cloud, upper: Cloud) -> str:
+    """Return the box as text, such as ``[0, 1) × [−2, 3]``, and which of its ends are those of the domain."""
     periodic = extent.periodic.tolist()[: len(lower)]
     spans = [
         f"[{begin:.4g}, {end:.4g}{')' if closed else ']'}"
@@ -123,7 +123,7 @@ def in_words(extent: Extent, lower: Cloud, upper: Cloud) -> str:
 
 
 def headline(drawing: Drawing) -> str:
-    """How many particles, in how many dimensions."""
+    """Return the numbers of particles and dimensions as text."""
     dimensions = f"{drawing.dimension} dimension{'s' if drawing.dimension > 1 else ''}"
     return f"{counted(drawing.particles)} particle{'' if drawing.particles == 1 else 's'} in {dimensions}"
 
@@ -141,7 +141,7 @@ def facts(solution: Solution, summary: Mapping[str, Any], drawing: Drawing, box:
 
 
 def counted(value: int) -> str:
-    """A whole number with its thousands apart."""
+    """Return a whole number with separated thousands."""
     return f"{value:,}".replace(",", " ")
 
 
@@ -154,7 +154,7 @@ def _facts(solution: Solution, told: Mapping[str, Any], drawing: Drawing, box: B
     )
     yield "steps", f"{counted(steps[0])} to {counted(steps[-1])}{speed}"
     yield "time", f"{times[0]:.6g} to {times[-1]:.6g}, {counted(len(times))} frame{'' if len(times) == 1 else 's'}"
-    yield "box", in_words(drawing.extent, *box)
+    yield "box", describe_box(drawing.extent, *box)
     yield "energy", _change(solution.energies)
     for name, values in solution.scalars.items():
         if name != ENERGY and values.ndim == 1:

@@ -30,9 +30,9 @@ Cells = NDArray[np.uint16]
 BITS: Final = {1: (16, 12), 2: (14, 11), 3: (12, 10)}
 """Bits an axis by the number of axes: those wanted, and those that positions have at least."""
 ALONG, BEFORE, MOTION = range(3)
-"""What a frame is predicted from: its own particles along the curve, the frame before, the two before."""
+"""Predictors of a frame: its own particles along the curve, the previous frame, the two previous frames."""
 LEVEL: Final = 4
-"""Of compression: within 2 % of the best in a fifth of its time."""
+"""Level of compression: within 2 % of the best in a fifth of its time."""
 SAMPLE: Final = 8192
 """Particles on which sizes are estimated."""
 
@@ -54,16 +54,16 @@ class Grid:
 
     @property
     def sides(self) -> Cloud:
-        """Of a cell, ``(d,)``."""
+        """Size of a cell, ``(d,)``."""
         return np.asarray((self.upper - self.lower) / 2**self.bits)
 
     def cells(self, cloud: Cloud) -> Cells:
-        """The cells of points, ``(N, d)``."""
+        """Return the cells of points, ``(N, d)``."""
         sides = np.where(self.sides > 0.0, self.sides, 1.0)
         return np.clip((cloud - self.lower) / sides, 0, 2**self.bits - 1).astype(np.uint16)
 
     def centres(self, cells: Cells) -> Cloud:
-        """The middle of cells, ``(N, d)``."""
+        """Return the centres of cells, ``(N, d)``."""
         return self.lower + (cells + 0.5) * self.sides
 
 
@@ -88,12 +88,12 @@ class Packed:
 
     @property
     def size(self) -> int:
-        """Bytes of all frames together."""
+        """Size of all frames together [bytes]."""
         return sum(map(len, self.blobs))
 
 
 class BudgetError(ValueError):
-    """A budget that even the first frame alone, with the fewest bits, is over; the message is that frame's size."""
+    """Even the first frame alone, with the fewest bits, exceeds the budget; the message is its size."""
 
 
 def pack(read: Callable[[int], Cloud], frames: int, lower: Cloud, upper: Cloud, budget: float) -> Packed:
@@ -149,7 +149,7 @@ def pack(read: Callable[[int], Cloud], frames: int, lower: Cloud, upper: Cloud, 
 
 
 def unpack(packed: Packed) -> Iterator[Cloud]:
-    """The frames again, each ``(N, d)`` in the particles' own order; positions are the centres of cells."""
+    """Unpack the frames, each ``(N, d)`` in the particles' own order; positions are the centres of cells."""
     shape = (len(packed.order), len(packed.grid.lower))
     back = np.argsort(packed.order)
     for cells in decode(zip(packed.predictions, packed.blobs, strict=True), shape, packed.grid.bits):
@@ -157,7 +157,7 @@ def unpack(packed: Packed) -> Iterator[Cloud]:
 
 
 def encode(frames: Sequence[Cells] | Iterator[Cells], bits: int) -> Iterator[tuple[int, bytes]]:
-    """Frames of cells, ``(N, d)`` along the curve, as what each is predicted from and its bytes."""
+    """Encode frames of cells, ``(N, d)`` along the curve, each as its predictor and its bytes."""
     before: list[Cells] = []
     for cells in frames:
         blobs = {name: _deflate(cells - guess, bits) for name, guess in _predictions(cells, before).items()}
@@ -166,7 +166,7 @@ def encode(frames: Sequence[Cells] | Iterator[Cells], bits: int) -> Iterator[tup
 
 
 def decode(frames: Any, shape: tuple[int, int], bits: int) -> Iterator[Cells]:
-    """The inverse of `encode`."""
+    """Decode frames; the inverse of `encode`."""
     before: list[Cells] = []
     for prediction, blob in frames:
         difference = _inflate(blob, shape)
@@ -180,7 +180,7 @@ def decode(frames: Any, shape: tuple[int, int], bits: int) -> Iterator[Cells]:
 
 
 def morton_order(cells: Cells, bits: int) -> NDArray[np.intp]:
-    """The order of points along the curve: by the bits of their cells on all axes, interleaved."""
+    """Return the order of points along the Z-order curve, by the interleaved bits of their cells."""
     axes = cells.shape[1]
     code = np.zeros(len(cells), np.uint64)
     for bit in range(bits):
@@ -201,7 +201,7 @@ def _predictions(cells: Cells, before: list[Cells]) -> dict[int, Cells]:
 
 
 def _deflate(difference: Cells, bits: int) -> bytes:
-    """Differences modulo 2^bits, folded, as planes of bytes, compressed."""
+    """Compress differences modulo 2^bits, folded, as planes of bytes."""
     spare = 16 - bits
     signed = (difference << spare).view(np.int16) >> spare  # the sign of a number of `bits` bits
     folded = (signed << 1 ^ signed >> 15).astype("<u2")
@@ -218,7 +218,7 @@ def _inflate(blob: bytes, shape: tuple[int, int]) -> Cells:
 
 
 def _coarser(cells: Cells, bits: int) -> Cells:
-    """The cells of a grid with so many bits less."""
+    """Return the cells of a grid with fewer bits."""
     return np.asarray(cells >> np.uint16(bits), np.uint16)
 
 
@@ -232,5 +232,5 @@ def _size(frames: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]]) -> int:
 
 
 def _spread(frames: int, count: int) -> NDArray[np.intp]:
-    """Some of the frames, evenly spread, the first and the last among them as long as there are two."""
+    """Return evenly spread frames, the first and the last among them if there are two."""
     return np.unique(np.linspace(0, frames - 1, max(count, 1)).round().astype(np.intp))

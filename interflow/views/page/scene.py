@@ -20,7 +20,7 @@ from interflow.errors import ArgumentError, MissingPackageError
 from interflow.solution import Solution
 from interflow.views.page.drawing import Box, Drawing, box_around, counted, facts, headline
 from interflow.views.page.packing import BITS, BudgetError, Grid, Packed, encode, pack
-from interflow.views.picture import TIME
+from interflow.views.picture import TIME_CMAP
 
 PACKAGE, BUNDLE = "k3d", "static/standalone.js"
 CREDIT = "Drawn with three.js (MIT) from the bundle of K3D-jupyter (MIT); the licences are in the source of this page."
@@ -28,7 +28,7 @@ CREDIT = "Drawn with three.js (MIT) from the bundle of K3D-jupyter (MIT); the li
 
 @cache
 def bundle() -> bytes:
-    """The script that defines three.js, compressed by zlib.
+    """Return the script that defines three.js, compressed by zlib.
 
     Raises:
         MissingPackageError: if k3d is not installed, or has no such script.
@@ -44,7 +44,7 @@ def bundle() -> bytes:
 
 
 def licences() -> str:
-    """The licence texts of the bundle and of what is in it."""
+    """Return the licence texts of the bundle and of its contents."""
     bundle()
     notices = Path(str(distribution(PACKAGE).locate_file(f"{PACKAGE}/{BUNDLE}.LICENSE.txt"))).read_text(
         encoding="utf-8"
@@ -58,7 +58,7 @@ Colours = NDArray[np.float64]
 
 
 def palettes(axes: int) -> dict[str, str]:
-    """By the name of the colouring: time, speed, density, and initial position on so many axes.
+    """Return palettes by colouring: time, speed, density, and initial position on so many axes.
 
     Example:
         >>> palettes(2)["time"][:6], palettes(2)["time"][-6:]
@@ -66,7 +66,7 @@ def palettes(axes: int) -> dict[str, str]:
     """
     ramp = np.linspace(0.0, 1.0, 256)
     return {
-        "time": _text(np.asarray(TIME(ramp))[:, :3]),
+        "time": _text(np.asarray(TIME_CMAP(ramp))[:, :3]),
         "speed": _text(colormaps["viridis"](0.93 * ramp)[:, :3]),
         "density": _text(colormaps["plasma"](0.92 * ramp)[:, :3]),
         "initial": _text((_line, _square, _cube)[axes - 1]()),
@@ -78,7 +78,7 @@ def _line() -> Colours:
 
 
 def _square() -> Colours:
-    """16 × 16, the first axis slower: four colours at the corners, mixed in between."""
+    """Palette of 16 × 16 colours, the first axis slower: four corners, mixed in between."""
     corners = np.array([[[0.12, 0.30, 0.85], [0.05, 0.72, 0.62]], [[0.75, 0.12, 0.55], [0.98, 0.70, 0.12]]])
     x, y = np.meshgrid(*[np.linspace(0.0, 1.0, 16)] * 2, indexing="ij")
     shares = np.stack([np.stack([(1 - x) * (1 - y), (1 - x) * y]), np.stack([x * (1 - y), x * y])])
@@ -86,7 +86,7 @@ def _square() -> Colours:
 
 
 def _cube() -> Colours:
-    """6 × 6 × 6: an axis each of red, green and blue; the last 40 colours are not used."""
+    """Palette of 6 × 6 × 6 colours, an axis each of red, green and blue; the last 40 are not used."""
     parts = np.linspace(0.1, 0.95, 6)
     cube = np.stack(np.meshgrid(parts, 0.85 * parts, parts, indexing="ij"), axis=-1).reshape(-1, 3)
     return np.concatenate([cube, np.zeros((256 - len(cube), 3))])
@@ -97,15 +97,15 @@ def _text(colours: Colours) -> str:
 
 
 FOR_SPEEDS: Final = 0.25
-"""The part of a budget that speeds may take."""
+"""Fraction of a budget for speeds."""
 LEVELS: Final = (6, 5, 4, 3)
-"""Bits of a speed: as many as the budget allows."""
+"""Bits of a speed, from which the budget selects."""
 
 
 @final
 @dataclass(frozen=True)
 class Scene:
-    """What a page shows.
+    """The contents of a page.
 
     Args:
         about: what JSON can hold: the names, the box, the times, and how the bytes are to be read.
@@ -121,7 +121,7 @@ class Scene:
 def scene(
     solution: Solution, budget: float, *, title: str = "", summary: Mapping[str, Any] | None = None, config: str = ""
 ) -> Scene:
-    """The scene of a run, its frames in a budget of bytes.
+    """Return the scene of a run, with frames in a budget of bytes.
 
     Args:
         solution: the run.
@@ -163,7 +163,7 @@ def described_run(
     *,
     title: str,
 ) -> dict[str, Any]:
-    """What a page is told of any run, finished or not."""
+    """Return the description of a run, finished or not."""
     times, steps = solution.times.tolist(), solution.steps.tolist()
     energies = [float(energy) if math.isfinite(energy) else None for energy in solution.energies.tolist()]
     return {
@@ -184,7 +184,7 @@ def described_run(
 
 
 def _speeds(drawing: Drawing, packed: Packed, budget: float) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """The speeds of the frames that are kept, in as many levels as fit, and how to read them."""
+    """Pack the speeds of the kept frames in as many levels as fit; return their description and bytes."""
     frames = packed.kept.tolist()
     clouds = [np.asarray(drawing.speeds(frame))[packed.order] for frame in frames]
     high = max((float(cloud.max(initial=0.0)) for cloud in clouds), default=0.0) or 1.0
@@ -198,7 +198,7 @@ def _speeds(drawing: Drawing, packed: Packed, budget: float) -> tuple[dict[str, 
 
 
 def _lowered(packed: Packed, frames: int) -> list[str]:
-    """What was lowered so that the page stays small, in sentences."""
+    """Return sentences on what was reduced to keep the page small."""
     axes, bits = len(packed.grid.lower), packed.grid.bits
     rounded = f"positions are rounded to 1/{counted(2**bits)} of the box"
     lowered = [f"{rounded} ({bits} bits, not {BITS[axes][0]})"] if bits < BITS[axes][0] else []

@@ -32,16 +32,16 @@ from interflow.views.page.packing import BITS, Cells, Grid, encode, morton_order
 from interflow.views.page.scene import bundle, described_run
 
 MEMORY: Final = 400e6
-"""Bytes of decoded frames that a page is given at most."""
+"""Largest size of the decoded frames of a page [bytes]."""
 REPLY: Final = 12e6
-"""Bytes of decoded frames in one reply."""
+"""Largest size of the decoded frames in one reply [bytes]."""
 ROOM: Final = 0.2
-"""Room beside the points where the domain has no end, in parts of their extent, so that they seldom leave the box."""
+"""Margin beside the points along open axes, relative to their extent, so that they seldom leave the box."""
 
 
 @final
 class Feed:
-    """What the page of a run folder is sent.
+    """The frames of a run folder, packed for its page.
 
     Args:
         folder: of the run, which has a frame.
@@ -56,14 +56,14 @@ class Feed:
         self._begin()
 
     def about(self) -> dict[str, Any]:
-        """What the page is told before it asks for frames."""
+        """Return the description of the run that the page holds before it asks for frames."""
         described = described_run(
             self._solution, self._drawing, self._box, self._grid.bits, np.arange(0), title=self._title
         )
         return {**described, "notes": [], "column": None, "facts": self._facts(), "config": ""}
 
-    def news(self, generation: int, known: int) -> dict[str, Any]:
-        """What is new for a page that has some frames of a generation.
+    def updates(self, generation: int, known: int) -> dict[str, Any]:
+        """Return updates for a page that has some frames of a generation.
 
         Args:
             generation: the last that it was told of; −1 for none.
@@ -96,7 +96,7 @@ class Feed:
         self._drawing = Drawing(self._solution)
 
     def _begin(self) -> None:
-        """A new generation: a box around all frames, with room, and all of them packed again."""
+        """Begin a new generation: a larger box around all frames, and all of them packed again."""
         drawing, frames = self._drawing, len(self._solution)
         self._box = box_around(drawing.extent, *drawing.span(range(frames)), room=ROOM)
         self._grid = Grid(*self._box, BITS[drawing.axes][0])
@@ -106,7 +106,7 @@ class Feed:
         self._generation += 1
 
     def _follow(self) -> None:
-        """Open the run again, with what it has now."""
+        """Open the run again, with its current frames."""
         before = self._solution
         self._open()
         frames = len(self._solution)
@@ -118,7 +118,7 @@ class Feed:
 
     @property
     def _size(self) -> int:
-        """Bytes of a decoded frame."""
+        """Size of a decoded frame [bytes]."""
         return 2 * self._drawing.axes * max(self._drawing.count, 1)
 
     def _stride_for(self, frames: int) -> int:
@@ -154,8 +154,8 @@ WAITING: Final = (
 
 
 @final
-class Live:
-    """What is served of a run folder.
+class LivePage:
+    """The live page of a run folder.
 
     Args:
         folder: of the run.
@@ -169,29 +169,29 @@ class Live:
         self._lock = threading.Lock()
 
     def page(self) -> str:
-        """The page; one that waits, as long as there is no frame."""
+        """Return the page; one that waits, as long as there is no frame."""
         with self._lock:
             if self._feed is None and read_manifest(self._folder).frames:
                 self._feed = Feed(self._folder, self._title)
             if self._feed is None:
                 return WAITING
-            return html_page(self._feed.about(), "", begin="showLive", connect="'self'")
+            return html_page(self._feed.about(), "", entry_point="showLive", connect="'self'")
 
-    def news(self, generation: int, known: int) -> dict[str, Any]:
-        """What is new for the page, or what went wrong."""
+    def updates(self, generation: int, known: int) -> dict[str, Any]:
+        """Return updates for the page, or the error."""
         with self._lock:
             if self._feed is None:
                 return {"error": "The server has begun anew: load the page again."}
             try:
-                return self._feed.news(generation, known)
+                return self._feed.updates(generation, known)
             except (InterflowError, OSError) as error:
                 return {"error": str(error)}
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers the page and its questions, under a path that only this run's address has."""
+    """Handler of requests for the page and its updates, under a secret path."""
 
-    def __init__(self, live: Live, secret: str, *request: Any) -> None:
+    def __init__(self, live: LivePage, secret: str, *request: Any) -> None:
         self._live = live
         self._secret = secret
         super().__init__(*request)
@@ -213,11 +213,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif asked.path == f"/{self._secret}/frames":
             known = {name: values[0] for name, values in parse_qs(asked.query).items()}
             try:
-                news = self._live.news(int(known["generation"]), int(known["known"]))
+                updates = self._live.updates(int(known["generation"]), int(known["known"]))
             except (KeyError, ValueError):
                 self.send_error(HTTPStatus.BAD_REQUEST)
             else:
-                self._answer(json.dumps(news), "application/json")
+                self._answer(json.dumps(updates), "application/json")
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
 
@@ -232,7 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *values: Any) -> None:
-        """Nothing: the terminal is for the address."""
+        """Log nothing: the terminal is for the address."""
 
     def handle(self) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # the browser no longer wants the answer
@@ -240,8 +240,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path, title: str) -> Iterator[str]:
-    """Serve the page of a run in the block, at the address that is given.
+def serve_page(folder: Path, title: str) -> Iterator[str]:
+    """Serve the page of a run during the block, and yield its address.
 
     Raises:
         ArgumentError: if the folder holds no run.
@@ -250,7 +250,7 @@ def served(folder: Path, title: str) -> Iterator[str]:
     read_manifest(folder)
     bundle()
     secret = secrets.token_urlsafe(9)
-    with ThreadingHTTPServer((ADDRESS, 0), partial(_Handler, Live(folder, title), secret)) as server:
+    with ThreadingHTTPServer((ADDRESS, 0), partial(_Handler, LivePage(folder, title), secret)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
         try:

@@ -99,14 +99,14 @@ def test_an_array_whose_header_promises_too_much_asks_for_no_memory(tmp_path):
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     np.savez(tmp_path / "large.npz", positions=np.zeros((1000, 2)))
-    monkeypatch.setattr("interflow.storage.points.arrays.LARGEST_FILE", 1000)
+    monkeypatch.setattr("interflow.storage.points.arrays.MAX_FILE_BYTES", 1000)
     with pytest.raises(PointFileError, match="bytes packed in it"):
         read_points(tmp_path / "large.npz")
 
 
 def test_an_image_with_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     good_files(tmp_path)
-    monkeypatch.setattr("interflow.storage.points.image.LARGEST_IMAGE", 100)
+    monkeypatch.setattr("interflow.storage.points.image.MAX_PIXELS", 100)
     with pytest.raises(PointFileError, match="16 × 12 pixels"):
         read_points(tmp_path / "photo.png")
 

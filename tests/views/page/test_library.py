@@ -36,7 +36,7 @@ def test_the_bundle_of_k3d_names_what_is_taken_from_it():
 
 
 def test_the_bundle_of_k3d_exposes_three_js(browser, tmp_path):
-    page = html_page({}, "", begin="(root) => root")
+    page = html_page({}, "", entry_point="(root) => root")
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     tab = browser.new_page()
     tab.goto((tmp_path / "page.html").as_uri())

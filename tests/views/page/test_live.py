@@ -21,7 +21,7 @@ import torch
 
 import interflow as fl
 from interflow.solution import FramePlan
-from interflow.views.page import served, server
+from interflow.views.page import serve_page, server
 from interflow.views.page.packing import Grid, decode
 from interflow.views.page.server import Feed
 from tests.storage.runs import simulate, system
@@ -42,11 +42,11 @@ def recorded(path, boundary):
         yield add
 
 
-def decoded(news):
+def decoded(updates):
     """The positions in a reply, sorted, as the order of particles is the page's own."""
-    grid = Grid(np.array(news["lower"]), np.array(news["upper"]), news["bits"])
-    blobs = [(prediction, base64.b64decode(text)) for prediction, text in news["frames"]]
-    clouds = [grid.centres(cells) for cells in decode(blobs, (news["count"], news["axes"]), news["bits"])]
+    grid = Grid(np.array(updates["lower"]), np.array(updates["upper"]), updates["bits"])
+    blobs = [(prediction, base64.b64decode(text)) for prediction, text in updates["frames"]]
+    clouds = [grid.centres(cells) for cells in decode(blobs, (updates["count"], updates["axes"]), updates["bits"])]
     return [cloud[np.lexsort(cloud.T)] for cloud in clouds]
 
 
@@ -54,9 +54,9 @@ def clouds(frames, *, scale=1.0, seed=0):
     return scale * np.random.default_rng(seed).random((frames, 3, 2)).astype(np.float32)
 
 
-def check(news, wanted):
-    side = (np.array(news["upper"]) - np.array(news["lower"])) / 2 ** news["bits"]
-    shown = decoded(news)
+def check(updates, wanted):
+    side = (np.array(updates["upper"]) - np.array(updates["lower"])) / 2 ** updates["bits"]
+    shown = decoded(updates)
     assert len(shown) == len(wanted)
     for cloud, positions in zip(shown, wanted, strict=True):
         order = np.lexsort(np.floor(positions / side).T)
@@ -69,14 +69,14 @@ def test_each_question_is_answered_with_the_frames_that_came_since(tmp_path):
         for cloud in wanted[:2]:
             add(cloud)
         source = Feed(tmp_path / "run", "run")
-        news = source.news(-1, 0)
-        check(news, wanted[:2])
-        assert source.news(news["generation"], 2)["frames"] == []
+        updates = source.updates(-1, 0)
+        check(updates, wanted[:2])
+        assert source.updates(updates["generation"], 2)["frames"] == []
         for cloud in wanted[2:]:
             add(cloud)
-        later = source.news(news["generation"], 2)
+        later = source.updates(updates["generation"], 2)
         check(later, wanted[2:])
-        assert (later["generation"], later["first"], later["finished"]) == (news["generation"], 2, False)
+        assert (later["generation"], later["first"], later["finished"]) == (updates["generation"], 2, False)
         assert (len(later["times"]), later["steps_wanted"]) == (5, 50)
 
 
@@ -86,10 +86,10 @@ def test_a_particle_that_leaves_the_box_begins_a_new_generation_with_all_frames(
         for cloud in near:
             add(cloud)
         source = Feed(tmp_path / "run", "run")
-        news = source.news(-1, 0)
+        updates = source.updates(-1, 0)
         add(far[0])
-        later = source.news(news["generation"], 2)
-        assert (later["generation"], later["first"]) == (news["generation"] + 1, 0)
+        later = source.updates(updates["generation"], 2)
+        assert (later["generation"], later["first"]) == (updates["generation"] + 1, 0)
         check(later, [*near, *far])
 
 
@@ -99,9 +99,9 @@ def test_many_frames_are_thinned_and_that_is_said(tmp_path, monkeypatch):
     with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add:
         for cloud in wanted:
             add(cloud)
-        news = Feed(tmp_path / "run", "run").news(-1, 0)
-        check(news, wanted[::2])
-        assert "4 of 8 frames are shown." in news["notes"]
+        updates = Feed(tmp_path / "run", "run").updates(-1, 0)
+        check(updates, wanted[::2])
+        assert "4 of 8 frames are shown." in updates["notes"]
 
 
 def test_a_large_answer_is_given_in_parts(tmp_path, monkeypatch):
@@ -111,9 +111,9 @@ def test_a_large_answer_is_given_in_parts(tmp_path, monkeypatch):
         for cloud in wanted:
             add(cloud)
         source = Feed(tmp_path / "run", "run")
-        first = source.news(-1, 0)
+        first = source.updates(-1, 0)
         check(first, wanted[:2])
-        check(source.news(first["generation"], 2), wanted[2:])
+        check(source.updates(first["generation"], 2), wanted[2:])
 
 
 def ask(address, path="", *, host=None, method="GET"):
@@ -126,7 +126,7 @@ def ask(address, path="", *, host=None, method="GET"):
 
 def test_only_this_machine_with_the_address_is_answered_and_only_what_it_may_ask(tmp_path):
     simulate(system(), tmp_path / "run")
-    with served(tmp_path / "run", "run") as address:
+    with serve_page(tmp_path / "run", "run") as address:
         parts = urlsplit(address)
         assert parts.hostname == "127.0.0.1"
         assert ask(address)[0] == 200
@@ -153,7 +153,7 @@ def test_all_who_ask_at_once_are_answered_as_if_alone(tmp_path, monkeypatch):
         self._solution = solution
 
     monkeypatch.setattr(Feed, "_follow", slowly)
-    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add, served(tmp_path / "run", "run") as address:
+    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add, serve_page(tmp_path / "run", "run") as address:
         add(wanted[0])
         assert "showLive" in ask(address)[1]
 
@@ -162,11 +162,11 @@ def test_all_who_ask_at_once_are_answered_as_if_alone(tmp_path, monkeypatch):
             shown, side, end = [], 0.0, time.monotonic() + 60
             while len(shown) < len(wanted) and time.monotonic() < end:
                 query = f"frames?generation={0 if shown else -1}&known={len(shown)}"
-                news = json.loads(ask(address, urlsplit(address).path + query)[1])
-                assert "error" not in news, news
-                assert (news["generation"], news["first"]) == (0, len(shown))
-                shown += decoded(news)
-                side = float((np.array(news["upper"]) - np.array(news["lower"])).max()) / 2 ** news["bits"]
+                updates = json.loads(ask(address, urlsplit(address).path + query)[1])
+                assert "error" not in updates, updates
+                assert (updates["generation"], updates["first"]) == (0, len(shown))
+                shown += decoded(updates)
+                side = float((np.array(updates["upper"]) - np.array(updates["lower"])).max()) / 2 ** updates["bits"]
             return shown, side
 
         with ThreadPoolExecutor(8) as pages:
@@ -182,7 +182,7 @@ def test_all_who_ask_at_once_are_answered_as_if_alone(tmp_path, monkeypatch):
 
 
 def test_a_run_without_a_frame_is_waited_for_and_a_damaged_one_told(tmp_path):
-    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add, served(tmp_path / "run", "run") as address:
+    with recorded(tmp_path / "run", fl.PeriodicBoundary(1.0)) as add, serve_page(tmp_path / "run", "run") as address:
         assert "no frame yet" in ask(address)[1]
         add(clouds(1)[0])
         assert "showLive" in ask(address)[1]
@@ -193,7 +193,7 @@ def test_a_run_without_a_frame_is_waited_for_and_a_damaged_one_told(tmp_path):
 
 def test_a_run_that_is_damaged_before_it_is_shown_is_told(tmp_path):
     simulate(system(), tmp_path / "run")
-    with served(tmp_path / "run", "run") as address:
+    with serve_page(tmp_path / "run", "run") as address:
         (tmp_path / "run" / "manifest.json").write_text("{}")
         status, text = ask(address)
         assert status == 500
@@ -201,14 +201,14 @@ def test_a_run_that_is_damaged_before_it_is_shown_is_told(tmp_path):
 
 
 def test_what_holds_no_run_is_refused(tmp_path):
-    with pytest.raises(fl.ArgumentError, match="without a run"), served(tmp_path, "run"):
+    with pytest.raises(fl.ArgumentError, match="without a run"), serve_page(tmp_path, "run"):
         pass
 
 
 def test_the_page_follows_a_run_to_its_end(browser, tmp_path):
     with pytest.raises(fl.RunStoppedError):
         simulate(system(), tmp_path / "run", stop_at=6)
-    with served(tmp_path / "run", "run") as address:
+    with serve_page(tmp_path / "run", "run") as address:
         shown = Shown(browser, address)
         shown.wait("window.viewer && viewer.run.known() === 3 && viewer.position === 2")
         shown.wait("viewer.state.textContent.includes('live, step 6 of 12')")
