@@ -17,7 +17,7 @@ from benchmarks.fitting import mixture
 from benchmarks.measure import peak_memory
 from benchmarks.tables import Table, count, megabytes, number
 from interflow.discrepancies import sliced_energy_distance
-from interflow.storage.points import PointCloud, Reading, read_points
+from interflow.storage.points import PointCloud, PointReadOptions, read_points
 from interflow.storage.points.image import draw
 
 SIZES = (20_000,)
@@ -66,7 +66,9 @@ def blurred_difference(dots: Tensor, photograph: PointCloud) -> float:
 
     assert photograph.canvas is not None
     share = np.full(len(dots), photograph.mass / len(dots))
-    drawn = draw(Path("dots.png"), PointCloud(dots.double().numpy(), share, canvas=photograph.canvas), Reading())
+    drawn = draw(
+        Path("dots.png"), PointCloud(dots.double().numpy(), share, canvas=photograph.canvas), PointReadOptions()
+    )
     ink = 1.0 - np.asarray(drawn, np.float64) / 255.0
     wanted = np.zeros_like(ink)
     columns, rows = np.floor(photograph.positions).astype(int).T
@@ -92,7 +94,7 @@ def _surface(points: int) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "torus.ply"
         trimesh.creation.torus(1.0, 0.4, major_sections=500, minor_sections=200).export(file)
-        read = read_points(file, Reading(samples=4 * points))
+        read = read_points(file, PointReadOptions(samples=4 * points))
     target = torch.as_tensor(read.positions, dtype=torch.float32)
     sample = _on_torus(points, torch.Generator().manual_seed(1))
     seconds, peak, fitted = _timed(lambda: fl.fit(points, target, start="box", steps=160).positions)

@@ -16,7 +16,7 @@ from pyvista import examples
 from scipy.spatial import KDTree
 
 import interflow as fl
-from interflow.storage.points import PointCloud, Reading, read_points, write_points
+from interflow.storage.points import PointCloud, PointReadOptions, read_points, write_points
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("."), help="folder to write to")
     options = parser.parse_args(arguments)
 
-    surface = read_points(examples.planefile, Reading(samples=options.samples)).positions
+    surface = read_points(examples.planefile, PointReadOptions(samples=options.samples)).positions
     target = torch.as_tensor(surface, dtype=torch.float32)
     fitted = fl.fit(options.points, target, start="box", steps=options.steps)
     print(f"loss {fitted.history[0].loss:.3g} → {fitted.history[-1].loss:.3g}; {fitted.stats['stopped']}")

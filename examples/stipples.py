@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import interflow as fl
-from interflow.storage.points import PointCloud, Reading, read_points, write_points
+from interflow.storage.points import PointCloud, PointReadOptions, read_points, write_points
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,14 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     photo = options.out / "flower.png"
     Image.fromarray(load_sample_image("flower.jpg")).save(photo)
-    pixels = read_points(photo, Reading(ink="light", pixels=options.pixels))
+    pixels = read_points(photo, PointReadOptions(ink="light", pixels=options.pixels))
     target = torch.as_tensor(pixels.positions, dtype=torch.float32)
     weights = torch.as_tensor(pixels.weights, dtype=torch.float32)
 
     fitted = fl.fit(options.points, target, target_weights=weights, steps=options.steps)
     print(f"loss {fitted.history[0].loss:.3g} → {fitted.history[-1].loss:.3g}; {fitted.stats['stopped']}")
     stipples = PointCloud(fitted.positions.numpy(), fitted.weights.numpy(), canvas=pixels.canvas)
-    write_points(options.out / "stipples.png", stipples, Reading(ink="light"))
+    write_points(options.out / "stipples.png", stipples, PointReadOptions(ink="light"))
     print(f"drawn in {options.out / 'stipples.png'}")
 
 

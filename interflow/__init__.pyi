@@ -91,7 +91,7 @@ from .state import State as State
 from .storage.export import export as export
 from .storage.frames import open_run as open_run
 from .storage.points import PointCloud as PointCloud
-from .storage.points import Reading as Reading
+from .storage.points import PointReadOptions as PointReadOptions
 from .storage.points import read_points as read_points
 from .storage.points import write_points as write_points
 from .storage.run_folder import RunFolder as RunFolder

@@ -134,7 +134,7 @@ def test_a_point_file_without_its_writer_is_told_what_to_install(files, monkeypa
 
 def test_a_surface_needs_a_package_only_for_polygons_that_turn_inwards(files, monkeypatch):
     hide(monkeypatch, "mapbox-earcut")
-    assert len(fl.read_points("square.obj", fl.Reading(samples=5))) == 5
+    assert len(fl.read_points("square.obj", fl.PointReadOptions(samples=5))) == 5
     with pytest.raises(fl.MissingPackageError) as caught:
         fl.read_points("concave.obj")
     assert str(caught.value) == sentence("A concave polygon in concave.obj", "mapbox-earcut", "points")

@@ -27,7 +27,7 @@ from interflow.fitting import Fit, fit
 from interflow.fitting.evaluation import Split, figures, sliced_w2, split
 from interflow.fitting.settings import Record
 from interflow.storage.files import atomic_write
-from interflow.storage.points import PointCloud, Reading, check_points, read_points, write_points
+from interflow.storage.points import PointCloud, PointReadOptions, check_points, read_points, write_points
 from interflow.storage.points.format import Array
 from interflow.storage.points.image import write_svg
 
@@ -245,7 +245,7 @@ def _check_range(file: Path, cloud: PointCloud, dtype: torch.dtype) -> None:
             raise PointFileError(file, came=f"{words} {figure:.3g}", wanted=wanted, remedy=remedy)
 
 
-def _read(file: Path, reading: Reading) -> PointCloud:
+def _read(file: Path, reading: PointReadOptions) -> PointCloud:
     """The points in a file; a pipe or a device would be waited for, and may never end."""
     if os.path.exists(file) and not os.path.isfile(file):
         raise PointFileError(file, came="a folder" if file.is_dir() else "a pipe or a device", wanted="a file")

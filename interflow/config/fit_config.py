@@ -17,14 +17,14 @@ from interflow.discrepancies import Discrepancy
 from interflow.fitting import FitSettings
 from interflow.fitting.settings import Bounds
 from interflow.integrators import Integrator
-from interflow.storage.points import Reading
+from interflow.storage.points import PointReadOptions
 
 AnyDiscrepancy = Annotated[Any, DISCREPANCIES, Field(description="what is descended.")]
 AnyIntegrator = Annotated[Any, INTEGRATORS, Field(description="how points move.")]
 
 OPEN = BOUNDARIES.parse({"kind": "open"})
 _AUTO = BACKENDS.parse({"kind": "auto"})
-_SEED = Reading.seed
+_SEED = PointReadOptions.seed
 
 
 class ReadingConfig(Model):
@@ -36,10 +36,10 @@ class ReadingConfig(Model):
     samples: Count = Field(200_000, description="points drawn on a surface.")
     frame: Integer = Field(-1, description="of a file of several, from 0, or from the end: -1 is the last.")
 
-    def build(self) -> Reading:
+    def build(self) -> PointReadOptions:
         """As `read_points` takes it."""
         with Context().at("reading").reporting({name: name for name in type(self).model_fields}):
-            return Reading(**self.model_dump(), seed=_SEED)
+            return PointReadOptions(**self.model_dump(), seed=_SEED)
 
 
 def _descent_fields() -> dict[str, Any]:

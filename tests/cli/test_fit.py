@@ -15,7 +15,7 @@ from interflow.cli import main
 from interflow.cli.fit_progress import progress
 from interflow.fitting import FitSettings
 from interflow.fitting.settings import Record
-from interflow.storage.points import PointCloud, Reading, format_of, read_points, write_points
+from interflow.storage.points import PointCloud, PointReadOptions, format_of, read_points, write_points
 from tests.faults.disks import SIZE, small_disk
 
 SMALL = ["--set", "descent.steps=4", "--set", "backend.kind=dense", "--set", "reading.samples=200"]
@@ -42,7 +42,7 @@ def test_the_folder_holds_the_points_in_the_format_of_the_target(interflow, tmp_
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[0] == "here"
     assert {file.name for file in (tmp_path / "here").iterdir()} == {f"fitted.{suffix}", "report.png", "summary.json"}
-    fitted = read_points(tmp_path / "here" / f"fitted.{suffix}", Reading(samples=10))
+    fitted = read_points(tmp_path / "here" / f"fitted.{suffix}", PointReadOptions(samples=10))
     assert fitted.positions.shape == (10, 3)
 
 
@@ -160,7 +160,7 @@ def test_a_failure_at_writing_keeps_the_points_and_says_where(interflow, tmp_pat
     kind = type(format_of(f"scan.{suffix}"))
     monkeypatch.setattr(kind, "check", lambda *_: None)
 
-    def full(self, file, cloud, reading):
+    def full(self, file, cloud, options):
         file.write_bytes(b"a part")
         raise OSError(28, "No space left on device")
 

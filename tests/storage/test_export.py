@@ -18,7 +18,7 @@ from interflow import (
     export,
     open_run,
 )
-from interflow.storage.points import Reading, read_points
+from interflow.storage.points import PointReadOptions, read_points
 from tests.faults.disks import SIZE, small_disk
 from tests.flows import cloud, repulsion, torus_system
 from tests.storage.runs import simulate, system
@@ -93,7 +93,7 @@ def test_xyz_of_a_slab_has_the_cell_of_its_domain_with_all_particles_in_it(tmp_p
 def test_frames_of_an_exported_run_are_read_again(solution, tmp_path):
     export(solution, tmp_path / "run.xyz")
     for frame in (0, 2, -1):
-        back = read_points(tmp_path / "run.xyz", Reading(frame=frame))
+        back = read_points(tmp_path / "run.xyz", PointReadOptions(frame=frame))
         np.testing.assert_array_equal(back.positions[:, :2], solution.positions[frame].numpy())
         np.testing.assert_array_equal(back.columns["velo_1"], solution.velocities[frame][:, 1].numpy())
         np.testing.assert_array_equal(back.weights, solution.weights.numpy())

@@ -16,7 +16,7 @@ from interflow.storage.points.format import (
     Array,
     PointCloud,
     PointFormat,
-    Reading,
+    PointReadOptions,
     distinct,
     parser_errors_as_point_file_errors,
 )
@@ -30,11 +30,11 @@ class NpyFormat(PointFormat):
 
     suffixes = (".npy",)
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         with parser_errors_as_point_file_errors(file, "a NumPy array of numbers"), open(file, "rb") as stream:
             return PointCloud(_array(stream, file.stat().st_size))
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         np.save(file, cloud.positions, allow_pickle=False)
 
 
@@ -47,7 +47,7 @@ class NpzFormat(PointFormat):
 
     suffixes = (".npz",)
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         with parser_errors_as_point_file_errors(file, "an archive of NumPy arrays"), zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             packed = sum(member.file_size for member in members)
@@ -59,7 +59,7 @@ class NpzFormat(PointFormat):
                     arrays[member.filename.removesuffix(".npy")] = _array(stream, member.file_size)
         return self._cloud(file, arrays)
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         own = (
             {POSITIONS: cloud.positions}
             if cloud.weights is None

@@ -190,7 +190,7 @@ MAX_FILE_BYTES = 4 * 2**30
 
 @final
 @dataclass(frozen=True)
-class Reading:
+class PointReadOptions:
     """Options for images, surfaces and files of several frames.
 
     Args:
@@ -203,7 +203,7 @@ class Reading:
         frame: which one of a file of several, from 0, or from the end: −1 is the last.
 
     Example:
-        >>> Reading(ink="light").gamma
+        >>> PointReadOptions(ink="light").gamma
         2.2
     """
 
@@ -228,17 +228,17 @@ class PointFormat(ABC):
     framed: ClassVar[bool] = False
 
     @abstractmethod
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         """Return the points in a file; `read_points` checks them."""
 
     @abstractmethod
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         """Write points to a file, which may be there already."""
 
-    def check(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def check(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         """Raise what `save` would raise, by writing the extreme points to a temporary file."""
         with TemporaryDirectory() as folder:
-            self.save(Path(folder) / file.name, cloud.extremes(), reading)
+            self.save(Path(folder) / file.name, cloud.extremes(), options)
 
 
 @contextmanager

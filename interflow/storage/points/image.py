@@ -15,7 +15,7 @@ from interflow.storage.points.format import (
     Array,
     PointCloud,
     PointFormat,
-    Reading,
+    PointReadOptions,
     parser_errors_as_point_file_errors,
 )
 
@@ -32,24 +32,24 @@ _AT_ONCE = 4096  # dots drawn together
 class ImageFormat(PointFormat):
     """A pixel with any mass is a point at its centre: x to the right and y **down**, in pixels of the file.
 
-    Its weight is the mass that `Reading` gives it, times its opacity and the area of the pixel; ``red``, ``green`` and
-    ``blue`` are columns. Where nothing opaque has mass, such as white on transparent ground, all that is opaque has it.
-    Points are drawn as discs whose area in pixels is their weight, black on white for dark ink and white on black for
-    light ink.
+    Its weight is the mass that `PointReadOptions` gives it, times its opacity and the area of the pixel; ``red``,
+    ``green`` and ``blue`` are columns. Where nothing opaque has mass, such as white on transparent ground, all that is
+    opaque has it. Points are drawn as discs whose area in pixels is their weight, black on white for dark ink and white
+    on black for light ink.
     """
 
     suffixes = (".png", ".jpg", ".jpeg")
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         with parser_errors_as_point_file_errors(file, "an image"):
-            colours, opacity, canvas = _pixels(file, reading.pixels)
+            colours, opacity, canvas = _pixels(file, options.pixels)
         height, width, _ = colours.shape
-        mass = opacity * _mass(colours @ np.array([0.299, 0.587, 0.114]), reading)
+        mass = opacity * _mass(colours @ np.array([0.299, 0.587, 0.114]), options)
         weights = mass if mass.any() or opacity.all() else opacity
         size = np.array([canvas[0] / width, canvas[1] / height])
         rows, columns = np.nonzero(weights > 0)
         if len(rows) == 0:
-            came, remedy = f"an image without {reading.ink} pixels", "Take the other ink."
+            came, remedy = f"an image without {options.ink} pixels", "Take the other ink."
             raise PointFileError(file, came=came, wanted="pixels with mass", remedy=remedy)
         shades = np.rint(255 * colours[rows, columns]).astype(np.uint8)
         return PointCloud(
@@ -59,15 +59,15 @@ class ImageFormat(PointFormat):
             canvas,
         )
 
-    def check(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def check(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         canvas_of(cloud)
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
-        picture = draw(file, cloud, reading)
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
+        picture = draw(file, cloud, options)
         picture.save(file, quality=95) if file.suffix.lower() != ".png" else picture.save(file)
 
 
-def draw(file: Path, cloud: PointCloud, reading: Reading) -> Image:
+def draw(file: Path, cloud: PointCloud, options: PointReadOptions) -> Image:
     """Draw the points as smoothed dots on the cloud's canvas."""
     with needed_package("pillow", extra=EXTRA, needed_for=str(file)):
         from PIL import Image
@@ -77,7 +77,7 @@ def draw(file: Path, cloud: PointCloud, reading: Reading) -> Image:
     for start in range(0, len(cloud), _AT_ONCE):
         chosen = slice(start, start + _AT_ONCE)
         _ink(inked, cloud.positions[chosen], discs[chosen])
-    shades = 1.0 - inked if reading.ink == "dark" else inked
+    shades = 1.0 - inked if options.ink == "dark" else inked
     return Image.fromarray(np.rint(255 * shades).astype(np.uint8))
 
 
@@ -114,9 +114,9 @@ def _ink(inked: Array, centres: Array, discs: Array) -> None:
     np.maximum.at(inked, (rows, columns), covered[inside])
 
 
-def _mass(brightness: Array, reading: Reading) -> Array:
-    light = np.clip(brightness, 0.0, 1.0) ** reading.gamma
-    mass: Array = light if reading.ink == "light" else 1.0 - light
+def _mass(brightness: Array, options: PointReadOptions) -> Array:
+    light = np.clip(brightness, 0.0, 1.0) ** options.gamma
+    mass: Array = light if options.ink == "light" else 1.0 - light
     return np.where(mass > 1e-6, mass, 0.0)
 
 
@@ -168,10 +168,10 @@ def _opened(file: Path, stream: IO[bytes]) -> ImageFile:
     raise PointFileError(file, came="a file that is neither PNG nor JPEG", wanted="an image", remedy="Convert it.")
 
 
-def write_svg(file: Path, cloud: PointCloud, reading: Reading) -> None:
+def write_svg(file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
     """Write points in the plane as circles whose areas are their weights, in pixels of the canvas, y down."""
     width, height = canvas_of(cloud)
-    paper, ink = ("white", "black") if reading.ink == "dark" else ("black", "white")
+    paper, ink = ("white", "black") if options.ink == "dark" else ("black", "white")
     circles = (
         f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius:.3f}"/>'
         for (x, y), radius in zip(cloud.positions.tolist(), radii(cloud).tolist(), strict=True)

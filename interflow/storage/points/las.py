@@ -15,7 +15,7 @@ from interflow.storage.points.format import (
     Array,
     PointCloud,
     PointFormat,
-    Reading,
+    PointReadOptions,
     distinct,
     parser_errors_as_point_file_errors,
 )
@@ -38,7 +38,7 @@ class LasFormat(PointFormat):
 
     suffixes = (".las", ".laz")
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         laspy = _laspy(file)
         _check_counts(file)
         _check_chunks(file)
@@ -54,7 +54,7 @@ class LasFormat(PointFormat):
             positions = np.stack([points.x, points.y, points.z], axis=1)
             return PointCloud(positions, columns.pop(_WEIGHT, None), columns)
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         laspy = _laspy(file)
         if cloud.dimension != 3:
             raise PointFileError(file, came=f"{cloud.dimension} coordinates a point", wanted="3")

@@ -20,7 +20,7 @@ from interflow.storage.points.format import (
     Array,
     PointCloud,
     PointFormat,
-    Reading,
+    PointReadOptions,
     distinct,
     parser_errors_as_point_file_errors,
 )
@@ -28,7 +28,7 @@ from interflow.storage.points.text import lines_of
 
 
 def sample_surface(
-    file: Path, vertices: Array, triangles: Array, columns: Mapping[str, Array], reading: Reading
+    file: Path, vertices: Array, triangles: Array, columns: Mapping[str, Array], options: PointReadOptions
 ) -> PointCloud:
     """Return uniform points on a surface; the columns of the vertices are interpolated.
 
@@ -37,7 +37,7 @@ def sample_surface(
         vertices: ``(V, d)``.
         triangles: ``(T, 3)``, indices of vertices.
         columns: ``(V,)`` arrays by name.
-        reading: how many points, and the seed.
+        options: how many points, and the seed.
 
     Raises:
         PointFileError: if a triangle has no such vertex, or the surface has no area.
@@ -49,11 +49,11 @@ def sample_surface(
     areas = _areas(vertices[triangles])
     if not 0 < areas.sum() < np.inf:
         raise PointFileError(file, came=f"a surface of area {areas.sum():g}", wanted="a positive finite area")
-    generator = np.random.default_rng(reading.seed)
-    parts = (np.arange(reading.samples) + generator.random(reading.samples)) / reading.samples
+    generator = np.random.default_rng(options.seed)
+    parts = (np.arange(options.samples) + generator.random(options.samples)) / options.samples
     cumulative = np.cumsum(areas)
     chosen = triangles[np.searchsorted(cumulative, parts * cumulative[-1], side="right").clip(max=len(areas) - 1)]
-    root, v = np.sqrt(generator.random(reading.samples)), generator.random(reading.samples)
+    root, v = np.sqrt(generator.random(options.samples)), generator.random(options.samples)
     shares = np.stack([1 - root, root * (1 - v), root * v], axis=1)
     return PointCloud(
         np.einsum("nk,nkd->nd", shares, vertices[chosen]),
@@ -150,7 +150,7 @@ class ObjFormat(PointFormat):
 
     suffixes = (".obj",)
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         vertices: list[list[float]] = []
         polygons: list[list[int]] = []
         for line, (kind, *fields) in _statements(file):
@@ -166,9 +166,9 @@ class ObjFormat(PointFormat):
         columns = {name: _bytes(values, shades.max()) for name, values in zip(COLOURS, shades, strict=False)}
         if not polygons:
             return PointCloud(positions, columns=columns)
-        return sample_surface(file, positions, triangulated(file, positions, polygons), columns, reading)
+        return sample_surface(file, positions, triangulated(file, positions, polygons), columns, options)
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         _check_space(file, cloud)
         coloured = all(name in cloud.columns for name in COLOURS)
         shades = [_unit(cloud.columns[name]) for name in COLOURS] if coloured else []
@@ -184,7 +184,7 @@ class StlFormat(PointFormat):
 
     suffixes = (".stl",)
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         with needed_package("trimesh", extra=EXTRA, needed_for=str(file)):
             import trimesh
         with parser_errors_as_point_file_errors(file, "an STL file"), open(file, "rb") as stream:
@@ -198,9 +198,9 @@ class StlFormat(PointFormat):
         if len(broken):
             came = "a vertex that is not finite"
             raise PointFileError(file, row=int(broken[0]) + 1, came=came, wanted="finite vertices")
-        return sample_surface(file, vertices, faces, {}, reading)
+        return sample_surface(file, vertices, faces, {}, options)
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         _check_space(file, cloud)
         size = _MARK * float(np.ptp(cloud.positions, axis=0).max() or 1.0)
         record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
@@ -286,7 +286,7 @@ class PlyFormat(PointFormat):
 
     suffixes = (".ply",)
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         with needed_package("plyfile", extra=EXTRA, needed_for=str(file)):
             from plyfile import PlyData
         _check_header(file)
@@ -307,10 +307,10 @@ class PlyFormat(PointFormat):
         weights = columns.pop(weight, None)
         if polygons:
             triangles = triangulated(file, _finite(file, positions), polygons)
-            return sample_surface(file, positions, triangles, columns, reading)
+            return sample_surface(file, positions, triangles, columns, options)
         return PointCloud(positions, weights, columns, axes=[lower[place] for place in axes])
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         with needed_package("plyfile", extra=EXTRA, needed_for=str(file)):
             from plyfile import PlyData, PlyElement
         if cloud.dimension > 3:

@@ -18,7 +18,7 @@ from interflow.storage.points.format import (
     Array,
     PointCloud,
     PointFormat,
-    Reading,
+    PointReadOptions,
     parser_errors_as_point_file_errors,
 )
 from interflow.storage.points.image import ImageFormat
@@ -54,12 +54,12 @@ def format_of(file: str | os.PathLike[str]) -> PointFormat:
     raise PointFileError(file, came=f"the suffix {suffix!r}", wanted=wanted)
 
 
-def read_points(file: str | os.PathLike[str], reading: Reading | None = None) -> PointCloud:
+def read_points(file: str | os.PathLike[str], options: PointReadOptions | None = None) -> PointCloud:
     """Read the points in a file: arrays, tables, scans; surfaces are sampled, and pixels of images are weighted points.
 
     Args:
         file: its path; the suffix tells the format.
-        reading: how images and surfaces become points.
+        options: how images and surfaces become points.
 
     Raises:
         PointFileError: if there is no such file or it is damaged, too large or empty, naming the file and the row.
@@ -73,27 +73,27 @@ def read_points(file: str | os.PathLike[str], reading: Reading | None = None) ->
         array([[0., 1.],
                [2., 3.]])
     """
-    path, known, reading = Path(file), format_of(file), reading or Reading()
+    path, known, options = Path(file), format_of(file), options or PointReadOptions()
     if not os.path.isfile(path):
         raise PointFileError(path, came="no such file", wanted="a file of points")
     size = path.stat().st_size
     if not 0 < size <= MAX_FILE_BYTES:
         raise PointFileError(path, came=f"{size} bytes", wanted=f"between 1 and {MAX_FILE_BYTES}")
-    if reading.frame not in (0, -1) and not known.framed:
-        raise PointFileError(path, came=f"the frame {reading.frame}", wanted="0, the only one", remedy="Leave it out.")
+    if options.frame not in (0, -1) and not known.framed:
+        raise PointFileError(path, came=f"the frame {options.frame}", wanted="0, the only one", remedy="Leave it out.")
     with parser_errors_as_point_file_errors(path, "a file of points"):
-        cloud = known.load(path, reading)
+        cloud = known.load(path, options)
     _check(path, cloud)
     return cloud
 
 
-def write_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Reading | None = None) -> None:
+def write_points(file: str | os.PathLike[str], cloud: PointCloud, options: PointReadOptions | None = None) -> None:
     """Write points to a file, in the format that its suffix tells.
 
     Args:
         file: its path.
         cloud: the points.
-        reading: of the image that they are drawn like.
+        options: of the image that they are drawn like.
 
     Raises:
         ArgumentError: if the format cannot hold one of the columns.
@@ -102,16 +102,16 @@ def write_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
         StorageError: if the disk is full, or takes nothing.
     """
     with _writing(file):
-        format_of(file).save(Path(file), cloud, reading or Reading())
+        format_of(file).save(Path(file), cloud, options or PointReadOptions())
 
 
-def check_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Reading | None = None) -> None:
+def check_points(file: str | os.PathLike[str], cloud: PointCloud, options: PointReadOptions | None = None) -> None:
     """Raise what `write_points` would raise for a cloud of this kind, without writing the file.
 
     Args:
         file: its path; nothing is written there.
         cloud: points such as will be written.
-        reading: of the image that they are drawn like.
+        options: of the image that they are drawn like.
 
     Raises:
         ArgumentError: if the format cannot hold one of the columns.
@@ -119,7 +119,7 @@ def check_points(file: str | os.PathLike[str], cloud: PointCloud, reading: Readi
         MissingPackageError: if the package that writes the format is not installed.
     """
     with _writing(file):
-        format_of(file).check(Path(file), cloud, reading or Reading())
+        format_of(file).check(Path(file), cloud, options or PointReadOptions())
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import final
 
 from interflow.errors import PointFileError
-from interflow.storage.points.format import PointCloud, PointFormat, Reading, distinct
+from interflow.storage.points.format import PointCloud, PointFormat, PointReadOptions, distinct
 from interflow.storage.points.text import Rows, first_line, is_number, lines_of, rows_of
 
 
@@ -26,7 +26,7 @@ class CsvFormat(PointFormat):
 
     suffixes = (".csv", ".tsv")
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         lines = lines_of(file)
         start = first_line(file, lines)
         delimiter = _delimiter(lines[start])
@@ -44,7 +44,7 @@ class CsvFormat(PointFormat):
         cloud = rows.cloud(axes, {place: name for place, name in enumerate(names) if place not in axes})
         return replace(cloud, axes=[names[place] for place in axes])
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         usual = (
             "xyz"[: cloud.dimension] if cloud.dimension <= 3 else [f"x{axis + 1}" for axis in range(cloud.dimension)]
         )

@@ -16,7 +16,7 @@ from typing import IO, Final, final
 import numpy as np
 
 from interflow.errors import ArgumentError, PointFileError
-from interflow.storage.points.format import COLOURS, Array, Lattice, PointCloud, PointFormat, Reading, distinct
+from interflow.storage.points.format import COLOURS, Array, Lattice, PointCloud, PointFormat, PointReadOptions, distinct
 from interflow.storage.points.text import Rows, column, first_line, lines_of, rows_of
 
 ELEMENT = "element"
@@ -37,27 +37,27 @@ _LETTERS: Final = {"f": "R", "i": "I", "u": "I", "b": "L", "U": "S"}
 class XyzFormat(PointFormat):
     """Lines of numbers between blanks: two or three coordinates, then columns, of which three are a colour.
 
-    The files of chemistry are read as well, of several frames `Reading.frame`. In extended XYZ the positions are the
-    property ``pos``, weights are ``weight``, ``weights`` or ``mass``, all others columns, ``forces_0`` and so on for
-    one of several numbers; the cell is the cloud's lattice. What lines of numbers cannot hold is written so.
+    The files of chemistry are read as well, of several frames `PointReadOptions.frame`. In extended XYZ the positions
+    are the property ``pos``, weights are ``weight``, ``weights`` or ``mass``, all others columns, ``forces_0`` and so
+    on for one of several numbers; the cell is the cloud's lattice. What lines of numbers cannot hold is written so.
     """
 
     suffixes = (".xyz",)
     framed = True
 
-    def load(self, file: Path, reading: Reading) -> PointCloud:
+    def load(self, file: Path, options: PointReadOptions) -> PointCloud:
         lines = lines_of(file)
         start = first_line(file, lines)
         width = len(lines[start].split())
         if width == 1 and _is_count(lines[start]):
-            return _chosen(file, _frames(file, lines, start), reading.frame).cloud(lines)
+            return _chosen(file, _frames(file, lines, start), options.frame).cloud(lines)
         axes = min(width, 3)
         others = COLOURS if width == 6 else [f"column{place + 1}" for place in range(axes, width)]
         content = [index for index in range(start, len(lines)) if lines[index].strip()]
         rows = _rows(file, lines, content, width)
         return rows.cloud(range(axes), {axes + place: name for place, name in enumerate(others)})
 
-    def save(self, file: Path, cloud: PointCloud, reading: Reading) -> None:
+    def save(self, file: Path, cloud: PointCloud, options: PointReadOptions) -> None:
         columns = dict(cloud.columns)
         elements = [columns.pop(ELEMENT)] if ELEMENT in columns else []
         with open(file, "w", encoding="utf-8") as stream:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from interflow.errors import PointFileError
-from interflow.storage.points import Reading, read_points, write_points
+from interflow.storage.points import PointReadOptions, read_points, write_points
 from tests.storage.points.files import cloud, corpus, good_files
 
-SMALL = Reading(samples=50, pixels=1000)
+SMALL = PointReadOptions(samples=50, pixels=1000)
 
 
 def survives(folder, count, seed):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from interflow.errors import ArgumentError, PointFileError
-from interflow.storage.points import FORMATS, PointCloud, Reading, check_points, read_points, write_points
+from interflow.storage.points import FORMATS, PointCloud, PointReadOptions, check_points, read_points, write_points
 from tests.storage.points.files import POINT_FORMATS, SURFACES, cloud, good_files
 
 COLUMNLESS = ("npy", "obj")
@@ -114,12 +114,14 @@ def test_a_molecule_comes_back_with_its_elements(tmp_path):
 def test_stl_marks_each_point_by_a_triangle_around_it(tmp_path):
     given = cloud()
     write_points(tmp_path / "points.stl", given)
-    drawn = read_points(tmp_path / "points.stl", Reading(samples=20 * 300)).positions.reshape(20, 300, 3).mean(1)
+    drawn = (
+        read_points(tmp_path / "points.stl", PointReadOptions(samples=20 * 300)).positions.reshape(20, 300, 3).mean(1)
+    )
     np.testing.assert_allclose(drawn, given.positions, atol=1e-3)
 
 
 def test_every_format_has_a_good_file_that_is_read(tmp_path):
-    read = [read_points(file, Reading(samples=50)) for file in good_files(tmp_path)]
+    read = [read_points(file, PointReadOptions(samples=50)) for file in good_files(tmp_path)]
     assert {file.suffix for file in tmp_path.iterdir()} | {".jpeg"} == {s for f in FORMATS for s in f.suffixes}
     assert all(len(points) > 0 for points in read)
 

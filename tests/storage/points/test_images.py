@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from interflow.errors import PointFileError
-from interflow.storage.points import PointCloud, Reading, read_points, write_points
+from interflow.storage.points import PointCloud, PointReadOptions, read_points, write_points
 from interflow.storage.points.image import write_svg
 
 
@@ -26,7 +26,7 @@ def test_a_black_pixel_is_a_point_of_mass_one_at_its_centre(tmp_path):
 @pytest.mark.parametrize("gamma", [1.0, 2.2])
 def test_dark_and_light_ink_share_the_mass(tmp_path, gamma):
     file = photo(tmp_path, np.arange(256).reshape(16, 16))
-    dark, light = (read_points(file, Reading(ink=ink, gamma=gamma)) for ink in ("dark", "light"))
+    dark, light = (read_points(file, PointReadOptions(ink=ink, gamma=gamma)) for ink in ("dark", "light"))
     assert dark.mass + light.mass == pytest.approx(256, abs=1e-2)
     assert light.mass == pytest.approx(((np.arange(256) / 255) ** gamma).sum(), rel=1e-6)
 
@@ -34,7 +34,7 @@ def test_dark_and_light_ink_share_the_mass(tmp_path, gamma):
 def test_a_large_image_is_reduced_and_keeps_its_mass_and_its_coordinates(tmp_path):
     shades = np.zeros((40, 80))
     file = photo(tmp_path, shades)
-    cloud = read_points(file, Reading(pixels=200))
+    cloud = read_points(file, PointReadOptions(pixels=200))
     assert len(cloud) == 200
     assert cloud.mass == pytest.approx(3200)
     assert cloud.canvas == (80, 40)
@@ -66,7 +66,7 @@ def test_a_white_disc_on_transparent_ground_is_the_ink(tmp_path, mode, reading, 
     inside = np.hypot(*(np.mgrid[:64, :64] - 31.5)) < 12
     key = {} if mode.endswith("A") else {"transparency": (0, 0, 0) if mode == "RGB" else 0}
     DISCS[mode](inside).save(tmp_path / "disc.png", **key)
-    cloud = read_points(tmp_path / "disc.png", Reading(**reading, pixels=pixels))
+    cloud = read_points(tmp_path / "disc.png", PointReadOptions(**reading, pixels=pixels))
     assert (np.hypot(*(cloud.positions.T - 32)) < (12 if pixels > 256 else 15)).all()
     assert cloud.mass == pytest.approx(inside.sum(), rel=0.02)
 
@@ -89,7 +89,7 @@ def test_a_picture_is_read_as_it_is_to_be_seen(tmp_path, suffix, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / f"photo.{suffix}", exif=exif)
-    cloud = read_points(tmp_path / f"photo.{suffix}", Reading(gamma=1.0))
+    cloud = read_points(tmp_path / f"photo.{suffix}", PointReadOptions(gamma=1.0))
     assert cloud.canvas == (16, 24)
     np.testing.assert_allclose(np.average(cloud.positions, axis=0, weights=cloud.weights), [4, 4], atol=0.05)
 
@@ -136,7 +136,7 @@ def test_colours_are_columns(tmp_path):
 
 @pytest.mark.parametrize("ink", ["dark", "light"])
 def test_drawn_points_cover_as_much_as_they_weigh(tmp_path, ink):
-    reading = Reading(ink=ink, gamma=1.0)
+    reading = PointReadOptions(ink=ink, gamma=1.0)
     dots = PointCloud(np.array([[20.3, 20.6], [60.0, 40.0]]), weights=np.array([100.0, 50.0]), canvas=(80, 60))
     write_points(tmp_path / "dots.png", dots, reading)
     assert read_points(tmp_path / "dots.png", reading).mass == pytest.approx(150, rel=0.02)
@@ -145,13 +145,13 @@ def test_drawn_points_cover_as_much_as_they_weigh(tmp_path, ink):
 def test_drawn_points_stand_where_they_are(tmp_path):
     dots = PointCloud(np.array([[20.3, 40.6]]), weights=np.array([60.0]), canvas=(80, 60))
     write_points(tmp_path / "dots.png", dots)
-    back = read_points(tmp_path / "dots.png", Reading(gamma=1.0))
+    back = read_points(tmp_path / "dots.png", PointReadOptions(gamma=1.0))
     np.testing.assert_allclose(np.average(back.positions, axis=0, weights=back.weights), [20.3, 40.6], atol=0.1)
 
 
 def test_the_svg_has_a_circle_for_each_point(tmp_path):
     dots = PointCloud(np.array([[1.0, 2.0], [3.0, 4.0]]), weights=np.array([np.pi, 4 * np.pi]), canvas=(8, 6))
-    write_svg(tmp_path / "dots.svg", dots, Reading())
+    write_svg(tmp_path / "dots.svg", dots, PointReadOptions())
     text = (tmp_path / "dots.svg").read_text()
     assert 'viewBox="0 0 8 6"' in text
     assert '<circle cx="1.00" cy="2.00" r="1.000"/>\n<circle cx="3.00" cy="4.00" r="2.000"/>' in text

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.path import Path
 
 from interflow.errors import PointFileError
-from interflow.storage.points import Reading, read_points, write_points
+from interflow.storage.points import PointReadOptions, read_points, write_points
 from tests.storage.points.files import SURFACES
 
 SQUARES = ["ascii.ply", "square.obj", "square.stl"]
@@ -19,7 +19,7 @@ def square(request, tmp_path):
 
 
 def test_samples_of_a_square_are_uniform_on_it(square):
-    points = read_points(square, Reading(samples=40_000)).positions
+    points = read_points(square, PointReadOptions(samples=40_000)).positions
     assert points.shape == (40_000, 3)
     np.testing.assert_array_equal(points[:, 2], 0.0)
     counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=4, range=[[0, 1], [0, 1]])
@@ -27,14 +27,14 @@ def test_samples_of_a_square_are_uniform_on_it(square):
 
 
 def test_the_same_seed_gives_the_same_samples(square):
-    first, second, other = (read_points(square, Reading(samples=9, seed=seed)).positions for seed in (1, 1, 2))
+    first, second, other = (read_points(square, PointReadOptions(samples=9, seed=seed)).positions for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, other)
 
 
 def test_colours_of_vertices_are_interpolated(tmp_path):
     (tmp_path / "ascii.ply").write_text(SURFACES["ascii.ply"])  # red is 100 (x + y) at the corners
-    cloud = read_points(tmp_path / "ascii.ply", Reading(samples=200))
+    cloud = read_points(tmp_path / "ascii.ply", PointReadOptions(samples=200))
     np.testing.assert_allclose(cloud.columns["red"], 100 * cloud.positions.sum(1), atol=0.5)
 
 
@@ -42,13 +42,13 @@ def test_colours_of_a_coloured_obj_are_interpolated(tmp_path):
     (tmp_path / "square.obj").write_text(
         "v 0 0 0 0 0 0\nv 1 0 0 0.4 0 0\nv 1 1 0 0.8 0 0\nv 0 1 0 0.4 0 0\nf 1 2 3\nf 1 3 4\n"
     )
-    drawn = read_points(tmp_path / "square.obj", Reading(samples=200))
+    drawn = read_points(tmp_path / "square.obj", PointReadOptions(samples=200))
     np.testing.assert_allclose(drawn.columns["red"], 102 * drawn.positions.sum(1), atol=0.51)
 
 
 def test_a_large_triangle_takes_its_share(tmp_path):
     (tmp_path / "two.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 5 0 0\nv 8 0 0\nv 5 3 0\nf 1 2 3\nf 4 5 6\n")
-    points = read_points(tmp_path / "two.obj", Reading(samples=1000)).positions
+    points = read_points(tmp_path / "two.obj", PointReadOptions(samples=1000)).positions
     assert abs(int((points[:, 0] < 2).sum()) - 100) <= 1
 
 
@@ -92,7 +92,7 @@ def written(folder, suffix, vertices, polygons):
 def test_samples_of_a_polygon_lie_in_it_wherever_it_begins(tmp_path, suffix, plane, start, backwards, outline):
     corners = np.roll(np.array(outline, float), start, axis=0)[:: -1 if backwards else 1]
     file = written(tmp_path, suffix, corners @ PLANES[plane] + 5.0, [range(len(corners))])
-    points = (read_points(file, Reading(samples=2000)).positions - 5.0) @ PLANES[plane].T
+    points = (read_points(file, PointReadOptions(samples=2000)).positions - 5.0) @ PLANES[plane].T
     inside = Path(corners).contains_points(points, radius=1e-9) | Path(corners).contains_points(points, radius=-1e-9)
     assert inside.all()
     cells = {tuple(cell) for cell in np.floor(2 * points).astype(int)}  # and all of it is reached
@@ -103,14 +103,14 @@ def test_polygons_of_several_shapes_share_by_their_areas(tmp_path):
     vertices = [(x, y, 0) for x, y in U] + [(x + 10, y, 0) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
     vertices += [(x + 20, y, 0) for x, y in ((0, 0), (2, 0), (0, 1))]
     file = written(tmp_path, "obj", vertices, [range(8), range(8, 12), range(12, 15)])
-    places = np.floor(read_points(file, Reading(samples=1200)).positions[:, 0] / 10).astype(int)
+    places = np.floor(read_points(file, PointReadOptions(samples=1200)).positions[:, 0] / 10).astype(int)
     np.testing.assert_allclose(np.bincount(places), [1000, 100, 100], atol=1)
 
 
 def test_indices_count_back_from_the_vertices_read_so_far(tmp_path):
     part = "v 0 0 {z}\nvt 0 0\nv 1 0 {z} # a corner\nvn 0 0 1\nv 0 1 {z}\nf -3/-1/-1 -2//-1 \\\n -1\n"
     (tmp_path / "parts.obj").write_text("".join(part.format(z=z) for z in (0, 2)))
-    heights = read_points(tmp_path / "parts.obj", Reading(samples=100)).positions[:, 2]
+    heights = read_points(tmp_path / "parts.obj", PointReadOptions(samples=100)).positions[:, 2]
     assert (np.bincount(heights.astype(int)) == [50, 0, 50]).all()
 
 
@@ -141,7 +141,7 @@ def test_shades_of_an_obj_are_parts_of_one_or_bytes(tmp_path, scale):
 @pytest.mark.parametrize("change", [str.upper, str.title])
 def test_ascii_stl_is_read_in_large_letters(tmp_path, change):
     (tmp_path / "square.stl").write_text(change(SURFACES["square.stl"]))
-    assert len(read_points(tmp_path / "square.stl", Reading(samples=10))) == 10
+    assert len(read_points(tmp_path / "square.stl", PointReadOptions(samples=10))) == 10
 
 
 def test_names_in_ply_are_read_in_large_letters(tmp_path):
@@ -152,7 +152,7 @@ def test_names_in_ply_are_read_in_large_letters(tmp_path):
         text = text.replace(name, large)
     text = text.replace(*["PROPERTY LIST UCHAR INT VERTEX_INDICES", "property list uchar int Vertex_Indices"])
     (tmp_path / "large.ply").write_text(text + "\n")
-    cloud = read_points(tmp_path / "large.ply", Reading(samples=50))
+    cloud = read_points(tmp_path / "large.ply", PointReadOptions(samples=50))
     np.testing.assert_allclose(cloud.columns["red"], 100 * cloud.positions.sum(1), atol=0.5)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from interflow.errors import ArgumentError, PointFileError
-from interflow.storage.points import PointCloud, Reading, read_points, write_points
+from interflow.storage.points import PointCloud, PointReadOptions, read_points, write_points
 
 POINTS = np.random.default_rng(3).normal(size=(4, 3)).round(4)
 
@@ -99,7 +99,7 @@ FRAMES = [
 )
 def test_of_several_frames_the_last_is_taken_or_the_one_that_is_named(tmp_path, index, points):
     file = xyz(tmp_path, *FRAMES)
-    np.testing.assert_array_equal(read_points(file, Reading(frame=index)).positions, points)
+    np.testing.assert_array_equal(read_points(file, PointReadOptions(frame=index)).positions, points)
     if index == -1:
         np.testing.assert_array_equal(read_points(file).positions, points)
 
@@ -107,13 +107,13 @@ def test_of_several_frames_the_last_is_taken_or_the_one_that_is_named(tmp_path, 
 @pytest.mark.parametrize("index", [3, -4])
 def test_a_frame_that_is_not_there_is_refused(tmp_path, index):
     with pytest.raises(PointFileError, match="from 0 to 2"):
-        read_points(xyz(tmp_path, *FRAMES), Reading(frame=index))
+        read_points(xyz(tmp_path, *FRAMES), PointReadOptions(frame=index))
 
 
 def test_a_frame_is_refused_where_there_are_none(tmp_path):
     (tmp_path / "points.csv").write_text("x,y\n1,2\n")
     with pytest.raises(PointFileError, match="the frame 2"):
-        read_points(tmp_path / "points.csv", Reading(frame=2))
+        read_points(tmp_path / "points.csv", PointReadOptions(frame=2))
 
 
 @pytest.mark.parametrize(
