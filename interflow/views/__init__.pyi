@@ -1,6 +1,6 @@
-from .boundary import boundary_curves as boundary_curves
 from .colours import ByArray as ByArray
 from .colours import Colouring as Colouring
+from .curves import boundary_curves as boundary_curves
 from .curves import kernel_profiles as kernel_profiles
 from .evolutions import density as density
 from .evolutions import evolution as evolution
