@@ -14,7 +14,7 @@ import torch
 
 from interflow import open_run
 from interflow.cli import common, main
-from interflow.cli.fit_job import FitJob
+from interflow.cli.fit import FitJob
 from interflow.storage.points import PointCloud, read_points, write_points
 from tests.config.cases import TOUR
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from interflow.cli import main
-from interflow.cli.fit_progress import progress
+from interflow.cli.fit import progress
 from interflow.fitting import FitSettings
 from interflow.fitting.settings import Record
 from interflow.storage.points import PointCloud, PointReadOptions, format_of, read_points, write_points
@@ -123,7 +123,7 @@ def test_the_cell_of_a_file_is_offered_as_the_domain_and_what_is_offered_can_be_
 @pytest.fixture
 def no_fit(monkeypatch):
     """No fit may begin."""
-    monkeypatch.setattr("interflow.cli.fit_job.fit", lambda *_, **__: pytest.fail("a fit began"))
+    monkeypatch.setattr("interflow.fitting.fit", lambda *_, **__: pytest.fail("a fit began"))
 
 
 @pytest.mark.parametrize("suffix", ["ply", "las"])
@@ -331,7 +331,7 @@ def test_bad_input_is_told_in_few_lines_with_exit_code_2(interflow, tmp_path, ar
 
 @pytest.mark.parametrize("target", ["x\n1\n", "x,y\n1,2\n", "x,y,weight\n1,2,1\n3,4,0\n"])
 def test_where_nothing_can_be_held_out_nothing_is_judged_and_no_nan_is_told(interflow, tmp_path, monkeypatch, target):
-    monkeypatch.setattr("interflow.cli.fit_progress.tqdm", lambda **options: tqdm(**{**options, "disable": False}))
+    monkeypatch.setattr("tqdm.auto.tqdm", lambda **options: tqdm(**{**options, "disable": False}))
     (tmp_path / "one.csv").write_text(target)
     done = interflow("fit", "one.csv", "--points", "5", "--out", "here", *SMALL)
     assert done.exit_code == 0, done.output

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from interflow import views
-from interflow.cli import fit_job
-from interflow.cli.fit_job import FitJob
+from interflow import fitting, views
+from interflow.cli.fit import FitJob
 from interflow.config.fit_config import FitConfig
 from interflow.fitting.evaluation import exact_w2, sliced_w2
 from interflow.storage.points import PointCloud, write_points
@@ -32,11 +31,11 @@ def judged(request, tmp_path_factory):
         found.trace = history
         return fit_job_report(*arguments, history=history, **options)
 
-    fit_job_fit, fit_job_report = fit_job.fit, views.fit_report
+    fit_job_fit, fit_job_report = fitting.fit, views.fit_report
     settings = {"steps": 12, "check_every": 6, "weight_rate": 1.0, "start": "box"}
     config = FitConfig(points=15, dtype="float64", descent=settings, held_out=0.25, backend={"kind": "dense"}, seed=5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_job, "fit", fit)
+        patch.setattr(fitting, "fit", fit)
         patch.setattr(views, "fit_report", fit_report)
         found.job = FitJob(folder / "scan.csv", config)
         found.summary, drawn = found.job.run(folder, quiet=True)
