@@ -1,12 +1,11 @@
-"""The one loop in which systems advance, the guard that keeps them finite, and the recording of frames in memory."""
+"""The one loop in which systems advance and stay finite, and the recording of frames in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import torch
 from torch import Tensor
@@ -44,73 +43,12 @@ class Stepper(Protocol):
         """The next state."""
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """A state, with the state of the generator as it was then."""
+@dataclass(slots=True)
+class _Snapshot:
+    """A state, and the state of the random number generator after the step that led to it."""
 
     state: State
-    noise: Tensor | None
-
-
-@final
-class Guard:
-    """A context in which a system advances. Left by an error, the system holds the last state that is finite.
-
-    States are checked every few steps, so that a GPU need not wait at each of them. When one is found that is not
-    finite, the steps since the last check are made again, one by one, to find the first.
-
-    Args:
-        system: what advances.
-    """
-
-    def __init__(self, system: Stepper) -> None:
-        self._system = system
-        self._interval = CHECK_INTERVAL.get(system.state.positions.device.type, 32)
-        self._latest = self._good = self._moment(system.state)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._restore(self._latest if self._latest.state.is_finite() else self._good)
-
-    def advance(self, *, check: bool) -> State:
-        """Make a step of the system, and check the result if it is time to or ``check`` says so.
-
-        Raises:
-            NonFiniteError: if a position is not finite.
-        """
-        state = self._system.step(self._latest.state)
-        self._latest = self._moment(state)
-        self._system.state = state
-        if check or state.step % self._interval == 0:
-            if not state.is_finite():
-                self._find_first()
-            self._good = self._latest
-        return self._latest.state
-
-    def _find_first(self) -> None:
-        """Step again from the last good state up to the first that is not finite, and raise."""
-        last_step = self._latest.state.step
-        self._restore(self._good)
-        while self._good.state.step < last_step:
-            self._latest = self._moment(self._system.step(self._good.state))
-            if not self._latest.state.is_finite():
-                raise _diagnosis(self._system.energy, self._good.state, self._latest.state)
-            self._good = self._latest
-        self._restore(self._latest)  # a machine that does not repeat itself: the second time all was well
-
-    def _moment(self, state: State) -> _Moment:
-        generator = self._system.generator
-        return _Moment(state, None if generator is None else generator.get_state())
-
-    def _restore(self, moment: _Moment) -> None:
-        self._system.state = moment.state
-        if self._system.generator is not None and moment.noise is not None:
-            self._system.generator.set_state(moment.noise)
+    rng_state: Tensor | None
 
 
 def advance(
@@ -123,7 +61,9 @@ def advance(
 ) -> None:
     """Advance a system in place until its run is over: the loop of `simulate` and of every stage of `fit`.
 
-    However it ends, by an error or a keyboard interrupt too, the system holds the last good state.
+    However it ends, by an error or a keyboard interrupt too, the system holds the last state that is finite. States are
+    checked every few steps, so that a GPU need not wait at each of them. When one is found that is not finite, the
+    steps since the last check are made again, one by one, to find the first.
 
     Args:
         system: what advances.
@@ -135,14 +75,51 @@ def advance(
     Raises:
         NonFiniteError: if a position becomes infinite or NaN.
     """
-    with Guard(system) as guard:
-        count = steps_made
+    interval = CHECK_INTERVAL.get(system.state.positions.device.type, 32)
+    latest = good = _snapshot(system, system.state)
+    count = steps_made
+    try:
         while not is_over(count):
             count += 1
-            after_step(count, guard.advance(check=is_checked(count)))
+            latest = _snapshot(system, system.step(latest.state))
+            system.state = latest.state
+            if latest.state.step % interval == 0 or is_checked(count):
+                if not latest.state.is_finite():
+                    latest, error = _replay_to_first_nonfinite(system, good, latest.state.step)
+                    if error is not None:
+                        raise error
+                good = latest
+            after_step(count, latest.state)
+    except BaseException:
+        _restore(system, latest if latest.state.is_finite() else good)
+        raise
 
 
-def _diagnosis(energy: Energy, good: State, bad: State) -> NonFiniteError:
+def _replay_to_first_nonfinite(
+    system: Stepper, good: _Snapshot, last_step: int
+) -> tuple[_Snapshot, NonFiniteError | None]:
+    """Step again from a good state; return the last one that is finite, and the error that tells of the next one."""
+    _restore(system, good)
+    while good.state.step < last_step:
+        latest = _snapshot(system, system.step(good.state))
+        if not latest.state.is_finite():
+            return good, _nonfinite_error(system.energy, good.state, latest.state)
+        good = latest
+    _restore(system, good)  # a machine that does not repeat itself: the second time all was well
+    return good, None
+
+
+def _snapshot(system: Stepper, state: State) -> _Snapshot:
+    return _Snapshot(state, None if system.generator is None else system.generator.get_state())
+
+
+def _restore(system: Stepper, snapshot: _Snapshot) -> None:
+    system.state = snapshot.state
+    if system.generator is not None and snapshot.rng_state is not None:
+        system.generator.set_state(snapshot.rng_state)
+
+
+def _nonfinite_error(energy: Energy, good: State, bad: State) -> NonFiniteError:
     """The error that names the step, the particles, and the term of the energy at the last good state."""
     particles = (~bad.positions.isfinite().all(-1)).nonzero().flatten().tolist()
     named = ", ".join(map(str, particles[:5])) + (", …" if len(particles) > 5 else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -57,8 +58,13 @@ class State(ShortRepr):
         object.__setattr__(self, "carry", MappingProxyType(dict(self.carry)))
 
     def replace(self, **changes: Any) -> Self:
-        """This state with the named fields changed."""
-        return dataclasses.replace(self, **changes)
+        """This state with the named fields changed; checked again unless every change is alike what it replaces."""
+        present = vars(self)
+        if not all(_is_alike(value, present.get(name)) for name, value in changes.items()):
+            return dataclasses.replace(self, **changes)
+        changed = object.__new__(type(self))
+        vars(changed).update(present, **changes)
+        return changed
 
     def detach(self) -> Self:
         """This state with every tensor cut from the graph that made it."""
@@ -72,7 +78,8 @@ class State(ShortRepr):
 
     def is_finite(self) -> bool:
         """Whether every coordinate of every position is finite. On a GPU the answer waits for the device."""
-        return bool(self.positions.isfinite().all())
+        total = self.positions.sum()  # finite only if all terms are, and cheaper to ask for
+        return math.isfinite(total.item()) or bool(self.positions.isfinite().all())
 
     def to_dict(self) -> dict[str, Tensor]:
         """All of the state as named tensors, for checkpoints; the carry's names begin with ``carry.``."""
@@ -93,6 +100,13 @@ class State(ShortRepr):
             step=int(tensors["step"]),
             carry=carry,
         )
+
+
+def _is_alike(value: object, present: object) -> bool:
+    """Whether a value may stand where another was checked: a number for a number, a tensor for one of its form."""
+    if isinstance(value, Tensor) and isinstance(present, Tensor):
+        return (value.shape, value.dtype, value.device) == (present.shape, present.dtype, present.device)
+    return isinstance(value, int) and isinstance(present, int)
 
 
 def _check_velocities(velocities: Tensor, positions: Tensor) -> None:

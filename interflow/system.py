@@ -31,6 +31,9 @@ Observable = Callable[[State], Tensor]
 """What a run keeps with each frame: a number, or an array of the same shape at every frame."""
 
 
+_BUFFERS = ("positions", "weights", "velocities", "time")
+
+
 class Recorder(Protocol):
     """Where a run puts its frames, and finds what it needs to go on."""
 
@@ -101,7 +104,7 @@ class ParticleSystem(nn.Module):
         self.generator = generator
         self.carry = nn.Module()
         self._step = 0
-        for name in ("positions", "weights", "velocities", "time"):
+        for name in _BUFFERS:
             self.register_buffer(name, None)
         self.register_load_state_dict_pre_hook(_prepare_to_load)  # type: ignore[no-untyped-call]
         uniform = positions.new_full(positions.shape[:1], 1.0 / max(len(positions), 1))
@@ -117,7 +120,10 @@ class ParticleSystem(nn.Module):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "boundary":  # a module of that name would be registered and then ignored
             raise AttributeError("the boundary of a system is its energy's")
-        super().__setattr__(name, value)
+        if name in ("state", "_step"):  # set at each step, and nothing that a module registers
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def schedules(self) -> Mapping[str, Schedule]:
@@ -137,12 +143,14 @@ class ParticleSystem(nn.Module):
 
     @state.setter
     def state(self, state: State) -> None:
-        state = state.detach()
-        self.positions, self.weights, self.velocities = state.positions, state.weights, state.velocities
-        self.time, self._step = state.time, state.step
-        self.carry = nn.Module()
+        for name in _BUFFERS:
+            tensor = getattr(state, name)
+            self._buffers[name] = None if tensor is None else tensor.detach()
+        self._step = state.step
+        if self.carry._buffers.keys() != state.carry.keys():
+            self.carry = nn.Module()
         for name, tensor in state.carry.items():
-            self.carry.register_buffer(name, tensor)
+            self.carry.register_buffer(name, tensor.detach())
 
     def step(self, state: State) -> State:
         """The state that follows another: pure, and differentiable in the state and in all parameters.
@@ -269,6 +277,8 @@ class ParticleSystem(nn.Module):
     def _prepared(self, state: State) -> State:
         """The state with what the integrator's `init` adds, and with all that it had before."""
         fresh = self.integrator.init(state)
+        if fresh is state:
+            return state
         velocities = fresh.velocities if state.velocities is None else state.velocities
         return fresh.replace(velocities=velocities, carry={**fresh.carry, **state.carry})
 
@@ -295,7 +305,7 @@ class ParticleSystem(nn.Module):
         return {**run, "sums": [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in said]}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _EnergyDynamics:
     """The gradient flow of an energy in its domain."""
 

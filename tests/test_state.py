@@ -27,6 +27,28 @@ def test_replacing_a_field_leaves_the_state_and_the_other_fields():
     assert same(later.replace(step=7), state)
 
 
+@pytest.mark.parametrize(
+    ("argument", "changes"),
+    [
+        ("weights", {"positions": cloud(count=3)}),
+        ("weights", {"weights": masses().float()}),
+        ("positions", {"positions": None}),
+        ("positions", {"positions": 1}),
+        ("velocities", {"velocities": cloud(dimension=3)}),
+    ],
+)
+def test_what_replaces_a_field_is_checked_as_at_the_start(argument, changes):
+    with pytest.raises(ArgumentError) as caught:
+        full_state().replace(**changes)
+    assert caught.value.argument == argument
+    with pytest.raises(TypeError, match="speed"):
+        full_state().replace(speed=1)
+
+
+def test_a_time_that_replaces_another_is_a_float64_tensor():
+    assert all(full_state().replace(time=time).time.dtype == torch.float64 for time in (1, 1.0, torch.tensor(1.0)))
+
+
 def test_the_carry_is_a_copy_of_what_was_given():
     carry = {"moment": torch.zeros(1)}
     state = State(cloud(), masses(), carry=carry)

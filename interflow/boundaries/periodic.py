@@ -60,7 +60,17 @@ class PeriodicBoundary(Boundary):
         return difference - lengths * (difference * lengths.reciprocal()).round()
 
     def wrap(self, x: Tensor) -> Tensor:
-        return self._inside(x, self.lower)
+        return x if self._has_all_inside(x) else self._inside(x, self.lower)
+
+    def _has_all_inside(self, x: Tensor) -> bool:
+        """Whether all points are known to lie inside a cube; False also where to ask costs more than to wrap."""
+        lower, length = self.lower, self.lengths
+        if lower.ndim or length.ndim or x.device.type != "cpu" or not x.numel() or not can_read(x):
+            return False
+        smallest, largest = x.detach().aminmax()
+        upper = lower.item() + length.item()
+        rounding = torch.finfo(x.dtype).eps * abs(upper)  # of the upper end, in the dtype of the points
+        return lower.item() <= smallest.item() and largest.item() < upper - rounding
 
     def fold(self, x: Tensor) -> Tensor:
         lengths = self.lengths.detach()

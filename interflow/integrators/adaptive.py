@@ -118,6 +118,8 @@ class AdaptiveRungeKutta(Integrator):
         return PAIRS[self.method]
 
     def init(self, state: State) -> State:
+        if "adaptive_substep" in state.carry:
+            return super().init(state)
         fresh = _Control(trial=FIRST_FRACTION * self.step_size.item(), error=1.0)
         return super().init(state).replace(carry={**state.carry, **fresh.carry()})
 

@@ -42,7 +42,7 @@ class Momentum(Integrator):
         self.register_buffer("friction", non_negative("friction", friction))
 
     def init(self, state: State) -> State:
-        return state.replace(velocities=_velocities(state))
+        return state if state.velocities is not None else state.replace(velocities=torch.zeros_like(state.positions))
 
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
         return ball_step(state, dynamics, self.step_size, self.friction)

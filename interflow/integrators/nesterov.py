@@ -37,4 +37,4 @@ class Nesterov(Integrator):
 
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
         friction = 3.0 / (state.time + self.step_size)
-        return ball_step(self.init(state), dynamics, self.step_size, friction)
+        return ball_step(state, dynamics, self.step_size, friction)

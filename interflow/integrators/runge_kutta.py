@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations_with_replacement
 from typing import final
 
@@ -58,7 +58,7 @@ class Tableau:
         if self.embedded:
             self._check("embedded", self.embedded, self.embedded_order)
 
-    @property
+    @cached_property
     def c(self) -> Row:
         """The times of the stages, as fractions of a step."""
         return tuple(sum(row) for row in self.a)
@@ -141,10 +141,10 @@ class ExplicitRungeKutta(Integrator, ABC):
 
     @final
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
-        slopes = stages(self.tableau, state, self.step_size, dynamics, dynamics.velocity(state))
-        positions = moved(state.positions, slopes, self.tableau.b, self.step_size)
-        time = state.time + self.step_size
-        return state.replace(positions=dynamics.wrap(positions), time=time, step=state.step + 1)
+        tableau, step_size = self.tableau, self.step_size
+        slopes = stages(tableau, state, step_size, dynamics, dynamics.velocity(state))
+        positions = moved(state.positions, slopes, tableau.b, step_size)
+        return state.replace(positions=dynamics.wrap(positions), time=state.time + step_size, step=state.step + 1)
 
 
 def stages(tableau: Tableau, state: State, step_size: Tensor, dynamics: Dynamics, first: Tensor) -> list[Tensor]:
@@ -163,7 +163,7 @@ def moved(positions: Tensor, slopes: Sequence[Tensor], coefficients: Sequence[fl
 
 def combination(slopes: Sequence[Tensor], coefficients: Sequence[float]) -> Tensor:
     """``Σᵢ cᵢkᵢ``."""
-    total = coefficients[0] * slopes[0]
+    total = slopes[0] if coefficients[0] == 1.0 else coefficients[0] * slopes[0]
     for coefficient, slope in zip(coefficients[1:], slopes[1:], strict=True):
         if coefficient:
             total = total.add(slope, alpha=coefficient)

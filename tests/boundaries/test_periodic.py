@@ -29,6 +29,15 @@ def test_wrap_leaves_points_of_the_cell_to_the_bit(dtype: torch.dtype) -> None:
     assert torch.equal(torus.wrap(inside), inside)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(("length", "lower"), [(1.0, 0.0), (0.7, 0.3), (0.1, -0.05), (3.3, -7.7)])
+def test_a_point_is_wrapped_alone_as_it_is_among_others(length: float, lower: float, dtype: torch.dtype) -> None:
+    torus, ends = PeriodicBoundary(length, lower=lower), torch.tensor([lower, lower + length]).to(dtype)
+    near = [torch.nextafter(ends, torch.full_like(ends, end)) for end in (-math.inf, math.inf)]
+    x = torch.cat([ends, *near, torch.tensor([lower + 0.5 * length, 1e3]).to(dtype)])[:, None]
+    assert torch.equal(torch.cat([torus.wrap(point[None]) for point in x]), torus.wrap(x))
+
+
 def test_wrap_is_the_seeds_remainder() -> None:
     x = scattered(1000, seed=0)
     torch.testing.assert_close(TORUS.wrap(x), torch.remainder(x, 1.0), rtol=0, atol=0)

@@ -11,7 +11,7 @@ import torch
 import interflow as fl
 from interflow.config.fit_config import DescentConfig
 from interflow.fitting.defaults import repeatable
-from interflow.run import Guard, advance
+from interflow.run import advance
 
 
 def target(count=300, dimension=2, seed=0):
@@ -176,10 +176,13 @@ def test_the_settings_of_a_fit_make_the_same_fit_again():
 
 def test_fits_and_simulations_whole_or_resumed_advance_in_one_loop(monkeypatch, tmp_path):
     loops = []
-    original = Guard.advance
-    monkeypatch.setattr(
-        Guard, "advance", lambda guard, check: (loops.append(sys._getframe(1).f_code), original(guard, check=check))[1]
-    )
+    original = fl.ParticleSystem.step
+
+    def step(system, state):
+        loops.append(sys._getframe(1).f_code)
+        return original(system, state)
+
+    monkeypatch.setattr(fl.ParticleSystem, "step", step)
 
     def stop(state):
         if state.step == 3:
