@@ -1,4 +1,7 @@
-"""The whole matrix kernel × boundary × dimension × dtype on the backend that is always there."""
+"""The matrix kernel × boundary × dimension × dtype on the backend that is always there.
+
+Every pair of two of these values occurs in each run, and their whole product with --full.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,11 @@ import pytest
 import torch
 
 from interflow.sums import Dense, field, potential, potential_and_field
+from tests.covers import in_pairs
 from tests.sums import reference
 from tests.sums.cases import BOUNDARIES, KERNELS, SINGULAR, cloud, excess, signed_weights
 
-every_kernel = pytest.mark.parametrize("name", KERNELS)
-every_boundary = pytest.mark.parametrize("domain", BOUNDARIES)
-every_dimension = pytest.mark.parametrize("dimension", [1, 2, 3])
-every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+DIMENSIONS, DTYPES = [1, 2, 3], [torch.float32, torch.float64]
 
 
 def clouds(name: str, dimension: int, dtype: torch.dtype = torch.float64):
@@ -21,10 +22,7 @@ def clouds(name: str, dimension: int, dtype: torch.dtype = torch.float64):
     return (x, x, False) if name in SINGULAR else (x, cloud(5, dimension, 1, dtype), True)
 
 
-@every_kernel
-@every_boundary
-@every_dimension
-@every_dtype
+@in_pairs("name, domain, dimension, dtype", list(KERNELS), list(BOUNDARIES), DIMENSIONS, DTYPES)
 def test_potential_and_field_are_those_of_the_matrix(ran, name, domain, dimension, dtype):
     kernel, boundary = KERNELS[name](), BOUNDARIES[domain](dimension)
     x, y, self_pairs = clouds(name, dimension, dtype)
@@ -40,9 +38,7 @@ def test_potential_and_field_are_those_of_the_matrix(ran, name, domain, dimensio
     torch.testing.assert_close(field(kernel, x, y, w, **options), f)
 
 
-@every_kernel
-@every_boundary
-@every_dimension
+@in_pairs("name, domain, dimension", list(KERNELS), list(BOUNDARIES), DIMENSIONS)
 def test_second_derivatives_are_those_of_the_matrix(ran, name, domain, dimension):
     kernel, boundary = KERNELS[name](), BOUNDARIES[domain](dimension)
     x, y, self_pairs = clouds(name, dimension)

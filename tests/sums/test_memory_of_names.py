@@ -63,8 +63,9 @@ def test_a_program_whose_formula_was_forgotten_is_told_to_be_compiled_again(smal
 
 
 @pytest.mark.slow
-def test_ten_thousand_kernels_stay_within_the_bounds():
-    for exponent in range(10_000):
+@pytest.mark.parametrize("count", [formula.MAX_FORMULAS + 500, pytest.param(10_000, marks=pytest.mark.full)])
+def test_thousands_of_kernels_stay_within_the_bounds(count):
+    for exponent in range(count):
         formula_name(Power(1.0 + 1e-4 * exponent), OpenBoundary(), 1)
     assert len(formula._names) <= formula.MAX_FORMULAS
     assert len(formula._written) <= formula.MAX_FORMULAS

@@ -1,6 +1,7 @@
 """Pairs i = j: a particle itself, and its own images, in all three meanings and on all backends alike."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -23,7 +24,12 @@ BACKENDS = {
     "nufft": 1e-9,
 }
 COMPILING = ("compiled", "keops")
-"""Backends that compile each formula for long; what the pairs i = j add to it is the same for all backends."""
+"""Backends that compile each formula for long; what the pairs i = j add to it is the same for all backends.
+
+They take each kind of images and each meaning of the pairs i = j, in as few programs as there can be; every combination
+with --full. All images with all pairs are summed by them in `test_images.py`.
+"""
+FEW_PROGRAMS = {("nearest", True), ("nearest", "images"), ("all", False)}
 
 
 def torus(images, length=0.9):
@@ -47,9 +53,14 @@ def matrices(kernel, x, y, boundary, self_pairs, shells=40):
     return total
 
 
-@every_meaning
-@every_images
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("images", "self_pairs", "backend"),
+    [
+        pytest.param(*case, marks=[pytest.mark.full] if case[2] in COMPILING and case[:2] not in FEW_PROGRAMS else [])
+        for case in product(["nearest", "all"], SELF_PAIRS, BACKENDS)
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("clouds", ["one", "two"])
 def test_pairs_of_equal_index_count_alike_on_every_backend(backend, clouds, images, self_pairs):
     tolerance, boundary = BACKENDS[backend], torus(images)
