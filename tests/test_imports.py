@@ -1,14 +1,14 @@
-"""Importing interflow does nothing but import: each law is checked in a process of its own."""
+"""Importing interflow does nothing but import: this is checked in processes of their own."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -43,54 +43,57 @@ def settings():
 """
 
 
-@pytest.fixture
-def python(tmp_path: Path):
-    """Runs a program in a fresh interpreter whose compile caches are empty folders; gives what it printed."""
-    caches = {"TORCHINDUCTOR_CACHE_DIR": tmp_path / "inductor", "KEOPS_CACHE_FOLDER": tmp_path / "keops"}
-    for folder in caches.values():
-        folder.mkdir()
-
-    def run(program: str) -> str:
-        environment = {**os.environ, **{name: str(folder) for name, folder in caches.items()}}
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
-
-    return run
+def python(program: str, **environment: str) -> str:
+    """Runs a program in a fresh interpreter; gives what it printed."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
 
 
-def test_importing_the_package_prints_nothing_and_leaves_the_heavy_libraries_alone(python):
-    heavy = {"torch", "numpy", "pykeops", "matplotlib", "pydantic"}
-    assert python(f"import sys, interflow; assert not sys.modules.keys() & {heavy}") == ""
-
-
-def test_importing_everything_prints_nothing(python):
-    assert python(EVERYTHING) == ""
-
-
-def test_importing_everything_starts_no_cuda_no_compiler_and_no_keops(python, tmp_path):
-    python(
-        EVERYTHING + "import sys, torch\n"
-        "assert not torch.cuda.is_initialized()\n"
-        "started = {'pykeops', 'keopscore', 'torch._inductor.compile_fx'} & sys.modules.keys()\n"
-        "assert not started, started\n"
-    )
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-def test_importing_everything_leaves_global_settings_as_they_were(python):
-    python(
-        "import logging, random, numpy, torch\n"
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """What one process that imports everything, its compile caches empty folders, tells of itself afterwards."""
+    folder = tmp_path_factory.mktemp("imported")
+    caches = {name: folder / name for name in ("TORCHINDUCTOR_CACHE_DIR", "KEOPS_CACHE_FOLDER")}
+    for cache in caches.values():
+        cache.mkdir()
+    told = folder / "told.json"
+    printed = python(
+        "import json, logging, random, sys, numpy, torch\n"
         + SETTINGS
         + "before = settings()\n"
         + EVERYTHING
         + "after = settings()\n"
-        "changed = [name for name in before if before[name] != after[name]]\n"
-        "assert not changed, changed\n"
+        "started = {'pykeops', 'keopscore', 'torch._inductor.compile_fx'} & sys.modules.keys()\n"
+        "told = {'changed': [name for name in before if before[name] != after[name]], 'started': sorted(started)}\n"
+        f"json.dump(told | {{'cuda': torch.cuda.is_initialized()}}, open({str(told)!r}, 'w'))\n",
+        **{name: str(cache) for name, cache in caches.items()},
     )
+    files = [str(path) for cache in caches.values() for path in cache.rglob("*") if path.is_file()]
+    return {**json.loads(told.read_text()), "printed": printed, "files": files}
 
 
-def test_keops_is_imported_when_its_backend_is_used_and_not_before(python):
+def test_importing_the_package_prints_nothing_and_leaves_the_heavy_libraries_alone():
+    heavy = {"torch", "numpy", "pykeops", "matplotlib", "pydantic"}
+    assert python(f"import sys, interflow; assert not sys.modules.keys() & {heavy}") == ""
+
+
+def test_importing_everything_prints_nothing(imported):
+    assert imported["printed"] == ""
+
+
+def test_importing_everything_starts_no_cuda_no_compiler_and_no_keops(imported):
+    assert not imported["cuda"]
+    assert imported["started"] == []
+    assert imported["files"] == []
+
+
+def test_importing_everything_leaves_global_settings_as_they_were(imported):
+    assert imported["changed"] == []
+
+
+def test_keops_is_imported_when_its_backend_is_used_and_not_before():
     python(
         "import sys, torch\n"
         "import interflow as fl\n"
@@ -102,7 +105,7 @@ def test_keops_is_imported_when_its_backend_is_used_and_not_before(python):
     )
 
 
-def test_the_command_line_gives_help_without_torch(python):
+def test_the_command_line_gives_help_without_torch():
     output = python(
         "import sys\n"
         "from interflow.cli import VERBS, main\n"
