@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -107,8 +108,20 @@ def test_a_line_is_drawn_against_time():
     assert panel.get_ylim() == (0, 1)
 
 
-@pytest.mark.parametrize("colour", sorted(set(COLOURINGS) - {"time"}))
-@pytest.mark.parametrize("dimension", [1, 2, 3])
+OTHER_COLOURS = sorted(set(COLOURINGS) - {"time"})
+COLOURED = {
+    *((colour, 2) for colour in OTHER_COLOURS),
+    *(("density", dimension) for dimension in (1, 3)),  # which looks at the axes
+}
+
+
+@pytest.mark.parametrize(
+    ("colour", "dimension"),
+    [
+        pytest.param(*case, marks=[] if case in COLOURED else [pytest.mark.full])
+        for case in product(OTHER_COLOURS, (1, 2, 3))
+    ],
+)
 def test_every_other_colour_has_a_bar_that_names_it(colour, dimension):
     figure = evolution(solution(dimension=dimension, boundary=fl.PeriodicBoundary(1.0)), colour=colour)
     assert COLOURINGS[colour]().label in {axes.get_ylabel() for axes in figure.axes}
