@@ -1,5 +1,7 @@
 """The losses under `torch.func` and `torch.compile`."""
 
+from itertools import product
+
 import pytest
 import torch
 from torch.func import functional_call, grad, hessian, jvp, vmap
@@ -78,9 +80,16 @@ def test_grad_in_the_bandwidth():
     torch.testing.assert_close(slope, (later - sooner) / (2 * small), rtol=1e-7, atol=0)
 
 
-@every_loss
-@every_weighting
-def test_a_loss_with_its_gradient_compiles_to_one_graph(loss, a, b):
+@pytest.mark.parametrize(
+    ("name", "weighting"),
+    [
+        pytest.param(*case, marks=[] if case[1] == "weighted" or case[0] == "gaussian" else [pytest.mark.full])
+        for case in product(LOSSES, WEIGHTS)
+    ],
+)
+def test_a_loss_with_its_gradient_compiles_to_one_graph(name, weighting):
+    """Every loss with weights, of which uniform ones are a case; one also without."""
+    loss, (a, b) = LOSSES[name], WEIGHTS[weighting]
     compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
     x, y = cloud(6).requires_grad_(), cloud(5, seed=1).requires_grad_()
     value = loss(x, y, a, b)
