@@ -8,6 +8,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # figures are files; no test opens a window
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:  # the processes share the cores, rather than each taking all of them
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,8 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Draws the same examples in every run, so that what fails once fails again; new ones with --full.
 
-    None is too slow: on a machine that is busy, times say nothing about the law.
+    None is too slow: on a machine that is busy, times say nothing about the law. KeOps writes the programs that it
+    compiles where another process may read half of one, so that processes side by side have a folder each.
     """
+    if WORKER:
+        os.environ["KEOPS_CACHE_FOLDER"] = str(config.cache.mkdir(f"keops-{WORKER}"))
     slow = [HealthCheck.too_slow]
     repeatable = not config.getoption("--full")
     settings.register_profile("interflow", derandomize=repeatable, deadline=None, suppress_health_check=slow)
