@@ -7,6 +7,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from interflow import (
     AdaptiveRungeKutta,
     ArgumentError,
+    DistanceKernel,
     Euler,
     EulerMaruyama,
     GaussianKernel,
@@ -19,6 +20,7 @@ from interflow import (
     PeriodicBoundary,
     ReflectingBoundary,
 )
+from tests.covers import in_pairs
 from tests.flows import cloud, generator, masses
 
 INTEGRATORS = {
@@ -32,23 +34,21 @@ INTEGRATORS = {
 BOUNDARIES = {"torus": PeriodicBoundary(1.0), "box": ReflectingBoundary(0.0, 1.0)}
 
 
-def learnable_system(integrator, boundary=None, count=12, backend="dense"):
-    kernel = GaussianKernel(0.1, learnable=True)
+def learnable_system(integrator, boundary=None, count=12, backend="dense", learnable=True):
+    kernel = GaussianKernel(0.1, learnable=True) if learnable else DistanceKernel()
     energy = -2.0 * InteractionEnergy(kernel, boundary=boundary or PeriodicBoundary(1.0), backend=backend)
     return ParticleSystem(cloud(count), energy=energy, integrator=integrator, generator=generator())
 
 
-def gradients(system, steps, *, save_every=None, **options):
-    """Of a function of all frames and their energies, by positions, weights and all parameters."""
+def gradients(system, steps, *, save_every=None, energies=True, **options):
+    """Of a function of all frames, and of their energies if wanted, by positions, weights and all parameters."""
     start = system.state.replace(positions=cloud().requires_grad_(), weights=masses().requires_grad_())
     solution = system.rollout(steps, state=start, save_every=save_every, **options)
-    loss = solution.positions.square().sum() + solution.energies.sum() + solution.times[-1]
+    loss = solution.positions.square().sum() + solution.times[-1] + (solution.energies.sum() if energies else 0.0)
     return loss.detach(), *torch.autograd.grad(loss, [start.positions, start.weights, *system.parameters()])
 
 
-@pytest.mark.parametrize("boundary", BOUNDARIES)
-@pytest.mark.parametrize("name", INTEGRATORS)
-@pytest.mark.parametrize("save_every", [None, 3])
+@in_pairs("name, boundary, save_every", list(INTEGRATORS), list(BOUNDARIES), [None, 3])
 def test_a_checkpointed_rollout_has_the_value_and_the_gradients_of_the_full_one(name, boundary, save_every):
     full, checkpointed = (
         gradients(learnable_system(INTEGRATORS[name](), BOUNDARIES[boundary]), 11, gradient=mode, save_every=save_every)
@@ -57,11 +57,22 @@ def test_a_checkpointed_rollout_has_the_value_and_the_gradients_of_the_full_one(
     torch.testing.assert_close(checkpointed, full, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("backend", ["compiled", "keops"])
+@pytest.mark.parametrize(
+    ("backend", "learnable"),
+    [("compiled", True), ("keops", False), pytest.param("keops", True, marks=pytest.mark.full)],
+)
 @pytest.mark.slow
-def test_checkpointed_gradients_are_the_same_on_backends_that_generate_code(backend):
+def test_checkpointed_gradients_are_the_same_on_backends_that_generate_code(backend, learnable):
+    """Each backend with positions, weights and step size; a learnable kernel and energies, which double what is
+    compiled, on `compiled`, and with --full on KeOps, which here shares a formula with the tests of its sums.
+    """
     full, checkpointed = (
-        gradients(learnable_system(Euler(0.02, learnable=True), backend=using), 5, gradient=mode)
+        gradients(
+            learnable_system(Euler(0.02, learnable=True), backend=using, learnable=learnable),
+            5,
+            gradient=mode,
+            energies=learnable,
+        )
         for using, mode in (("dense", "full"), (backend, "checkpoint"))
     )
     torch.testing.assert_close(checkpointed, full, rtol=1e-10, atol=1e-12)
