@@ -21,7 +21,7 @@ def table(sizes: Sequence[int], device: torch.device) -> Table:
     """Rows for each size: the formula with whole matrices, and the unbiased MMD; values, then gradients."""
     note = (
         f"The unbiased MMD of (⟨x, y⟩/d + 1)³ between N and N features, d = {FEATURES}, float32. `error` is that of "
-        "the value, relative to the matrix formula in float64. `times as fast` compares with the matrix formula in float32."
+        "the value, relative to the matrix formula in float64. `times as fast` compares with whole matrices in float32."
     )
     headers = ("N", "how", "error", *MEASURED)
     return Table("Kernel inception distance (KID)", note, headers, _rows(sizes, device))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 import torch
 from torch import Tensor
 
+from interflow._repr import ShortRepr
 from interflow.boundaries import Boundary, Extent, OpenBoundary
 from interflow.energies import Energy
 from interflow.errors import ArgumentError, NonFiniteError
@@ -141,8 +142,8 @@ def _term(energy: Energy, state: State) -> str:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class MemorySolution:
+@dataclass(frozen=True, eq=False, repr=False)
+class MemorySolution(ShortRepr):
     """A `Solution` whose frames are in memory, on the device of the positions."""
 
     positions: Tensor
@@ -173,11 +174,11 @@ class MemorySolution:
             step=int(self.steps[frame]),
         )
 
-    def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
+    def plot(self, kind: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
         """A picture that notebooks show; see `interflow.views.evolutions`."""
         from interflow.views.evolutions import plot
 
-        return plot(self, picture, colour=colour, title=title)
+        return plot(self, kind, colour=colour, title=title)
 
 
 class Recording(Protocol):

@@ -94,11 +94,11 @@ class Solution(Protocol):
 
     def __getitem__(self, frame: int) -> State: ...
 
-    def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
+    def plot(self, kind: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
         """A picture of the run that notebooks show.
 
         Args:
-            picture: ``"evolution"``, ``"energy"`` or ``"density"``.
+            kind: ``"evolution"``, ``"energy"`` or ``"density"``.
             colour: what the colours of dots show: ``"time"``, ``"density"``, ``"speed"``, ``"start"``, ``"weight"``, or
                 numbers of one's own, ``(N,)`` or ``(frames, N)``.
             title: first line.

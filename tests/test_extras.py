@@ -86,6 +86,12 @@ def test_all_is_every_extra_that_any_machine_can_install():
     assert set().union(*(packages[extra] for extra in listed)) == set().union(*packages.values()) - {"cufinufft"}
 
 
+def test_each_device_is_told_the_extra_of_its_own_transforms(monkeypatch):
+    monkeypatch.setattr("interflow.sums.backends.nufft.is_installed", lambda package: False)
+    for device, extra in (("cpu", "fast"), ("cuda", "fast-cuda")):
+        assert f"[{extra}]" in str(fl.Nufft().unavailable_reason(device))
+
+
 def test_the_developers_group_holds_what_point_files_need():
     assert extras()["points"] | extras()["fast"] <= names(PROJECT["dependency-groups"]["dev"])
 

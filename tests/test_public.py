@@ -54,12 +54,14 @@ def test_static_types_are_precise():
     "make",
     [
         lambda folder: fl.two_sample_test(X, X + 1.0, KERNEL, permutations=200),
+        lambda folder: run(),
+        lambda folder: fl.fit(20, X, steps=3),
         lambda folder: run()[0],
         lambda folder: run(out=fl.RunFolder(folder / "run")),
         lambda folder: fl.RunFolder(folder / "run"),
         lambda folder: fl.PointCloud(X.numpy(), X[:, 0].numpy(), {"labels": np.array(["a" * 99] * len(X))}),
     ],
-    ids=["test", "state", "stored", "folder", "points"],
+    ids=["test", "solution", "fit", "state", "stored", "folder", "points"],
 )
 def test_what_holds_arrays_tells_their_shapes_in_few_characters(make, tmp_path):
     text = repr(make(tmp_path))

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, final
 import torch
 from torch import Tensor
 
+from interflow._repr import ShortRepr
 from interflow.boundaries import OpenBoundary
 from interflow.discrepancies import Discrepancy
 from interflow.errors import ArgumentError
@@ -25,8 +26,8 @@ from interflow.validation import check_cloud, check_instance, check_masses, chec
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(ShortRepr):
     """Points that represent a target.
 
     Args:

@@ -322,11 +322,11 @@ class StoredSolution:
             step=int(self._frames("steps")[frame]),
         )
 
-    def plot(self, picture: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
+    def plot(self, kind: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
         """A picture that notebooks show; see `interflow.views.evolutions`."""
         from interflow.views.evolutions import plot
 
-        return plot(self, picture, colour=colour, title=title)
+        return plot(self, kind, colour=colour, title=title)
 
     def _frames(self, name: str) -> StoredFrames:
         return StoredFrames(self._trajectory, name, len(self))

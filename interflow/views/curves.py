@@ -150,6 +150,8 @@ def kernel_profiles(
         raise ArgumentError("span", came=span, wanted="a positive number")
     boundary = OpenBoundary() if boundary is None else boundary
     boundary.check_dimension(dimension)
+    for kernel in kernels:
+        kernel.check_domain(boundary, dimension)
     picture = NotebookFigure(9.0, 3.0 * len(kernels) + 0.4, title)
     rows = picture.subfigures(len(kernels), 1, squeeze=False)[:, 0]
     for row, kernel in zip(rows, kernels, strict=True):

@@ -255,24 +255,24 @@ WITHOUT_DOTS = {"energy": energy_curve, "density": density}
 
 
 def plot(
-    solution: Solution, picture: str = "evolution", *, colour: Colour | None = None, title: str = ""
+    solution: Solution, kind: str = "evolution", *, colour: Colour | None = None, title: str = ""
 ) -> NotebookFigure:
     """Return a figure of a run, which a notebook shows and ``savefig`` writes.
 
     Args:
         solution: the run, in memory or on disk.
-        picture: ``"evolution"``, ``"energy"`` or ``"density"``.
+        kind: ``"evolution"``, ``"energy"`` or ``"density"``.
         colour: what the colours of the dots of an evolution show; see there.
         title: first line.
 
     Raises:
-        ArgumentError: for another picture, or a colour where there are no dots.
+        ArgumentError: for another kind, or a colour where there are no dots.
     """
-    if picture == "evolution":
+    if kind == "evolution":
         return evolution(solution, colour="time" if colour is None else colour, title=title)
-    if picture not in WITHOUT_DOTS:
+    if kind not in WITHOUT_DOTS:
         wanted = f"one of evolution, {', '.join(WITHOUT_DOTS)}"
-        raise ArgumentError("picture", came=repr(picture), wanted=wanted)
+        raise ArgumentError("kind", came=repr(kind), wanted=wanted)
     if colour is not None:
-        raise ArgumentError("colour", came=repr(colour), wanted=f"None for {picture!r}, which has no dots")
-    return WITHOUT_DOTS[picture](solution, title=title)
+        raise ArgumentError("colour", came=repr(colour), wanted=f"None for {kind!r}, which has no dots")
+    return WITHOUT_DOTS[kind](solution, title=title)

@@ -77,6 +77,7 @@ def test_as_many_lengths_as_axes_are_wanted(name: str, count: int) -> None:
         lambda: potential(fl.GaussianKernel(0.1) * kernel, x, x, boundary=fl.PeriodicBoundary(1.0)),
         lambda: fl.MMD(kernel)(x, x),
         lambda: fl.InteractionEnergy(kernel)(x),
+        lambda: fl.views.kernel_profiles(kernel, dimension=2),
     ]
     for call in calls:
         with pytest.raises(ArgumentError, match=rf"`sigma`: got {count} lengths for points of 2 coordinates") as caught:
@@ -191,7 +192,7 @@ def test_series_of_a_kernel_without_a_transform_are_refused() -> None:
 def test_lengths_go_through_configs_and_are_assigned_in_place() -> None:
     kernel = KINDS.parse({"kind": "gaussian", "sigma": [0.1, 0.2], "learnable": True}).build()
     assert repr(kernel) == "GaussianKernel(sigma=[0.1, 0.2], learnable=True)"
-    assert config.of(kernel).sigma == pytest.approx((0.1, 0.2))
+    assert config.from_object(kernel).sigma == pytest.approx((0.1, 0.2))
     kernel.sigma = torch.tensor([0.3, 0.4])
     assert kernel.sigma.tolist() == pytest.approx([0.3, 0.4])
     with pytest.raises(ArgumentError, match="`sigma`"):

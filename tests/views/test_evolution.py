@@ -168,7 +168,7 @@ def test_a_notebook_shows_the_picture_at_its_size():
     assert size["width"] == 9 * 96
 
 
-@pytest.mark.parametrize(("picture", "colour", "name"), [("oil", None, "picture"), ("energy", "time", "colour")])
+@pytest.mark.parametrize(("picture", "colour", "name"), [("oil", None, "kind"), ("energy", "time", "colour")])
 def test_a_plot_that_cannot_be_drawn_is_refused(picture, colour, name):
     with pytest.raises(ArgumentError) as caught:
         solution().plot(picture, colour=colour)

@@ -12,7 +12,7 @@ from interflow.sums.backends.series import SeriesBackend, threads
 from interflow.sums.pairsum import PairSum
 from interflow.sums.series import NonuniformFFT, Settings, Transform, UnsuitableError
 from interflow.sums.series.grids import Work, finest
-from interflow.sums.series.nonuniform import PACKAGES, is_installed
+from interflow.sums.series.nonuniform import EXTRAS, PACKAGES, is_installed
 
 
 @register_backend
@@ -22,8 +22,8 @@ class Nufft(SeriesBackend):
     """Sums of smooth kernels as Fourier series, by FINUFFT on the CPU and cuFINUFFT on CUDA, with a bounded error.
 
     For kernels with a known transform, on a torus or, padded, in open space, in d ≤ 3. The work is
-    O((N + M) log(1/ε)ᵈ + modes·log(modes)) in float64, the memory O(N + M + modes). It needs the extra ``fast``. On the
-    CPU results repeat to the bit for a number of threads, on CUDA they do not.
+    O((N + M) log(1/ε)ᵈ + modes·log(modes)) in float64, the memory O(N + M + modes). It needs the extra ``fast``, on
+    CUDA ``fast-cuda``. On the CPU results repeat to the bit for a number of threads, on CUDA they do not.
 
     Args:
         longest: predicted seconds past which a sum is refused.
@@ -50,7 +50,7 @@ class Nufft(SeriesBackend):
         if package is None:
             return f"it runs on the CPU and on CUDA, not on {device}"
         if not is_installed(package):
-            return f"the package {package} is not installed: pip install 'interflow-particles[fast]'"
+            return f"the package {package} is not installed: pip install 'interflow-particles[{EXTRAS[device]}]'"
         return None
 
     def transform(self, settings: Settings) -> Transform:

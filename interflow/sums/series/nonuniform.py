@@ -28,6 +28,7 @@ from interflow.sums.series.turns import Turn
 ResultT = TypeVar("ResultT")
 
 PACKAGES: Final = {"cpu": "finufft", "cuda": "cufinufft"}
+EXTRAS: Final = {"cpu": "fast", "cuda": "fast-cuda"}
 """What transforms on which device."""
 
 _WORTH_A_THREAD = 2**12
