@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from interflow.run import Memory, MemoryRecording, MemorySolution, Recording, ad
 from interflow.schedules import Schedule, Schedules
 from interflow.solution import ENERGY, FramePlan, Solution, check_observables
 from interflow.state import CARRY, State
+from interflow.sums import backends_used, sums_made
 from interflow.validation import check_instance, check_masses
 
 Callback = Callable[[State], object]
@@ -198,7 +200,7 @@ class ParticleSystem(nn.Module):
         plan, callbacks, recorder = FramePlan(steps, save_every), tuple(callbacks), Memory() if out is None else out
         check_observables(observables)
         start = time.perf_counter()
-        with recorder.recording(self, plan, resume) as recording:
+        with recorder.recording(self, plan, resume) as recording, backends_used() as used:
             if recording.made == 0:
                 self._record(recording, self.state, observables)
             with progress_bar(steps, progress, recording.made) as report:
@@ -218,7 +220,7 @@ class ParticleSystem(nn.Module):
                     after_step=after_step,
                     steps_made=recording.made,
                 )
-            return recording.solution(self._stats(steps, time.perf_counter() - start, before=recording.made))
+            return recording.solution(_stats(steps, time.perf_counter() - start, used, before=recording.made))
 
     def rollout(
         self,
@@ -253,11 +255,12 @@ class ParticleSystem(nn.Module):
         self._check_differentiable()
         start = time.perf_counter()
         state = self._prepared(self.state if state is None else state)
-        self._record(recording, state)
         frames = [count for count in range(1, steps + 1) if plan.saves(count)]
-        for frame in unrolled(self.step, state, frames, mode, lambda made: [call(made) for call in callbacks]):
-            self._record(recording, frame)
-        return recording.solution(self._stats(steps, time.perf_counter() - start))
+        with backends_used() as used:
+            self._record(recording, state)
+            for frame in unrolled(self.step, state, frames, mode, lambda made: [call(made) for call in callbacks]):
+                self._record(recording, frame)
+        return recording.solution(_stats(steps, time.perf_counter() - start, used))
 
     def get_extra_state(self) -> dict[str, Any]:
         """What a state_dict holds beside tensors: the number of steps, and the generator's state."""
@@ -297,12 +300,12 @@ class ParticleSystem(nn.Module):
         heading(observed)  # raises where a table of the run would have two columns of one name
         recording.add(state, {**observed, ENERGY: self.energy(state.positions, state.weights)})
 
-    def _stats(self, steps: int, seconds: float, before: int = 0) -> dict[str, Any]:
-        """How a run of so many steps went, some of which were made before it was resumed."""
-        run = {"steps": steps, "steps_before": before, "seconds": seconds}
-        run["steps_per_second"] = (steps - before) / seconds if steps > before else 0.0
-        said = self.energy.explain(self.positions, self.weights)
-        return {**run, "sums": [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in said]}
+
+def _stats(steps: int, seconds: float, used: Counter[str], before: int = 0) -> dict[str, Any]:
+    """How a run of so many steps went, some of which were made before it was resumed, and which backends summed."""
+    run = {"steps": steps, "steps_before": before, "seconds": seconds}
+    run["steps_per_second"] = (steps - before) / seconds if steps > before else 0.0
+    return {**run, "sums": sums_made(used)}
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import interflow.run
 from interflow import (
     AdaptiveRungeKutta,
     ArgumentError,
+    DistanceKernel,
     Euler,
     EulerMaruyama,
     ExternalEnergy,
@@ -341,3 +342,14 @@ def test_a_bare_state_can_be_stepped_by_any_integrator():
     for integrator in (AdaptiveRungeKutta(0.1), Momentum(0.1, 1.0), NamedOptimizer("adam", 0.1)):
         system = torus_system(integrator)
         assert system.step(State(cloud(), masses())).step == 1
+
+
+def test_a_run_reports_the_backends_that_summed_and_how_often():
+    energy = InteractionEnergy(DistanceKernel(), backend="dense")
+    system = ParticleSystem(cloud(6)[:, :1], energy=energy, integrator=Euler(0.1))
+
+    def sort_from_now_on(state):
+        energy.backend = "sorted"
+
+    stats = system.simulate(4, callbacks=[sort_from_now_on]).stats
+    assert stats["sums"] == [{"backend": "sorted", "count": 4}, {"backend": "dense", "count": 2}]

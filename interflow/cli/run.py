@@ -256,8 +256,8 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def backends(summary: Mapping[str, Any]) -> list[str]:
-    """Return a line for each term of the energy: its backend, and why."""
-    return [f"{said['term']} on the backend {said['backend']}: {said['why']}" for said in summary["sums"]]
+    """Return a line for each backend that summed pairs, and how many sums it carried out."""
+    return [f"{sums['count']} sums on the backend {sums['backend']}" for sums in summary["sums"]]
 
 
 def _finite(values: list[float]) -> list[float | None]:

@@ -30,6 +30,7 @@ from interflow.fitting.wrappers import FadingDescent, MiniBatches, NoiseInjectio
 from interflow.integrators import Integrator, Nesterov
 from interflow.run import advance
 from interflow.state import State
+from interflow.sums import backends_used, sums_made
 from interflow.system import ParticleSystem
 
 
@@ -170,25 +171,26 @@ def descend(inputs: FitInputs, report: Callable[[Record, Tensor, Tensor], object
     points, weights, reason, integrator_stats = inputs.points, inputs.weights, "", {}
     log.start()
     log.record(points, points.new_full((len(points),), 1.0 / len(points)) if weights is None else weights)
-    for stage in inputs.stages:
-        if stage.count is not None and stage.count != len(points):
-            points, weights = resized(points, stage.count, inputs.generator), None
-        integrator = inputs.integrator or _integrator(stage.energy, settings, stage.until - log.step, inputs.generator)
-        integrator_stats = {"integrator": type(integrator).__name__, "step_size": _step_size(integrator)}
-        system = ParticleSystem(
-            points,
-            energy=stage.energy,
-            integrator=_wrap_integrator(integrator, stage.energy, settings, log.step),
-            weights=weights,
-            generator=inputs.generator,
-        )
-        rules = settings.stopping_rules(stage.until, is_last=stage is inputs.stages[-1])
-        reason = _run_stage(system, log, rules, settings.check_every)
-        points, weights = system.positions, system.weights
+    with backends_used() as used:
+        for stage in inputs.stages:
+            if stage.count is not None and stage.count != len(points):
+                points, weights = resized(points, stage.count, inputs.generator), None
+            integrator = inputs.integrator or _integrator(
+                stage.energy, settings, stage.until - log.step, inputs.generator
+            )
+            integrator_stats = {"integrator": type(integrator).__name__, "step_size": _step_size(integrator)}
+            system = ParticleSystem(
+                points,
+                energy=stage.energy,
+                integrator=_wrap_integrator(integrator, stage.energy, settings, log.step),
+                weights=weights,
+                generator=inputs.generator,
+            )
+            rules = settings.stopping_rules(stage.until, is_last=stage is inputs.stages[-1])
+            reason = _run_stage(system, log, rules, settings.check_every)
+            points, weights = system.positions, system.weights
     log.pause()
-    choices = inputs.stages[-1].energy.explain(points, weights)
-    said = [{"term": name, "backend": choice.backend, "why": choice.why} for name, choice in choices]
-    stats = {"stopped": reason, "steps": log.step, "seconds": log.seconds, **integrator_stats, "sums": said}
+    stats = {"stopped": reason, "steps": log.step, "seconds": log.seconds, **integrator_stats, "sums": sums_made(used)}
     return FitOutcome(system.state, tuple(log.history), stats)
 
 

@@ -9,7 +9,7 @@ from interflow.sums.api import (
     potential_and_field,
     quadratic,
 )
-from interflow.sums.autograd import backends_used
+from interflow.sums.autograd import backends_used, sums_made
 from interflow.sums.backends import (
     Auto,
     Backend,
@@ -54,4 +54,5 @@ __all__ = [
     "potential_and_field",
     "quadratic",
     "register_backend",
+    "sums_made",
 ]

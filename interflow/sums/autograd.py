@@ -74,6 +74,11 @@ def backends_used() -> Iterator[Counter[str]]:
             outer.update(counts)
 
 
+def sums_made(used: Counter[str]) -> list[dict[str, Any]]:
+    """The backends that carried out sums and how many each, the busiest first, as plain data of a report."""
+    return [{"backend": name, "count": count} for name, count in used.most_common()]
+
+
 def note_backend(name: str) -> None:
     """Count a sum for `backends_used`."""
     counts = _used.get()

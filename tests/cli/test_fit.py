@@ -194,7 +194,8 @@ def test_the_summary_says_how_it_was_made_and_how_good_it_is(interflow, tmp_path
     assert summary["held_out"]["points"] == 16
     for who in ("fitted", "independent_sample"):
         assert summary["held_out"][who]["sliced_w2"] > 0
-    assert [choice["backend"] for choice in summary["sums"]] == ["dense", "dense"]
+    assert [sums["backend"] for sums in summary["sums"]] == ["dense"]
+    assert summary["sums"][0]["count"] > summary["steps"]
     assert summary["config"]["descent"]["steps"] == 4
 
 

@@ -69,7 +69,7 @@ def test_the_summary_says_what_ran_and_how(interflow, tmp_path):
     assert interflow("run", "tour.yaml", "--out", "here").exit_code == 0
     summary = json.loads((tmp_path / "here/summary.json").read_text())
     assert (summary["name"], summary["particles"], summary["dimension"], summary["steps"]) == ("tour", 20, 2, 4)
-    assert [choice["backend"] for choice in summary["sums"]] == ["dense"]
+    assert summary["sums"] == [{"backend": "dense", "count": 4 + len(summary["energies"])}]
     assert summary["energies"] == fl.open_run(tmp_path / "here").energies.tolist()
     assert {"python", "torch", "interflow-particles"} <= summary["versions"].keys()
     assert summary["seconds"] > 0

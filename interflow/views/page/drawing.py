@@ -160,7 +160,7 @@ def _facts(solution: Solution, told: Mapping[str, Any], drawing: Drawing, box: B
         if name != ENERGY and values.ndim == 1:
             yield name, _change(values)
     for number, sums in enumerate(told.get("sums", ())):
-        yield "" if number else "sums", f"{sums['term']} on the backend {sums['backend']}: {sums['why']}"
+        yield "" if number else "sums", f"{sums.get('count', 'all')} on the backend {sums['backend']}"
     if versions := told.get("versions"):
         yield "versions", ", ".join(f"{package} {version}" for package, version in versions.items())
 

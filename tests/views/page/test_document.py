@@ -78,11 +78,11 @@ def test_points_are_drawn_inside_a_periodic_box():
 
 
 def test_the_facts_say_how_the_run_went():
-    sums = [{"term": "interaction", "backend": "dense", "why": "it is there"}]
+    sums = [{"backend": "dense", "count": 7}]
     told = {"device": "cpu", "sums": sums, "versions": {"torch": "2"}}
     facts = dict(scene(noise(3, 10, 2), 1e6, summary=told).about["facts"])
     assert facts["particles"] == "10 particles in 2 dimensions, float64 on cpu"
-    assert facts["sums"] == "interaction on the backend dense: it is there"
+    assert facts["sums"] == "7 on the backend dense"
     assert facts["steps"] == "0 to 2 in 1 s, 2 a second"
     assert facts["box"] == "[0, 1)², periodic"
     assert facts["energy"] == "1 → 0.818731"
