@@ -26,6 +26,9 @@ from interflow.sums.pairsum import PairSum, joined
 
 _library = torch.library.Library("interflow", "DEF")
 _library.define(
+    "pair_max(Tensor rows, Tensor columns, Tensor parameters, str formula, str backend, bool skip_diagonal) -> Tensor"
+)
+_library.define(
     "pair_sum(Tensor rows, Tensor columns, Tensor parameters, str formula, str backend, bool skip_diagonal) -> Tensor"
 )
 
@@ -132,6 +135,44 @@ def _apply(
     blocks = (*rows, *columns, *parameters)
     result: Tensor = apply(PairSumFunction, formula, backend, skip_diagonal, len(rows), len(columns), *blocks)
     return result
+
+
+@opaque_to_compilers
+def pair_max(
+    formula: str, backend: str, skip_diagonal: bool, rows: list[Tensor], columns: list[Tensor], parameters: list[Tensor]
+) -> Tensor:
+    """``maxⱼ f_c(A[b, :, i], B[b, :, j], P[b])``, a constant under differentiation; arguments as of `pair_sum`."""
+    blocks = (*rows, *columns, *parameters)
+    result: Tensor = apply(_PairMaxFunction, formula, backend, skip_diagonal, len(rows), len(columns), *blocks)
+    return result
+
+
+class _PairMaxFunction(torch.autograd.Function):
+    """A maximum over pairs without derivatives."""
+
+    @staticmethod
+    def forward(formula: str, backend: str, skip: bool, row_count: int, column_count: int, *tensors: Tensor) -> Tensor:
+        parts = _Call(formula, backend, skip, row_count, column_count).split(tensors)
+        result: Tensor = torch.ops.interflow.pair_max(*map(joined, parts), formula, backend, skip)
+        return result
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor | None) -> tuple[None, ...]:
+        return (None,) * len(ctx.needs_input_grad)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> None:
+        return None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Tensor, int]:
+        folded, unfold = _fold(info.batch_size, inputs[5:], in_dims[5:])
+        total: Tensor = apply(_PairMaxFunction, *inputs[:5], *folded)
+        return unfold(total), 0
 
 
 class PairSumFunction(torch.autograd.Function):
@@ -263,12 +304,21 @@ def _fold(
 
 @torch.library.impl(_library, "pair_sum", "CompositeExplicitAutograd")
 def _pair_sum_impl(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool) -> Tensor:
-    pairs = PairSum(formula, (a.contiguous(),), (b.contiguous(),), p, not skip, backend)
+    return _evaluated(PairSum(formula, (a.contiguous(),), (b.contiguous(),), p, not skip, backend))
+
+
+@torch.library.impl(_library, "pair_max", "CompositeExplicitAutograd")
+def _pair_max_impl(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, skip: bool) -> Tensor:
+    return _evaluated(PairSum(formula, (a.contiguous(),), (b.contiguous(),), p, not skip, backend, "max"))
+
+
+def _evaluated(pairs: PairSum) -> Tensor:
     if pairs.pairs == 0:
-        return a.new_zeros(pairs.batch, output_count(formula), a.shape[2])
-    evaluator = EVALUATORS.get(backend)
+        shape = (pairs.batch, output_count(pairs.formula), pairs.row_count)
+        return pairs.x.new_full(shape, pairs.neutral)
+    evaluator = EVALUATORS.get(pairs.backend)
     if evaluator is None:
-        raise BackendError(f"The backend {backend} was forgotten after many others; name it again.")
+        raise BackendError(f"The backend {pairs.backend} was forgotten after many others; name it again.")
     evaluator = evaluator.resolve(pairs)
     reason = evaluator.unsupported_reason(pairs)
     if reason is not None:
@@ -277,6 +327,7 @@ def _pair_sum_impl(a: Tensor, b: Tensor, p: Tensor, formula: str, backend: str, 
     return evaluator.pair_sum(pairs)
 
 
+@torch.library.register_fake("interflow::pair_max", lib=_library)
 @torch.library.register_fake("interflow::pair_sum", lib=_library)
 def _pair_sum_fake(rows: Tensor, columns: Tensor, parameters: Tensor, formula: str, backend: str, skip: bool) -> Tensor:
     batch = PairSum(formula, (rows,), (columns,), parameters).batch

@@ -29,7 +29,7 @@ from interflow.sums.cache import BoundedCache, structure
 from interflow.sums.even_part import at_coincidence, with_even_parts
 from interflow.sums.expression import ONE, Expression, leaf, rebuild, topological
 from interflow.sums.images import image_sum, remember
-from interflow.sums.operations import gradient, multiply, tangent
+from interflow.sums.operations import gradient, multiply, subtract, tangent, unary
 from interflow.sums.tracing import trace_displacement, trace_kernel
 from interflow.sums.vectors import Rewriting, VectorFormula, periods_of, weighted_radial
 
@@ -107,6 +107,12 @@ class Formula:
         slopes = self.row_gradient(components).outputs
         return Formula(self.rows, self.columns, self.parameters, self.outputs + slopes)
 
+    def shifted_exponential(self) -> Formula:
+        """``exp(f_c − s_c)``: A is followed by the shifts s."""
+        shifts = [leaf("row", self.rows + index) for index in range(len(self.outputs))]
+        outputs = tuple(unary("exp", subtract(f, s)) for f, s in zip(self.outputs, shifts, strict=True))
+        return Formula(self.rows + len(shifts), self.columns, self.parameters, outputs)
+
     def rewritten(self, rewrite: Rewriting) -> Formula:
         """The same with other expressions."""
         return replace(self, outputs=rewrite(self.outputs))
@@ -175,7 +181,7 @@ def _derived_vectors(name: str, degree: int) -> VectorFormula | None:
     base, derivation, components = _last_step(name)
     if derivation:
         found = _derived_vectors(base, degree)
-        if found is None or _moves_a_period(found, derivation, components):
+        if found is None or derivation not in _VECTOR_DERIVATIONS or _moves_a_period(found, derivation, components):
             return None
         return _VECTOR_DERIVATIONS[derivation](found, *components)
     written = _registered(name)
@@ -226,6 +232,7 @@ _DERIVATIONS: dict[str, Callable[..., Formula]] = {
     "jvp": Formula.tangent,
     "row_gradient": Formula.row_gradient,
     "with_row_gradient": Formula.with_row_gradient,
+    "shifted_exponential": lambda formula, *_: formula.shifted_exponential(),
 }
 _VECTOR_DERIVATIONS: dict[str, Callable[..., VectorFormula]] = {
     "vjp_rows": VectorFormula.by_rows,

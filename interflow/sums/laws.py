@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from operator import index
 from types import FunctionType
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from interflow.parameters import hyperparameters
 from interflow.sums import autograd
 from interflow.sums.backends import Backend, backend_key, backend_of
 from interflow.sums.cache import BoundedCache, structure
-from interflow.sums.formula import MAX_FORMULAS, Formula, named, register
+from interflow.sums.formula import MAX_FORMULAS, Formula, derive, named, register
 from interflow.sums.pairsum import in_full_precision
 from interflow.sums.tracing import Feature, parameter_vector, trace_law
 from interflow.validation import can_read, check_choice, check_instance
@@ -28,7 +28,7 @@ from interflow.validation import can_read, check_choice, check_instance
 Features = Mapping[str, Tensor]
 """Features of particles by name: ``(N,)`` for numbers, ``(N, k)`` for vectors, batched as the points are."""
 
-Reduction = Literal["sum"]
+LawReduction = Literal["sum", "logsumexp"]
 """How what the pairs of a row give is made one."""
 
 
@@ -43,7 +43,7 @@ def pair_sum(
     cutoff: float | None = None,
     self_pairs: bool | None = None,
     backend: str | Backend = "auto",
-    reduction: Reduction = "sum",
+    reduction: LawReduction = "sum",
 ) -> Tensor:
     """``outᵢ = Σⱼ law(δ(xᵢ, yⱼ), i, j)``: what all particles j do to each particle i, by any law of a pair.
 
@@ -62,7 +62,7 @@ def pair_sum(
         cutoff: distance from which a function counts as 0; an `Interaction` has its own.
         self_pairs: whether the pairs i = j count; by default not within one cloud.
         backend: a name or an instance; ``"auto"`` takes the fastest.
-        reduction: ``"sum"`` over j.
+        reduction: ``"sum"`` over j, or ``"logsumexp"``, ``log Σⱼ exp(law)``, which does not overflow.
 
     Returns:
         ``(N,)`` where the law gives a number, ``(N, k)`` for a vector ``(k,)``, with the batch axes before.
@@ -82,8 +82,8 @@ def pair_sum(
                 [-5.]])
     """
     hide_opaque_functions()
-    check_choice("reduction", reduction, ("sum",))
-    law = _interaction(law, cutoff)
+    check_choice("reduction", reduction, get_args(LawReduction))
+    interaction = _interaction(law, cutoff)
     boundary = OpenBoundary() if boundary is None else boundary
     check_instance("boundary", boundary, Boundary)
     one_cloud = y is None or y is x
@@ -92,24 +92,35 @@ def pair_sum(
     rows = _Side.of("x", x, x_features or {}, boundary)
     columns = _Side.of("y", y, y_features or {}, boundary) if not one_cloud or y_features is not x_features else rows
     _check_fit(rows, columns, boundary)
-    _check_cutoff(law, boundary)
+    _check_cutoff(interaction, boundary)
     self_pairs = (not one_cloud) if self_pairs is None else self_pairs
     if not self_pairs and rows.count != columns.count:
         raise ArgumentError(
             "self_pairs", came=f"False with {rows.count} and {columns.count} points", wanted="as many x as y"
         )
     batch = torch.broadcast_shapes(rows.batch, columns.batch)
-    made = _made(law, boundary, index(x.shape[-1]), rows.described, columns.described)
+    made = _made(law, cutoff, boundary, index(x.shape[-1]), rows.described, columns.described)
     _check_limits(made, rows, columns)
     key = backend_key(backend)
     if not backend_of(key).needs_formula:
         raise BackendError(f"The backend {key} cannot run this sum: it sums kernels, not laws of a pair.")
-    parameters = parameter_vector(law, boundary, like=rows.blocks[0])
-    total: Tensor = autograd.pair_sum(
-        made.formula, key, not self_pairs, rows.flat(batch), columns.flat(batch), [parameters]
-    )
+    parameters = parameter_vector(interaction, boundary, like=rows.blocks[0])
+    blocks = rows.flat(batch), columns.flat(batch), [parameters]
+    reduce = autograd.pair_sum if reduction == "sum" else _logsumexp
+    total: Tensor = reduce(made.formula, key, not self_pairs, *blocks)
     result = total.mT.reshape(*batch, rows.count, total.shape[1])
     return result if made.is_vector else result[..., 0]
+
+
+def _logsumexp(
+    formula: str, backend: str, skip_diagonal: bool, rows: list[Tensor], columns: list[Tensor], parameters: list[Tensor]
+) -> Tensor:
+    """``log Σⱼ exp(f)``, as ``s + log Σⱼ exp(f − s)`` for a constant s, so that it is differentiated as the sum is."""
+    shift = autograd.pair_max(formula, backend, skip_diagonal, rows, columns, parameters)
+    shift = torch.where(shift.isfinite(), shift, 0.0)
+    exponential = derive(formula, "shifted_exponential")
+    total: Tensor = autograd.pair_sum(exponential, backend, skip_diagonal, [*rows, shift], columns, parameters)
+    return shift + total.log()
 
 
 @dataclass(frozen=True)
@@ -245,8 +256,14 @@ class _Made(NamedTuple):
 
 @constant_to_compilers
 def _made(
-    law: Interaction, boundary: Boundary, dimension: int, rows: tuple[Feature, ...], columns: tuple[Feature, ...]
+    law: Law | Interaction,
+    cutoff: float | None,
+    boundary: Boundary,
+    dimension: int,
+    rows: tuple[Feature, ...],
+    columns: tuple[Feature, ...],
 ) -> _Made:
+    law = _interaction(law, cutoff)  # made here, since a compiler that traces the sum has not made it yet
     key = _law_key(law)
     if key is None:
         made, formula = _trace(law, boundary, dimension, rows, columns)

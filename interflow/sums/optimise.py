@@ -184,14 +184,14 @@ class Plan:
 
 
 @lru_cache(maxsize=4096)
-def plan(name: str) -> Plan:
-    """The plan of a formula in components."""
-    return plan_of(lookup(name).outputs)
+def plan(name: str, *, whole: bool = False) -> Plan:
+    """The plan of a formula in components; with ``whole`` no factors are taken out, as a maximum wants it."""
+    return plan_of(lookup(name).outputs, whole=whole)
 
 
-def plan_of(outputs: Sequence[Expression]) -> Plan:
+def plan_of(outputs: Sequence[Expression], *, whole: bool = False) -> Plan:
     """The plan of some expressions."""
-    pulled = _pulled(outputs)
+    pulled = [(output, ONE) for output in outputs] if whole else _pulled(outputs)
     before: dict[Expression, Expression] = {}
 
     def hoisted(part: Expression) -> Expression:

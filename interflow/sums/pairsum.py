@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,10 @@ SelfPairs = bool | Literal["images"]
 """Whether the pairs i = j count; ``"images"`` if a particle's own images do, and not itself."""
 
 
+Reduction = Literal["sum", "max"]
+"""How what the pairs of a row give is made one."""
+
+
 @dataclass(frozen=True, eq=False)
 class PairSum:
     """The sum ``out_c(i) = Σⱼ f_c(Aᵢ, Bⱼ, P)`` over pairs of a row i and a column j, with its data.
@@ -39,6 +44,7 @@ class PairSum:
         parameters: P, ``(1 or batch, k)``, float64.
         self_pairs: whether the pairs i = j count.
         backend: key of the backend.
+        reduction: how what the pairs of a row give is made one.
         law: the kernel; None inside the operator, which has tensors and names alone.
         domain: the boundary; None inside the operator.
         tolerance: the error that may be made; None for exact sums.
@@ -55,6 +61,7 @@ class PairSum:
     parameters: Tensor
     self_pairs: SelfPairs = True
     backend: str = "auto"
+    reduction: Reduction = "sum"
     law: Kernel | None = None
     domain: Boundary | None = None
     tolerance: float | None = None
@@ -190,6 +197,11 @@ class PairSum:
         return self.self_pairs is not True
 
     @property
+    def neutral(self) -> float:
+        """What changes nothing in a reduction: 0 in a sum, −∞ in a maximum."""
+        return 0.0 if self.reduction == "sum" else -math.inf
+
+    @property
     def is_differentiated(self) -> bool:
         """Whether gradients by points are wanted of the sum."""
         return any(needs_gradient((self.x, self.y)))
@@ -243,6 +255,11 @@ class PairSum:
     def per_cloud(self, values: Tensor) -> Tensor:
         """Values ``(batch, …)`` as the caller's clouds were given: without a batch axis where they had none."""
         return values if self.batched else values[0]
+
+
+def reduced(values: Tensor, reduction: Reduction) -> Tensor:
+    """Values ``(…, M)`` of the pairs of a row made one."""
+    return values.sum(-1) if reduction == "sum" else values.amax(-1)
 
 
 def needs_gradient(tensors: Sequence[Tensor]) -> list[bool]:

@@ -211,6 +211,48 @@ def test_no_particles_give_nothing():
     assert pair_sum(lambda d, i, j: d, none, x).shape == (0, 2)
 
 
+def soft(displacement, i, j):
+    """Exponents of some hundreds, whose exponentials overflow."""
+    return 500.0 * j.height - displacement.square().sum() / 1e-3
+
+
+def soft_matrix(x, y, height):
+    return 500.0 * height - (x[:, None] - y[None]).square().sum(-1) / 1e-3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_logarithm_of_summed_exponentials_is_that_of_torch_with_its_gradients(backend):
+    x, y, height = (part.requires_grad_() for part in (cloud(9, 2, 0), cloud(7, 2, 1), charges(7, 2)))
+    ours = pair_sum(soft, x, y, y_features={"height": height}, reduction="logsumexp", backend=backend)
+    theirs = torch.logsumexp(soft_matrix(x, y, height), 1)
+    torch.testing.assert_close(ours, theirs)
+    gradients = [torch.autograd.grad(value.sin().sum(), [x, y, height]) for value in (ours, theirs)]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-9)
+
+
+def test_second_derivatives_of_a_logarithm_of_summed_exponentials_are_those_of_torch():
+    x, y, height = cloud(5, 2, 0), cloud(4, 2, 1), charges(4, 2)
+
+    def ours(x, height):
+        return pair_sum(soft, x, y, y_features={"height": height}, reduction="logsumexp", backend="dense").sum()
+
+    def theirs(x, height):
+        return torch.logsumexp(soft_matrix(x, y, height), 1).sum()
+
+    for argument in (0, 1):
+        hessians = [torch.func.hessian(total, argnums=argument)(x, height) for total in (ours, theirs)]
+        torch.testing.assert_close(*hessians, rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 7, 3000])
+def test_a_logarithm_within_a_cloud_leaves_out_the_particle_itself(count):
+    x = cloud(count, 2, 0)
+    ours = pair_sum(lambda d, i, j: -d.square().sum(), x, reduction="logsumexp", backend="dense")
+    exponents = -torch.cdist(x, x).square()
+    exponents.fill_diagonal_(-math.inf)
+    torch.testing.assert_close(ours, torch.logsumexp(exponents, 1))
+
+
 X, Q = cloud(6, 2, 0), charges(6, 1)
 OUTSIDE = torch.ones(2, dtype=torch.float64)
 

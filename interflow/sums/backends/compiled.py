@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import logging
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ from interflow.sums.cache import BoundedCache
 from interflow.sums.evaluation import evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import lookup
-from interflow.sums.pairsum import PairSum
+from interflow.sums.pairsum import PairSum, Reduction, reduced
 
 _POLYNOMIAL: Final = (
     1.0, 0.6931472028551, 0.2402264791362, 0.0555033247103, 0.0096184373583, 0.0013398874446, 0.0001535336182,
@@ -125,7 +126,12 @@ class Compiled(LoopBackend):
             columns = pairs.y if count == 1 else pairs.y[..., start : start + size].contiguous()
             first = torch.full((1,), start, dtype=torch.int32, device=columns.device)
             part = loop(pairs.x, columns, pairs.parameters, first)
-            total = part if count == 1 else part.double() if total is None else total.add_(part)
+            if count == 1:
+                total = part
+            elif total is None:
+                total = part.double()
+            else:
+                total = total.add_(part) if pairs.reduction == "sum" else torch.maximum(total, part.double())
         assert total is not None
         return total.to(pairs.dtype)
 
@@ -153,13 +159,14 @@ class LoopKey(NamedTuple):
     components: tuple[int, int, int]
     batched: tuple[bool, bool, bool]
     skip_diagonal: bool
+    reduction: Reduction
 
     @classmethod
     def of(cls, pairs: PairSum, body: tuple[Expression, ...]) -> LoopKey:
         data = (pairs.x, pairs.y, pairs.parameters)
         components = (pairs.x.shape[1], pairs.y.shape[1], pairs.parameters.shape[1])
         batched = tuple(tensor.shape[0] > 1 for tensor in data)
-        return cls(body, pairs.dtype, pairs.x.device, components, batched, pairs.skip_diagonal)  # type: ignore[arg-type]
+        return cls(body, pairs.dtype, pairs.x.device, components, batched, pairs.skip_diagonal, pairs.reduction)  # type: ignore[arg-type]
 
 
 Loop = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -226,5 +233,5 @@ def _sums(key: LoopKey, rows: Tensor, columns: Tensor, parameters: Tensor, first
         row_index = torch.arange(shape[1], dtype=torch.int32, device=rows.device)
         column_index = torch.arange(shape[2], dtype=torch.int32, device=rows.device) + first
         same = row_index[:, None] == column_index[None, :]
-        values = tuple(torch.where(same, 0.0, value) for value in values)
-    return torch.stack([value.expand(shape).sum(-1) for value in values], dim=1)
+        values = tuple(torch.where(same, 0.0 if key.reduction == "sum" else -math.inf, value) for value in values)
+    return torch.stack([reduced(value.expand(shape), key.reduction) for value in values], dim=1)

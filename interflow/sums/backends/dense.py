@@ -17,7 +17,7 @@ from interflow.sums.cache import ValueCache
 from interflow.sums.evaluation import cached_scalar, evaluate
 from interflow.sums.expression import Expression
 from interflow.sums.formula import MANY_COORDINATES, lookup_vectors
-from interflow.sums.pairsum import PairSum
+from interflow.sums.pairsum import PairSum, reduced
 
 
 @register_backend
@@ -62,7 +62,11 @@ class Dense(LoopBackend):
 
     def _on_tiles(self, pairs: PairSum) -> Tensor:
         vectors = lookup_vectors(pairs.formula)
-        return super().pair_sum(pairs) if vectors is None else sum_by_products(vectors, pairs, self.tile)
+        return (
+            super().pair_sum(pairs)
+            if vectors is None or pairs.reduction == "max"
+            else sum_by_products(vectors, pairs, self.tile)
+        )
 
     def kernel_distance(
         self, pairs: PairSum, factors: Factors, self_pairs: bool, cache: ValueCache[Tensor] | None
@@ -86,11 +90,16 @@ class Dense(LoopBackend):
             return _at_once(pairs, body)
         program = compile_program(body, _ones(pairs.parameters))
         workspace = Workspace(program, pairs.x)
-        out = pairs.x.new_zeros(pairs.batch, len(body), pairs.row_count, dtype=torch.float64)
+        out = pairs.x.new_full((pairs.batch, len(body), pairs.row_count), pairs.neutral, dtype=torch.float64)
         for tile in tiles((pairs.batch, pairs.row_count, pairs.column_count), (2 * self.tile, max(self.tile // 2, 1))):
             values = workspace.run(tile, lambda leaf, tile=tile: _data(leaf, tile, pairs))  # type: ignore[misc]
             for output, slot in enumerate(program.results):
-                out[tile.batch, output, tile.rows] += summand(values, slot, tile, pairs.skip_diagonal).sum(-1)
+                part = reduced(summand(values, slot, tile, pairs.skip_diagonal, pairs.neutral), pairs.reduction)
+                place = out[tile.batch, output, tile.rows]
+                if pairs.reduction == "sum":
+                    place += part
+                else:
+                    torch.maximum(place, part.double(), out=place)
         return out.to(pairs.x.dtype)
 
 
@@ -107,8 +116,8 @@ def _at_once(pairs: PairSum, body: tuple[Expression, ...]) -> Tensor:
     if pairs.skip_diagonal:
         parts = [part.clone() for part in parts]
         for part in parts:
-            part.diagonal(0, 1, 2).zero_()
-    return torch.stack([part.sum(-1) for part in parts], dim=1)
+            part.diagonal(0, 1, 2).fill_(pairs.neutral)
+    return torch.stack([reduced(part, pairs.reduction) for part in parts], dim=1)
 
 
 def _ones(parameters: Tensor) -> frozenset[int] | None:

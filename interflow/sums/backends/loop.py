@@ -22,7 +22,7 @@ class LoopBackend(Backend):
     """An exact backend that carries out the inner loop over the pairs, and leaves to others what is outside of it."""
 
     def pair_sum(self, pairs: PairSum) -> Tensor:
-        made = plan(pairs.formula)
+        made = plan(pairs.formula, whole=pairs.reduction == "max")
         before, after = outside(made, pairs.parameters, lambda leaf: pairs.x[:, int(leaf.value)], pairs.x)
         total = self.sum_loop(replace(pairs, parameters=before), made.inner)
         if len(after) == len(made.after) and len(set(made.after)) == 1:  # as in a field, whose components share it

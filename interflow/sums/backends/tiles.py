@@ -254,12 +254,12 @@ def block(data: Tensor, batch: slice) -> Tensor:
     return data if data.shape[0] == 1 else data[batch]
 
 
-def summand(values: list[Tensor], slot: int, tile: Tile, skip_diagonal: bool) -> Tensor:
+def summand(values: list[Tensor], slot: int, tile: Tile, skip_diagonal: bool, neutral: float = 0.0) -> Tensor:
     """What is summed over the columns, ``(batch, rows, columns)``, without the diagonal if that is to be left out."""
     part = values[slot].expand(tile.shape)
     if skip_diagonal and tile.touches_diagonal():
         part = part.clone()
-        part.diagonal(tile.rows.start - tile.columns.start, 1, 2).zero_()
+        part.diagonal(tile.rows.start - tile.columns.start, 1, 2).fill_(neutral)
     return part
 
 
