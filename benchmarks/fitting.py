@@ -105,7 +105,7 @@ def ways() -> Iterator[tuple[str, Fitter, int]]:
         yield "interflow, default", lambda target, size: fl.fit(size, target).positions, draws
     for steps in (30, 100):
         yield f"interflow, {steps} steps", _with_steps(steps), 3
-    yield "interflow, from the box, 100 steps", lambda y, size: fl.fit(size, y, start="box", steps=100).positions, 3
+    yield "interflow, from the box, 100 steps", lambda y, size: fl.fit(size, y, init="box", steps=100).positions, 3
     for name, integrator in integrators():
         yield name, _with(integrator), 3
     for name, discrepancy, ladder, steps in discrepancies():
@@ -155,7 +155,7 @@ def _with_steps(steps: int) -> Fitter:
 
 
 def _with_discrepancy(discrepancy: fl.Discrepancy, ladder: tuple[float, ...], steps: int) -> Fitter:
-    return lambda target, size: fl.fit(size, target, discrepancy, ladder=ladder, steps=steps).positions
+    return lambda target, size: fl.fit(size, target, discrepancy, bandwidth_factors=ladder, steps=steps).positions
 
 
 def _with(integrator: fl.Integrator) -> Fitter:

@@ -97,7 +97,7 @@ def _surface(points: int) -> list[str]:
         read = read_points(file, PointReadOptions(samples=4 * points))
     target = torch.as_tensor(read.positions, dtype=torch.float32)
     sample = _on_torus(points, torch.Generator().manual_seed(1))
-    seconds, peak, fitted = _timed(lambda: fl.fit(points, target, start="box", steps=160).positions)
+    seconds, peak, fitted = _timed(lambda: fl.fit(points, target, init="box", steps=160).positions)
     rings = (fitted[:, :2].norm(dim=1) - 1.0).square() + fitted[:, 2].square()
     off = float((rings.sqrt() - 0.4).abs().mean()) / math.sqrt(2 * 2.8**2 + 0.8**2)
     spreads = [_spread(cloud) for cloud in (fitted, sample)]

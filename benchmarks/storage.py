@@ -58,8 +58,8 @@ def _parts(size: int, device: torch.device, folder: Path, whole: float) -> list[
     scalars = {"energy": system.energy(system.positions, system.weights).detach()}
     frames = 1 + STEPS // SAVE_EVERY
     checkpoints = 2 + int(whole / CHECKPOINT_SECONDS)
-    with RunFolder(folder / "parts").recording(system, FramePlan(STEPS, SAVE_EVERY), resume=False) as recording:
-        frame = _mean(lambda: recording.add(system.state, scalars), frames)
+    with RunFolder(folder / "parts").recording(system, FramePlan(STEPS, SAVE_EVERY), resume=False) as writer:
+        frame = _mean(lambda: writer.write_frame(system.state, scalars), frames)
     checkpoint = _mean(lambda: make_checkpoint(system, 0, "").write(folder / "parts"), REPETITIONS)
     check = _mean(system.state.is_finite, REPETITIONS)
     return [

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     surface = read_points(examples.planefile, PointReadOptions(samples=options.samples)).positions
     target = torch.as_tensor(surface, dtype=torch.float32)
-    fitted = fl.fit(options.points, target, start="box", steps=options.steps)
+    fitted = fl.fit(options.points, target, init="box", steps=options.steps)
     print(f"loss {fitted.history[0].loss:.3g} → {fitted.history[-1].loss:.3g}; {fitted.stats['stopped']}")
 
     points = fitted.positions.double().numpy()

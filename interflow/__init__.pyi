@@ -33,7 +33,7 @@ from .errors import PointFileError as PointFileError
 from .errors import PromiseError as PromiseError
 from .errors import RunStoppedError as RunStoppedError
 from .errors import StorageError as StorageError
-from .fitting import Fit as Fit
+from .fitting import FitResult as FitResult
 from .fitting import FitSettings as FitSettings
 from .fitting import fit as fit
 from .integrators import AdaptiveRungeKutta as AdaptiveRungeKutta
@@ -70,7 +70,6 @@ from .kernels import SoftSphereKernel as SoftSphereKernel
 from .kernels import WendlandKernel as WendlandKernel
 from .kernels import YukawaKernel as YukawaKernel
 from .parameters import PositiveParameter as PositiveParameter
-from .reporters import Alignment as Alignment
 from .reporters import CsvReport as CsvReport
 from .reporters import DiscrepancyTo as DiscrepancyTo
 from .reporters import EnergyOf as EnergyOf
@@ -80,8 +79,9 @@ from .reporters import FourierMode as FourierMode
 from .reporters import GradientNorms as GradientNorms
 from .reporters import MeanSpeed as MeanSpeed
 from .reporters import PairDistances as PairDistances
-from .reporters import Series as Series
+from .reporters import Polarisation as Polarisation
 from .reporters import StopWhen as StopWhen
+from .reporters import TimeSeries as TimeSeries
 from .schedules import CosineSchedule as CosineSchedule
 from .schedules import ExponentialSchedule as ExponentialSchedule
 from .schedules import LinearSchedule as LinearSchedule

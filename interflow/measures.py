@@ -16,14 +16,14 @@ from interflow._torch_compat import is_transforming
 from interflow.errors import ArgumentError
 
 
-def integral(values: Tensor, weights: Tensor | None) -> Tensor:
+def weighted_sum(values: Tensor, weights: Tensor | None) -> Tensor:
     """``∫ f dμ = Σ aᵢ f(xᵢ)`` of the values ``f(xᵢ)``, over the last axis."""
     if weights is None:
         return values.sum(-1) / max(values.shape[-1], 1)
     return (weights * values).sum(-1)
 
 
-def shares(weights: Tensor | None) -> Tensor | None:
+def normalised_weights(weights: Tensor | None) -> Tensor | None:
     """Weights divided by their sum, over the last axis; None, which is 1/N, stays."""
     return None if weights is None else weights / weights.sum(-1, keepdim=True)
 
@@ -40,7 +40,7 @@ def value_and_velocity(
     return value, _per_mass(-gradient, weights)
 
 
-def rest_without_mass(velocity: Tensor, weights: Tensor | None) -> Tensor:
+def zero_where_weightless(velocity: Tensor, weights: Tensor | None) -> Tensor:
     """The ``(N, d)`` velocity with zeros where the weight is zero."""
     return velocity if weights is None else torch.where(weights[:, None] == 0, 0.0, velocity)
 
@@ -49,7 +49,7 @@ def _per_mass(force: Tensor, weights: Tensor | None) -> Tensor:
     if weights is None:
         return force * force.shape[0]
     masses = torch.where(weights == 0, 1.0, weights)  # so that no derivative of the quotient is NaN
-    return rest_without_mass(force / masses[:, None], weights)
+    return zero_where_weightless(force / masses[:, None], weights)
 
 
 def _value_and_gradient(functional: Callable[[Tensor], Tensor], positions: Tensor) -> tuple[Tensor, Tensor]:

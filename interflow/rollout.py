@@ -40,7 +40,7 @@ class GradientMode(ABC):
     """Where a rollout is divided into segments, and how the graph of a segment is kept."""
 
     @abstractmethod
-    def divides(self, count: int) -> bool:
+    def is_boundary(self, count: int) -> bool:
         """Whether a segment ends after ``count`` steps of the rollout."""
 
     @abstractmethod
@@ -49,10 +49,10 @@ class GradientMode(ABC):
 
 
 @dataclass(frozen=True)
-class Full(GradientMode):
+class FullBackprop(GradientMode):
     """The whole graph."""
 
-    def divides(self, count: int) -> bool:
+    def is_boundary(self, count: int) -> bool:
         return False
 
     def run(self, segment: Segment, state: State, count: int) -> State:
@@ -60,7 +60,7 @@ class Full(GradientMode):
 
 
 @dataclass(frozen=True)
-class Checkpoint(GradientMode):
+class CheckpointedBackprop(GradientMode):
     """The states between segments of a length; their insides are made again, with the same noise.
 
     Args:
@@ -71,7 +71,7 @@ class Checkpoint(GradientMode):
     length: int
     generator: torch.Generator | None
 
-    def divides(self, count: int) -> bool:
+    def is_boundary(self, count: int) -> bool:
         return count % self.length == 0
 
     def run(self, segment: Segment, state: State, count: int) -> State:
@@ -91,21 +91,21 @@ class Checkpoint(GradientMode):
 
     def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         """The surroundings of a segment when it is made, and when it is made again."""
-        return nullcontext(), nullcontext() if self.generator is None else _Rewound(self.generator)
+        return nullcontext(), nullcontext() if self.generator is None else _ReplayGenerator(self.generator)
 
 
 @dataclass(frozen=True)
-class Truncated(GradientMode):
+class TruncatedBackprop(GradientMode):
     """The graph of windows that end with the rollout; the state is cut from it between them."""
 
     steps: int
     window: int
 
-    def divides(self, count: int) -> bool:
+    def is_boundary(self, count: int) -> bool:
         return count > 0 and (self.steps - count) % self.window == 0
 
     def run(self, segment: Segment, state: State, count: int) -> State:
-        return segment(state.detach() if self.divides(count) else state, True)
+        return segment(state.detach() if self.is_boundary(count) else state, True)
 
 
 def gradient_mode(
@@ -123,11 +123,11 @@ def gradient_mode(
     if window is not None and (isinstance(window, float) or window < 1):
         raise ArgumentError("window", came=repr(window), wanted="an integer ≥ 1")
     if window is not None:
-        return Truncated(steps, window)
-    return Full() if gradient == "full" else Checkpoint(math.isqrt(max(steps - 1, 0)) + 1, generator)
+        return TruncatedBackprop(steps, window)
+    return FullBackprop() if gradient == "full" else CheckpointedBackprop(math.isqrt(max(steps - 1, 0)) + 1, generator)
 
 
-def unrolled(
+def iterate_frames(
     step: Callable[[State], State],
     state: State,
     ends: list[int],
@@ -145,7 +145,7 @@ def unrolled(
     """
     made = 0
     for end in ends:
-        borders = [*(count for count in range(made + 1, end) if mode.divides(count)), end]
+        borders = [*(count for count in range(made + 1, end) if mode.is_boundary(count)), end]
         for border in borders:
             state = mode.run(_segment(step, border - made, observe), state, made)
             made = border
@@ -163,7 +163,7 @@ def _segment(step: Callable[[State], State], steps: int, observe: Callable[[Stat
     return segment
 
 
-class _Rewound(AbstractContextManager[None]):
+class _ReplayGenerator(AbstractContextManager[None]):
     """A context, to be entered any number of times, in which a generator is as it was when the context was made."""
 
     def __init__(self, generator: torch.Generator) -> None:

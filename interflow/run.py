@@ -181,47 +181,47 @@ class MemorySolution(ShortRepr):
         return plot(self, kind, colour=colour, title=title)
 
 
-class Recording(Protocol):
+class FrameWriter(Protocol):
     """A run while it goes on, and what is kept of it."""
 
     @property
-    def made(self) -> int:
+    def steps_done(self) -> int:
         """How many of the run's steps were made before."""
 
-    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
+    def write_frame(self, state: State, scalars: Mapping[str, Tensor]) -> None:
         """Keep a state as a frame, with its energy and other scalars."""
 
-    def step_made(self, state: State) -> None:
+    def after_step(self, state: State) -> None:
         """Take note of a step, after all else that belongs to it is done."""
 
-    def solution(self, stats: Mapping[str, Any]) -> Solution:
+    def finish(self, stats: Mapping[str, Any]) -> Solution:
         """The frames, at the end of the run."""
 
 
 @final
-class MemoryRecording:
+class MemoryWriter:
     """Collects the frames of a run that starts where the system is.
 
     Args:
         boundary: the domain; None for open space.
     """
 
-    made = 0
+    steps_done = 0
 
     def __init__(self, boundary: Boundary | None = None) -> None:
         self._boundary = OpenBoundary() if boundary is None else boundary
         self._states: list[State] = []
         self._scalars: list[Mapping[str, Tensor]] = []
 
-    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
+    def write_frame(self, state: State, scalars: Mapping[str, Tensor]) -> None:
         """Keep a state as a frame, with its energy and other scalars."""
         self._states.append(state)
         self._scalars.append(scalars)
 
-    def step_made(self, state: State) -> None:
+    def after_step(self, state: State) -> None:
         """Nothing: what is in memory needs no saving."""
 
-    def solution(self, stats: Mapping[str, Any]) -> MemorySolution:
+    def finish(self, stats: Mapping[str, Any]) -> MemorySolution:
         """The frames so far."""
         states, final_state = self._states, self._states[-1]
         velocities = [state.velocities for state in states if state.velocities is not None]
@@ -239,13 +239,13 @@ class MemoryRecording:
 
 
 @final
-class Memory:
-    """The `Recorder` that keeps frames in memory, from where nothing can be resumed."""
+class MemoryStore:
+    """The `FrameStore` that keeps frames in memory, from where nothing can be resumed."""
 
     @contextmanager
-    def recording(self, system: Stepper, plan: FramePlan, resume: bool) -> Iterator[MemoryRecording]:
+    def recording(self, system: Stepper, plan: FramePlan, resume: bool) -> Iterator[MemoryWriter]:
         """A run from the state of the system."""
         if resume:
             remedy = "Say where: simulate(..., out=fl.RunFolder('runs/a'), resume=True)."
             raise ArgumentError("resume", came="True without `out`", wanted="the folder of the run", remedy=remedy)
-        yield MemoryRecording(system.boundary)
+        yield MemoryWriter(system.boundary)

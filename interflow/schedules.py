@@ -141,7 +141,7 @@ class Schedules:
             _check_values(name, schedule, *known[name])
         self._places = {name: known[name] for name in schedules}
 
-    def follow(self, step: int) -> None:
+    def apply(self, step: int) -> None:
         """Give every hyperparameter its value after a number of steps, as a tensor of its own, so that graphs stay."""
         for name, (holder, own) in self._places.items():
             present = holder._buffers[own]

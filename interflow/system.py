@@ -18,8 +18,8 @@ from interflow.errors import ArgumentError
 from interflow.integrators import Dynamics, Integrator
 from interflow.reporters import progress_bar
 from interflow.reporters.series import heading
-from interflow.rollout import Gradient, gradient_mode, unrolled
-from interflow.run import Memory, MemoryRecording, MemorySolution, Recording, advance
+from interflow.rollout import Gradient, gradient_mode, iterate_frames
+from interflow.run import FrameWriter, MemorySolution, MemoryStore, MemoryWriter, advance
 from interflow.schedules import Schedule, Schedules
 from interflow.solution import ENERGY, FramePlan, Solution, check_observables
 from interflow.state import CARRY, State
@@ -36,10 +36,10 @@ Observable = Callable[[State], Tensor]
 _BUFFERS = ("positions", "weights", "velocities", "time")
 
 
-class Recorder(Protocol):
+class FrameStore(Protocol):
     """Where a run puts its frames, and finds what it needs to go on."""
 
-    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> AbstractContextManager[Recording]:
+    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> AbstractContextManager[FrameWriter]:
         """The time in which a run goes on.
 
         Args:
@@ -159,7 +159,7 @@ class ParticleSystem(nn.Module):
 
         The system itself stays as it is, apart from its generator, from which noise is drawn.
         """
-        self._schedules.follow(state.step)
+        self._schedules.apply(state.step)
         return self.integrator.step(self._prepared(state), self.dynamics, self.generator)
 
     @torch.no_grad()
@@ -171,7 +171,7 @@ class ParticleSystem(nn.Module):
         progress: bool | None = None,
         *,
         observables: Mapping[str, Observable] | None = None,
-        out: Recorder | None = None,
+        out: FrameStore | None = None,
         resume: bool = False,
     ) -> Solution:
         """Advance the system in place, without a graph; ``simulate(a)``, then ``simulate(b)`` is ``simulate(a + b)``.
@@ -197,30 +197,30 @@ class ParticleSystem(nn.Module):
                 energy.
             RunStoppedError: if a callback asked the run to stop; what ``out`` keeps can be resumed from that step.
         """
-        plan, callbacks, recorder = FramePlan(steps, save_every), tuple(callbacks), Memory() if out is None else out
+        plan, callbacks, store = FramePlan(steps, save_every), tuple(callbacks), MemoryStore() if out is None else out
         check_observables(observables)
         start = time.perf_counter()
-        with recorder.recording(self, plan, resume) as recording, backends_used() as used:
-            if recording.made == 0:
-                self._record(recording, self.state, observables)
-            with progress_bar(steps, progress, recording.made) as report:
+        with store.recording(self, plan, resume) as writer, backends_used() as used:
+            if writer.steps_done == 0:
+                self._record(writer, self.state, observables)
+            with progress_bar(steps, progress, writer.steps_done) as report:
 
                 def after_step(count: int, state: State) -> None:
                     if plan.saves(count):
-                        self._record(recording, state, observables)
-                    self._schedules.follow(state.step)
+                        self._record(writer, state, observables)
+                    self._schedules.apply(state.step)
                     for callback in (report, *callbacks):  # a callback may end the run
                         callback(state)
-                    recording.step_made(state)
+                    writer.after_step(state)
 
                 advance(
                     self,
                     is_over=lambda count: count >= steps,
                     is_checked=plan.saves,
                     after_step=after_step,
-                    steps_made=recording.made,
+                    steps_made=writer.steps_done,
                 )
-            return recording.solution(_stats(steps, time.perf_counter() - start, used, before=recording.made))
+            return writer.finish(_stats(steps, time.perf_counter() - start, used, before=writer.steps_done))
 
     def rollout(
         self,
@@ -250,17 +250,19 @@ class ParticleSystem(nn.Module):
         Raises:
             ArgumentError: if gradients cannot flow through the integrator's steps, with the reason.
         """
-        plan, recording, callbacks = FramePlan(steps, save_every), MemoryRecording(self.boundary), tuple(callbacks)
+        plan, writer, callbacks = FramePlan(steps, save_every), MemoryWriter(self.boundary), tuple(callbacks)
         mode = gradient_mode(gradient, steps=steps, window=window, generator=self.generator)
         self._check_differentiable()
         start = time.perf_counter()
         state = self._prepared(self.state if state is None else state)
         frames = [count for count in range(1, steps + 1) if plan.saves(count)]
         with backends_used() as used:
-            self._record(recording, state)
-            for frame in unrolled(self.step, state, frames, mode, lambda made: [call(made) for call in callbacks]):
-                self._record(recording, frame)
-        return recording.solution(_stats(steps, time.perf_counter() - start, used))
+            self._record(writer, state)
+            for frame in iterate_frames(
+                self.step, state, frames, mode, lambda made: [call(made) for call in callbacks]
+            ):
+                self._record(writer, frame)
+        return writer.finish(_stats(steps, time.perf_counter() - start, used))
 
     def get_extra_state(self) -> dict[str, Any]:
         """What a state_dict holds beside tensors: the number of steps, and the generator's state."""
@@ -294,11 +296,11 @@ class ParticleSystem(nn.Module):
                 "integrator", came=came, wanted="one whose steps can be differentiated, for a rollout", remedy=remedy
             )
 
-    def _record(self, recording: Recording, state: State, observables: Mapping[str, Observable] | None = None) -> None:
-        self._schedules.follow(state.step)
+    def _record(self, writer: FrameWriter, state: State, observables: Mapping[str, Observable] | None = None) -> None:
+        self._schedules.apply(state.step)
         observed = {name: observe(state) for name, observe in (observables or {}).items()}
         heading(observed)  # raises where a table of the run would have two columns of one name
-        recording.add(state, {**observed, ENERGY: self.energy(state.positions, state.weights)})
+        writer.write_frame(state, {**observed, ENERGY: self.energy(state.positions, state.weights)})
 
 
 def _stats(steps: int, seconds: float, used: Counter[str], before: int = 0) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def runs(system: fl.ParticleSystem) -> None:
 
 def fits(samples: Tensor) -> None:
     fitted = fl.fit(100, samples)
-    assert_type(fitted, fl.Fit)
+    assert_type(fitted, fl.FitResult)
     assert_type(fitted.positions, Tensor)
     assert_type(fitted.history[-1].loss, float)
 

@@ -3,26 +3,26 @@
 import pytest
 import torch
 
-from interflow.measures import integral, rest_without_mass, value_and_velocity
+from interflow.measures import value_and_velocity, weighted_sum, zero_where_weightless
 
 
 def test_integral_is_linear_in_the_measure():
     f, a, b = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.5, 0.0, 2.0]), torch.tensor([1.0, -1.0, 0.0])
-    assert integral(f, a).item() == 8.5
-    torch.testing.assert_close(integral(f, a + 2 * b), integral(f, a) + 2 * integral(f, b))
+    assert weighted_sum(f, a).item() == 8.5
+    torch.testing.assert_close(weighted_sum(f, a + 2 * b), weighted_sum(f, a) + 2 * weighted_sum(f, b))
 
 
 def test_uniform_measure_has_total_mass_one():
-    assert integral(torch.full((7,), 3.0), None).item() == pytest.approx(3.0)
-    assert integral(torch.zeros(0), None).item() == 0.0
+    assert weighted_sum(torch.full((7,), 3.0), None).item() == pytest.approx(3.0)
+    assert weighted_sum(torch.zeros(0), None).item() == 0.0
 
 
 def test_integral_of_a_batch():
-    torch.testing.assert_close(integral(torch.ones(2, 3), torch.full((2, 3), 2.0)), torch.full((2,), 6.0))
+    torch.testing.assert_close(weighted_sum(torch.ones(2, 3), torch.full((2, 3), 2.0)), torch.full((2,), 6.0))
 
 
 def test_points_without_mass_rest():
-    velocity = rest_without_mass(torch.ones(2, 3), torch.tensor([0.0, -1.0]))
+    velocity = zero_where_weightless(torch.ones(2, 3), torch.tensor([0.0, -1.0]))
     assert velocity.tolist() == [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]  # of a signed measure both parts move
 
 

@@ -13,7 +13,7 @@ from interflow import (
     EulerMaruyama,
     ExponentialSchedule,
     LinearSchedule,
-    Series,
+    TimeSeries,
 )
 from interflow.config.document import parse
 from interflow.config.loading import dump, load_run_config
@@ -70,7 +70,7 @@ def test_a_bandwidth_is_found_through_multiples_and_sums():
 
 def test_callbacks_see_the_values_of_their_step():
     system = annealed(**{"energy.kernel.sigma": LinearSchedule(0.5, 0.1, steps=4)})
-    seen = Series({"sigma": lambda state: system.energy.energy.kernel.sigma})
+    seen = TimeSeries({"sigma": lambda state: system.energy.energy.kernel.sigma})
     system.simulate(4, save_every=3, callbacks=[seen], progress=False)
     torch.testing.assert_close(seen["sigma"], torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64))
 
@@ -148,8 +148,8 @@ observables:
   speed: {kind: mean_speed}
   wave: {kind: fourier_mode, mode: [1, 0]}
   distance: {kind: discrepancy, discrepancy: {kind: mmd, kernel: {kind: gaussian, sigma: 1}}, target: [[0, 0]]}
-  distances: {kind: pair_distances, bins: 4, longest: 2}
-  alignment: {kind: alignment}
+  distances: {kind: pair_distances, bins: 4, max_distance: 2}
+  polarisation: {kind: polarisation}
 run: {steps: 4}
 """
 
@@ -158,7 +158,7 @@ def test_configs_have_schedules_and_observables():
     config, _ = load_run_config(parse(CONFIG), [])
     system = config.build()
     solution = system.simulate(4, observables=config.observe(system), progress=False)
-    assert solution.scalars.keys() == {"energy", "speed", "wave", "distance", "distances", "alignment"}
+    assert solution.scalars.keys() == {"energy", "speed", "wave", "distance", "distances", "polarisation"}
     assert fl.config.from_object(system).schedules == config.schedules
     assert load_run_config(parse(dump(config)), [])[0] == config
 

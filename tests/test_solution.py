@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interflow import ArgumentError, Euler, Momentum, State
-from interflow.run import MemoryRecording
+from interflow.run import MemoryWriter
 from interflow.solution import FramePlan
 from tests.flows import cloud, masses, repulsion, same, torus_system
 
@@ -80,6 +80,6 @@ def test_the_statistics_tell_how_fast_the_run_was():
 
 
 def test_a_recording_keeps_what_it_was_given():
-    recording, state = MemoryRecording(), State(cloud(), masses())
-    recording.add(state, {"energy": repulsion()(cloud())})
-    assert same(recording.solution({"steps": 0})[0], state)
+    writer, state = MemoryWriter(), State(cloud(), masses())
+    writer.write_frame(state, {"energy": repulsion()(cloud())})
+    assert same(writer.finish({"steps": 0})[0], state)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from interflow.config.fit_config import FitConfig
-    from interflow.fitting import Fit, FitSettings
-    from interflow.fitting.settings import Record
+    from interflow.fitting import FitResult, FitSettings
+    from interflow.fitting.settings import FitRecord
     from interflow.storage.points import PointCloud, PointReadOptions
     from interflow.storage.points.format import Array
 
@@ -37,7 +37,7 @@ EXAMPLES = """Examples:
 \b
   interflow fit photo.jpg --points 20000
   interflow fit photo.jpg --points 20000 --set reading.ink=light
-  interflow fit scan.ply --points 5000 --set descent.start=box --set descent.steps=100
+  interflow fit scan.ply --points 5000 --set descent.init=box --set descent.steps=100
   interflow fit samples.csv --source mine.csv
   interflow fit samples.csv --set "discrepancy={kind: sinkhorn, blur: 0.05}"
 
@@ -166,7 +166,7 @@ class FitJob:
         source, source_weights = (self.config.points, None) if self.source is None else self._tensors(self.source)
         with progress(self.settings, quiet) as show:
 
-            def look(record: Record, positions: Tensor, weights: Tensor) -> None:
+            def look(record: FitRecord, positions: Tensor, weights: Tensor) -> None:
                 parts = self.split
                 distance = math.nan  # where nothing is held out
                 if len(parts.held_out):
@@ -176,10 +176,10 @@ class FitJob:
 
             fitted = fit(
                 source,
-                self.split.seen,
+                self.split.train,
                 self.discrepancy,
                 source_weights=source_weights,
-                target_weights=self.split.seen_weights,
+                target_weights=self.split.train_weights,
                 integrator=self.integrator,
                 **vars(self.settings),
                 callback=look,
@@ -207,7 +207,7 @@ class FitJob:
     def _weighted(self) -> bool:
         """Whether the fitted points are written with weights."""
         given = [cloud for cloud in (self.cloud, self.source) if cloud is not None and cloud.weights is not None]
-        return bool(given) or self.settings.weight_rate > 0
+        return bool(given) or self.settings.weight_step_size > 0
 
     def _check(self, source: Path | None) -> None:
         """Refuse what could not be written in the format of the target, or is out of the range of the arithmetic."""
@@ -244,20 +244,19 @@ class FitJob:
         else:
             _LOG.info("%s has a cell that repeats; to fit in it: --set 'boundary=%s'", self.target, domain.strip())
 
-    def _summary(self, fitted: Fit) -> dict[str, Any]:
-        from interflow.fitting.evaluation import figures
+    def _summary(self, fitted: FitResult) -> dict[str, Any]:
 
         parts = self.split
         judged = {
             "points": len(parts.held_out),
-            "points_of_exact_w2": len(parts.few_held_out),
-            "fitted": figures(fitted.positions, fitted.weights, parts),
-            "independent_sample": figures(parts.sample, None, parts),
+            "points_of_exact_w2": len(parts.held_out_subset),
+            "fitted": held_out_distances(fitted.positions, fitted.weights, parts),
+            "independent_sample": held_out_distances(parts.sample, None, parts),
         }
         return {
             "target": str(self.target),
             "points": len(fitted.positions),
-            "target_points": len(parts.seen),
+            "target_points": len(parts.train),
             "dimension": self.cloud.dimension,
             **fitted.stats,
             "losses": [record.loss for record in fitted.history],
@@ -267,7 +266,7 @@ class FitJob:
         }
 
     def _write(
-        self, folder: Path, fitted: Fit, trace: list[tuple[float, float, float]], summary: dict[str, Any]
+        self, folder: Path, fitted: FitResult, trace: list[tuple[float, float, float]], summary: dict[str, Any]
     ) -> bool:
         cloud = self._fitted_cloud(fitted)
         summary["failure"] = self._write_points(folder, cloud)
@@ -325,7 +324,7 @@ class FitJob:
     def _arrays(self, positions: Tensor) -> Array:
         return (positions.detach().cpu().double() + self.offset).numpy()
 
-    def _fitted_cloud(self, fitted: Fit) -> PointCloud:
+    def _fitted_cloud(self, fitted: FitResult) -> PointCloud:
         """The fitted points with their own columns, or with those of the points of the target nearest to them."""
         positions = self._arrays(fitted.positions)
         columns = self._columns(positions) if self.source is None else self.source.columns
@@ -373,14 +372,14 @@ def _report_suffix(target: Path) -> str:
 
 
 @contextmanager
-def progress(settings: FitSettings, quiet: bool) -> Iterator[Callable[[Record, float], None]]:
+def progress(settings: FitSettings, quiet: bool) -> Iterator[Callable[[FitRecord, float], None]]:
     """A bar that shows the loss, the held-out distance and the time left until the last step or second."""
     from tqdm.auto import tqdm
 
     with tqdm(total=1.0, bar_format=_LAYOUT, disable=True if quiet else None) as bar:
 
-        def show(record: Record, distance: float) -> None:  # NaN where nothing is held out
-            parts = [record.step / max(settings.steps, 1), record.seconds / (settings.seconds or math.inf)]
+        def show(record: FitRecord, distance: float) -> None:  # NaN where nothing is held out
+            parts = [record.step / max(settings.steps, 1), record.seconds / (settings.max_seconds or math.inf)]
             bar.update(min(max(parts), 1.0) - bar.n)
             made = f"step {record.step} of {settings.steps}"
             judged = "" if math.isnan(distance) else f", held-out sliced W₂ {distance:.3g}"

@@ -148,7 +148,7 @@ register("mean_speed")(reporters.MeanSpeed)
 register("discrepancy")(reporters.DiscrepancyTo)
 register("pair_distances")(reporters.PairDistances)
 register("fourier_mode")(reporters.FourierMode)
-register("alignment")(reporters.Alignment)
+register("polarisation")(reporters.Polarisation)
 
 register("linear")(schedules.LinearSchedule)
 register("exponential")(schedules.ExponentialSchedule)

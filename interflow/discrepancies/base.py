@@ -130,7 +130,7 @@ class Discrepancy(Parametrised, ABC):
             return x_weights, y_weights
         check_some_mass(x_weights, "x_weights")
         check_some_mass(y_weights, "y_weights")
-        return measures.shares(x_weights), measures.shares(y_weights)
+        return measures.normalised_weights(x_weights), measures.normalised_weights(y_weights)
 
 
 ForwardT = TypeVar("ForwardT", bound=Callable[..., Tensor])

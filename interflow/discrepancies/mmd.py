@@ -15,7 +15,7 @@ from interflow.discrepancies.spectral import Excess, SpectralMMD
 from interflow.errors import ArgumentError, InterflowWarning
 from interflow.kernels import Kernel, stays_definite, torus_definiteness
 from interflow.kernels.images import MOST_IMAGES
-from interflow.measures import integral, rest_without_mass
+from interflow.measures import weighted_sum, zero_where_weightless
 from interflow.sums import Backend
 from interflow.sums.cache import ValueCache
 from interflow.sums.spectra import Spectrum, spectrum
@@ -111,8 +111,8 @@ class MMD(Discrepancy):
         )
         potential_y, field_y = sums.potential_and_field(self.kernel, x, y, y_weights, **self._options)
         factor = self._pair_factor(x, a)
-        within_x = factor * integral(potential_x, a)
-        across = integral(potential_y, a)
+        within_x = factor * weighted_sum(potential_x, a)
+        across = weighted_sum(potential_y, a)
         value = within_x + self._within_target_of(y, y_weights) - 2.0 * across
         return value, self._per_mass(2.0 * (field_y - factor * field_x), x_weights)
 
@@ -224,7 +224,7 @@ class MMD(Discrepancy):
     def _per_mass(self, descent: Tensor, x_weights: Tensor | None) -> Tensor:
         """The velocity of points of the weights as given, from that of their shares."""
         mass = x_weights.sum() if self.normalise and x_weights is not None else 1.0
-        return rest_without_mass(descent / mass, x_weights)
+        return zero_where_weightless(descent / mass, x_weights)
 
     def _pair_factor(self, points: Tensor, weights: Tensor | None) -> Tensor | float:
         """``A² / (A² − Σ aᵢ²)`` for the unbiased estimate, else 1."""

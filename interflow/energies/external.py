@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from interflow.boundaries import Boundary
 from interflow.energies.base import Energy
 from interflow.errors import ArgumentError
-from interflow.measures import integral
+from interflow.measures import weighted_sum
 
 
 @final
@@ -41,7 +41,7 @@ class ExternalEnergy(Energy):
         if values.shape != positions.shape[:1]:
             wanted = f"({len(positions)},), a value a point"
             raise ArgumentError("potential", came=f"values of shape {tuple(values.shape)}", wanted=wanted)
-        return integral(values, weights)
+        return weighted_sum(values, weights)
 
     def describe(self) -> str:
         name = type(self.potential).__name__ if isinstance(self.potential, nn.Module) else None

@@ -10,7 +10,7 @@ from interflow import sums
 from interflow.boundaries import Boundary, OpenBoundary
 from interflow.energies.base import Energy
 from interflow.kernels import Kernel
-from interflow.measures import integral, rest_without_mass
+from interflow.measures import weighted_sum, zero_where_weightless
 from interflow.sums import Backend
 from interflow.validation import check_instance
 
@@ -65,14 +65,14 @@ class InteractionEnergy(Energy):
             return super().value_and_velocity(positions, weights)
         self.check(positions, weights)
         potential, field = sums.potential_and_field(self.kernel, positions, positions, weights, **self._options)
-        return 0.5 * integral(potential, weights), rest_without_mass(-field, weights)
+        return 0.5 * weighted_sum(potential, weights), zero_where_weightless(-field, weights)
 
     def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
         if not self.kernel.symmetric:
             return super().velocity(positions, weights)
         self.check(positions, weights)
         field = sums.field(self.kernel, positions, positions, weights, **self._options)
-        return rest_without_mass(-field, weights)
+        return zero_where_weightless(-field, weights)
 
     def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, sums.Explanation]]:
         said = sums.explain(self.kernel, positions, positions, weights, **self._options)

@@ -1,6 +1,6 @@
 """Fitting: points that represent a target."""
 
-from interflow.fitting.fit import Fit, fit
+from interflow.fitting.fit import FitResult, fit
 from interflow.fitting.settings import FitSettings
 
-__all__ = ["Fit", "FitSettings", "fit"]
+__all__ = ["FitResult", "FitSettings", "fit"]

@@ -25,23 +25,23 @@ from interflow.kernels import BandlimitedEnergyKernel
 from interflow.kernels.bandlimited_energy import MOST_WAVES
 from interflow.sums import Auto, Nufft, Sorted
 
-PAIRS = 2e9
+MAX_DIRECT_PAIRS = 2e9
 """Pairs a step, some tenths of a second, up to which they are summed."""
 
 MARGIN = 0.125
 """Room on each side of the clouds, as a part of their extent, so that edges that face each other hardly meet."""
 
-WAVE = 0.65
+MIN_WAVELENGTH_RATIO = 0.65
 """The shortest wave, as a part of the distance between neighbours where the target is dense."""
 
 TOLERANCE = 1e-3
-LONGEST = 16.0
+MAX_ASPECT_RATIO = 16.0
 """The ratio of the sides of the box from which the waves are too many along one of them."""
 
 SLICES = 64
 """Directions of the losses that are recorded."""
 
-FEWEST = 10_000
+MIN_REFINED_POINTS = 10_000
 """Points from which coarser fits come first."""
 
 _CELLS = 64
@@ -50,7 +50,7 @@ _DENSE = 0.9
 
 @final
 @dataclass(frozen=True)
-class Default:
+class Objective:
     """What is descended where no discrepancy is given.
 
     Args:
@@ -66,7 +66,7 @@ class Default:
     refinements: int = 0
 
 
-def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -> Default:
+def default_objective(points: Tensor, target: Tensor, shares: Tensor | None) -> Objective:
     """The energy distance from points ``(N, d)`` to a target ``(M, d)`` with weights of sum 1, in the way that is fast.
 
     Warns:
@@ -74,9 +74,9 @@ def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -
     """
     both = torch.stack([torch.minimum(points.amin(0), target.amin(0)), torch.maximum(points.amax(0), target.amax(0))])
     extent = (both[1] - both[0]).double()
-    if len(points) * (len(points) + len(target)) <= PAIRS or target.shape[1] == 1:
-        return Default(EnergyDistance(), "energy distance")
-    if target.shape[1] != 2 or not float(extent.amin()) * LONGEST > float(extent.amax()):
+    if len(points) * (len(points) + len(target)) <= MAX_DIRECT_PAIRS or target.shape[1] == 1:
+        return Objective(EnergyDistance(), "energy distance")
+    if target.shape[1] != 2 or not float(extent.amin()) * MAX_ASPECT_RATIO > float(extent.amax()):
         return _refined(len(points))
     if (reason := Nufft().unavailable_reason(target.device.type)) is not None:
         pairs = f"{len(points) * (len(points) + len(target)):.1e} pairs"
@@ -87,22 +87,22 @@ def default_discrepancy(points: Tensor, target: Tensor, shares: Tensor | None) -
         )
         return _refined(len(points))
     lengths = (1.0 + 2.0 * MARGIN) * extent
-    modes = _modes(lengths, WAVE * _spacing(len(points), target, shares))
+    modes = _modes(lengths, MIN_WAVELENGTH_RATIO * _spacing(len(points), target, shares))
     torus = PeriodicBoundary(lengths, lower=both[0].double() - MARGIN * extent)
     wave = float(lengths.amin()) / modes
-    return Default(
+    return Objective(
         MMD(BandlimitedEnergyKernel(lengths, modes), boundary=torus, backend=Nufft(), tolerance=TOLERANCE),
         f"energy distance over waves of {wave:.2g} and longer, in units of the descent, on a torus around the clouds",
     )
 
 
-def _refined(count: int) -> Default:
+def _refined(count: int) -> Objective:
     """All pairs, after coarser fits; a loss over all pairs would take as long as some steps."""
-    return Default(
+    return Objective(
         EnergyDistance(),
         "energy distance; the losses are those of its slices",
         EnergyDistance(backend=Sorted(directions=SLICES)),
-        refinements=2 if count >= FEWEST else 0,
+        refinements=2 if count >= MIN_REFINED_POINTS else 0,
     )
 
 
@@ -127,12 +127,12 @@ def _spacing(count: int, target: Tensor, shares: Tensor | None) -> float:
 DiscrepancyT = TypeVar("DiscrepancyT", bound=Discrepancy)
 
 
-def repeatable(discrepancy: DiscrepancyT) -> DiscrepancyT:
+def deterministic_copy(discrepancy: DiscrepancyT) -> DiscrepancyT:
     """A copy whose sums, where it is open which backend does them, leave out those that round otherwise each time.
 
     Example:
         >>> from interflow import EnergyDistance
-        >>> repeatable(EnergyDistance()).mmd.backend
+        >>> deterministic_copy(EnergyDistance()).mmd.backend
         Auto(repetitions=None, deterministic=True)
     """
     copied = copy.deepcopy(discrepancy)

@@ -23,10 +23,15 @@ from torch import Tensor
 
 from interflow.discrepancies import Discrepancy
 from interflow.energies import DiscrepancyEnergy
-from interflow.fitting.initialisation import from_samples
-from interflow.fitting.resolution_levels import Stage, resized
-from interflow.fitting.settings import FitSettings, Progress, Record, Stop
-from interflow.fitting.wrappers import FadingDescent, MiniBatches, NoiseInjection, Reweighting
+from interflow.fitting.initialisation import init_from_target
+from interflow.fitting.resolution_levels import Stage, resample_points
+from interflow.fitting.settings import FitProgress, FitRecord, FitSettings, StoppingRule
+from interflow.fitting.wrappers import (
+    DecayingEuler,
+    MiniBatchIntegrator,
+    MirrorDescentIntegrator,
+    NoiseInjectionIntegrator,
+)
 from interflow.integrators import Integrator, Nesterov
 from interflow.run import advance
 from interflow.state import State
@@ -61,9 +66,9 @@ class Loss:
 
 
 PROBES = 1000
-LENGTH = 0.03
+PROBE_SHIFT = 0.03
 QUANTILE = 0.95
-ALONE, TOGETHER = 0.6, 1.0
+POINT_STABILITY, CLOUD_STABILITY = 0.6, 1.0
 
 
 @torch.no_grad()
@@ -73,20 +78,22 @@ def step_size(energy: DiscrepancyEnergy, generator: torch.Generator) -> float:
     The two numbers were chosen by measurement.
     """
     target, weights = energy.target, energy.target_weights
-    probes = from_samples(min(PROBES, len(target)), target, weights, generator)
-    against = DiscrepancyEnergy(energy.discrepancy, from_samples(4 * len(probes), target, weights, generator))
+    probes = init_from_target(min(PROBES, len(target)), target, weights, generator)
+    subsampled_energy = DiscrepancyEnergy(
+        energy.discrepancy, init_from_target(4 * len(probes), target, weights, generator)
+    )
     noise = torch.randn(probes.shape, generator=generator, dtype=probes.dtype, device=generator.device)
-    shifts = LENGTH * noise.to(probes.device)
-    before = against.velocity(probes)
-    changes = against.velocity(probes + shifts) - before
+    shifts = PROBE_SHIFT * noise.to(probes.device)
+    before = subsampled_energy.velocity(probes)
+    changes = subsampled_energy.velocity(probes + shifts) - before
     slopes = changes.norm(dim=1) / shifts.norm(dim=1).clamp(min=1e-12)
-    change = (against.velocity(probes + shifts[0]) - before).mean(0)
+    change = (subsampled_energy.velocity(probes + shifts[0]) - before).mean(0)
     slope = change.norm() / shifts[0].norm().clamp(min=1e-12)
-    steepest = max(float(slopes.double().quantile(QUANTILE)) / ALONE**2, float(slope) / TOGETHER**2)
+    steepest = max(float(slopes.double().quantile(QUANTILE)) / POINT_STABILITY**2, float(slope) / CLOUD_STABILITY**2)
     return max(steepest, 1e-12) ** -0.5 if steepest > 0 else 1.0
 
 
-FADING = 1.5
+EULER_STEP_RATIO = 1.5
 """The first step of plain descent, in units of the square of the accelerated one; stable below 2 or more."""
 
 
@@ -121,7 +128,7 @@ class FitOutcome:
     """Final state, loss history and statistics of a fit."""
 
     state: State
-    history: tuple[Record, ...]
+    history: tuple[FitRecord, ...]
     stats: Mapping[str, Any]
 
 
@@ -136,8 +143,8 @@ class FitLog:
     """
 
     loss: Callable[[Tensor, Tensor], float]
-    report: Callable[[Record, Tensor, Tensor], object]
-    history: list[Record] = field(default_factory=list)
+    report: Callable[[FitRecord, Tensor, Tensor], object]
+    history: list[FitRecord] = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
     _since: float = 0.0
@@ -155,17 +162,17 @@ class FitLog:
         if self.history and self.history[-1].step == self.step:
             return
         self.pause()
-        self.history.append(Record(self.step, self.seconds, self.loss(positions, weights)))
+        self.history.append(FitRecord(self.step, self.seconds, self.loss(positions, weights)))
         self.report(self.history[-1], positions, weights)
         self.start()
 
-    def progress(self) -> Progress:
+    def progress(self) -> FitProgress:
         """Return the current step, elapsed seconds and loss history, as stopping rules need them."""
-        return Progress(self.step, self.seconds + time.perf_counter() - self._since, tuple(self.history))
+        return FitProgress(self.step, self.seconds + time.perf_counter() - self._since, tuple(self.history))
 
 
 @torch.no_grad()
-def descend(inputs: FitInputs, report: Callable[[Record, Tensor, Tensor], object]) -> FitOutcome:
+def descend(inputs: FitInputs, report: Callable[[FitRecord, Tensor, Tensor], object]) -> FitOutcome:
     """Go through the stages; the stopping rules that look at losses wait for the last one."""
     settings, log = inputs.settings, FitLog(inputs.loss, report)
     points, weights, reason, integrator_stats = inputs.points, inputs.weights, "", {}
@@ -174,7 +181,7 @@ def descend(inputs: FitInputs, report: Callable[[Record, Tensor, Tensor], object
     with backends_used() as used:
         for stage in inputs.stages:
             if stage.count is not None and stage.count != len(points):
-                points, weights = resized(points, stage.count, inputs.generator), None
+                points, weights = resample_points(points, stage.count, inputs.generator), None
             integrator = inputs.integrator or _integrator(
                 stage.energy, settings, stage.until - log.step, inputs.generator
             )
@@ -194,7 +201,7 @@ def descend(inputs: FitInputs, report: Callable[[Record, Tensor, Tensor], object
     return FitOutcome(system.state, tuple(log.history), stats)
 
 
-def _run_stage(system: ParticleSystem, log: FitLog, rules: Sequence[Stop], check_every: int) -> str:
+def _run_stage(system: ParticleSystem, log: FitLog, rules: Sequence[StoppingRule], check_every: int) -> str:
     """Advance a system until one of the rules has a reason to end, which is returned."""
     reasons: list[str] = []
 
@@ -218,23 +225,23 @@ def _run_stage(system: ParticleSystem, log: FitLog, rules: Sequence[Stop], check
 def _integrator(energy: DiscrepancyEnergy, settings: FitSettings, steps: int, generator: torch.Generator) -> Integrator:
     """That of a rung of so many steps, where none is given."""
     size = step_size(energy, generator)
-    return Nesterov(size) if _all_at_once(energy, settings) else FadingDescent(FADING * size**2, steps)
+    return Nesterov(size) if _all_at_once(energy, settings) else DecayingEuler(EULER_STEP_RATIO * size**2, steps)
 
 
 def _all_at_once(energy: DiscrepancyEnergy, settings: FitSettings) -> bool:
-    return settings.batch is None or settings.batch >= len(energy.target)
+    return settings.batch_size is None or settings.batch_size >= len(energy.target)
 
 
 def _wrap_integrator(
     integrator: Integrator, energy: DiscrepancyEnergy, settings: FitSettings, before: int
 ) -> Integrator:
     """The integrator with what the settings wrap around it, on a rung before which some steps were made."""
-    if settings.batch is not None and not _all_at_once(energy, settings):
-        integrator = MiniBatches(integrator, energy, settings.batch)
+    if settings.batch_size is not None and not _all_at_once(energy, settings):
+        integrator = MiniBatchIntegrator(integrator, energy, settings.batch_size)
     if settings.noise > 0:
-        integrator = NoiseInjection(integrator, settings.noise, settings.steps, before)
-    if settings.weight_rate > 0:
-        integrator = Reweighting(integrator, energy, settings.weight_rate)
+        integrator = NoiseInjectionIntegrator(integrator, settings.noise, settings.steps, before)
+    if settings.weight_step_size > 0:
+        integrator = MirrorDescentIntegrator(integrator, energy, settings.weight_step_size)
     return integrator
 
 

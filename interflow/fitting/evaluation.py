@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError
-from interflow.fitting.initialisation import systematic
+from interflow.fitting.initialisation import systematic_resampling
 from interflow.validation import check_cloud, check_not_empty, check_same_space
 
-MOST_POINTS = 5_000
+MAX_EXACT_POINTS = 5_000
 """Points of either cloud for which W₂ is computed exactly."""
 
 
@@ -71,8 +71,8 @@ def exact_w2(x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: T
         ArgumentError: for more than 5 000 points, for which it takes too long.
     """
     for cloud, name in ((x, "x"), (y, "y")):
-        if len(cloud) > MOST_POINTS:
-            raise ArgumentError(name, came=f"{len(cloud)} points", wanted=f"at most {MOST_POINTS}")
+        if len(cloud) > MAX_EXACT_POINTS:
+            raise ArgumentError(name, came=f"{len(cloud)} points", wanted=f"at most {MAX_EXACT_POINTS}")
     from scipy.spatial.distance import cdist
 
     try:
@@ -119,7 +119,7 @@ def _directions(dimension: int, count: int) -> Tensor:
     return units
 
 
-MOST_HELD_OUT = 50_000
+MAX_HELD_OUT = 50_000
 
 
 @final
@@ -128,28 +128,28 @@ class Split:
     """A target in two parts.
 
     Args:
-        seen: ``(M, d)``, what a fit descends to.
-        seen_weights: ``(M,)``, with the mass of the whole target; None for equal ones.
+        train: ``(M, d)``, what a fit descends to.
+        train_weights: ``(M,)``, with the mass of the whole target; None for equal ones.
         held_out: ``(K, d)``, none of the points that are seen.
         held_out_weights: ``(K,)``; None for equal ones.
         sample: ``(N, d)``, independent draws from what is seen.
         index: places of the seen points in the target.
     """
 
-    seen: Tensor
-    seen_weights: Tensor | None
+    train: Tensor
+    train_weights: Tensor | None
     held_out: Tensor
     held_out_weights: Tensor | None
     sample: Tensor
     index: Tensor
 
     @cached_property
-    def few_held_out(self) -> Tensor:
+    def held_out_subset(self) -> Tensor:
         """Held-out points of equal weights, as many as W₂ is computed for."""
         if self.held_out_weights is None or not len(self.held_out):
-            return self.held_out[:MOST_POINTS]
-        count = min(MOST_POINTS, len(self.held_out))
-        return self.held_out[systematic(count, self.held_out_weights, torch.Generator().manual_seed(0))]
+            return self.held_out[:MAX_EXACT_POINTS]
+        count = min(MAX_EXACT_POINTS, len(self.held_out))
+        return self.held_out[systematic_resampling(count, self.held_out_weights, torch.Generator().manual_seed(0))]
 
 
 def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed: int) -> Split:
@@ -185,7 +185,7 @@ def split(target: Tensor, weights: Tensor | None, part: float, count: int, seed:
     )
 
 
-def figures(points: Tensor, weights: Tensor | None, parts: Split) -> dict[str, float | None]:
+def held_out_distances(points: Tensor, weights: Tensor | None, parts: Split) -> dict[str, float | None]:
     """The distances of a weighted cloud to the held-out part: sliced W₂, and W₂ where both are small enough for it.
 
     None where nothing is held out.
@@ -193,13 +193,13 @@ def figures(points: Tensor, weights: Tensor | None, parts: Split) -> dict[str, f
     if not len(parts.held_out):
         return {"sliced_w2": None, "exact_w2": None}
     sliced = sliced_w2(points, parts.held_out, weights, parts.held_out_weights)
-    exact = exact_w2(points, parts.few_held_out, weights) if len(points) <= MOST_POINTS else None
+    exact = exact_w2(points, parts.held_out_subset, weights) if len(points) <= MAX_EXACT_POINTS else None
     return {"sliced_w2": sliced, "exact_w2": exact}
 
 
 def _share(part: float, size: int) -> int:
     """How many points of so many to hold out: at least one, and not all."""
-    return min(max(1, min(MOST_HELD_OUT, round(part * size))), size - 1)
+    return min(max(1, min(MAX_HELD_OUT, round(part * size))), size - 1)
 
 
 def _divides(weights: Tensor, chosen: Tensor) -> bool:

@@ -16,18 +16,18 @@ from interflow._repr import ShortRepr
 from interflow.boundaries import OpenBoundary
 from interflow.discrepancies import Discrepancy
 from interflow.errors import ArgumentError
-from interflow.fitting.defaults import Default, default_discrepancy, repeatable
+from interflow.fitting.defaults import Objective, default_objective, deterministic_copy
 from interflow.fitting.descent import FitInputs, Loss, descend
-from interflow.fitting.initialisation import STARTS, Normalisation
-from interflow.fitting.resolution_levels import FINE, rungs, stages
-from interflow.fitting.settings import FitSettings, Record
+from interflow.fitting.initialisation import INITIALISERS, Normalisation
+from interflow.fitting.resolution_levels import STAGE_FRACTION, scaled_discrepancies, stages
+from interflow.fitting.settings import FitRecord, FitSettings
 from interflow.integrators import Integrator
 from interflow.validation import check_cloud, check_instance, check_masses, check_not_empty, check_same_space, is_count
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(ShortRepr):
+class FitResult(ShortRepr):
     """Points that represent a target.
 
     Args:
@@ -37,18 +37,18 @@ class Fit(ShortRepr):
         history: the loss at the start, every few steps, and at the end, in the coordinates of the descent.
         stats: how it went: ``stopped``, which says why; ``steps``, ``seconds``, ``scale``, ``integrator``,
             ``step_size``, ``loss``, ``discrepancy``, and ``sums``, the backends that ran.
-        config: how it was made.
+        settings: how it was made.
     """
 
     positions: Tensor
     weights: Tensor
     start: Tensor
-    history: tuple[Record, ...]
+    history: tuple[FitRecord, ...]
     stats: Mapping[str, Any]
-    config: FitSettings
+    settings: FitSettings
 
 
-Callback = Callable[[Record, Tensor, Tensor], object]
+Callback = Callable[[FitRecord, Tensor, Tensor], object]
 """What a fit calls with each record, the positions in the target's coordinates, and the weights."""
 
 
@@ -118,7 +118,7 @@ def _with_arguments_of(
 
 
 @_with_arguments_of(FitTask)
-def fit(task: FitTask) -> Fit:
+def fit(task: FitTask) -> FitResult:
     """Move points until they represent a target, by descending a discrepancy along its Wasserstein gradient.
 
     On an open domain the descent takes place in coordinates in which the target has its centre at 0 and a root mean
@@ -152,7 +152,7 @@ def fit(task: FitTask) -> Fit:
     clouds = _normalised(task, generator)
     chosen = _chosen(task, clouds)
 
-    def report(record: Record, positions: Tensor, weights: Tensor) -> None:
+    def report(record: FitRecord, positions: Tensor, weights: Tensor) -> None:
         if task.callback is not None:
             task.callback(record, clouds.normalisation.undo(positions), weights * clouds.mass)
 
@@ -166,13 +166,13 @@ def fit(task: FitTask) -> Fit:
         "wall_seconds": time.perf_counter() - began,
         "loss": outcome.history[-1].loss,
     }
-    return Fit(
+    return FitResult(
         positions=clouds.normalisation.undo(outcome.state.positions),
         weights=outcome.state.weights * clouds.mass,
         start=clouds.normalisation.undo(clouds.points),
         history=outcome.history,
         stats=stats,
-        config=task.settings,
+        settings=task.settings,
     )
 
 
@@ -198,30 +198,30 @@ def _normalised(task: FitTask, generator: torch.Generator) -> _Clouds:
     if isinstance(task.source, Tensor):
         points = normalisation.apply(task.source)
     else:
-        points = STARTS[task.start](task.source, target, target_weights, generator)
+        points = INITIALISERS[task.init](task.source, target, target_weights, generator)
     weights = _shares("source_weights", task.source_weights)
     return _Clouds(points, weights, target, target_weights, normalisation, mass)
 
 
-def _chosen(task: FitTask, clouds: _Clouds) -> Default:
+def _chosen(task: FitTask, clouds: _Clouds) -> Objective:
     """The discrepancy and the refinements of a task, or what takes their place."""
     if task.discrepancy is None:
-        chosen = default_discrepancy(clouds.points, clouds.target, clouds.target_weights)
+        chosen = default_objective(clouds.points, clouds.target, clouds.target_weights)
     else:
-        chosen = Default(task.discrepancy, type(task.discrepancy).__name__)
+        chosen = Objective(task.discrepancy, type(task.discrepancy).__name__)
     given = isinstance(task.source, Tensor)
     if given and task.refinements:
         came, remedy = f"{task.refinements} of points that are given", "Give their number, or leave refinements out."
         raise ArgumentError("refinements", came=came, wanted="none", remedy=remedy)
     if task.refinements is not None:
         chosen = replace(chosen, refinements=task.refinements)
-    elif given or task.weight_rate:
+    elif given or task.weight_step_size:
         chosen = replace(chosen, refinements=0)
-    return replace(chosen, discrepancy=repeatable(chosen.discrepancy)) if task.deterministic else chosen
+    return replace(chosen, discrepancy=deterministic_copy(chosen.discrepancy)) if task.deterministic else chosen
 
 
-def _inputs(task: FitTask, clouds: _Clouds, chosen: Default, generator: torch.Generator) -> FitInputs:
-    discrepancies = rungs(chosen.discrepancy, task.ladder)
+def _inputs(task: FitTask, clouds: _Clouds, chosen: Objective, generator: torch.Generator) -> FitInputs:
+    discrepancies = scaled_discrepancies(chosen.discrepancy, task.bandwidth_factors)
     return FitInputs(
         clouds.points,
         clouds.weights,
@@ -231,7 +231,7 @@ def _inputs(task: FitTask, clouds: _Clouds, chosen: Default, generator: torch.Ge
             clouds.target_weights,
             count=len(clouds.points),
             refinements=chosen.refinements,
-            fine=FINE[task.start],
+            fine=STAGE_FRACTION[task.init],
             steps=task.steps,
             generator=generator,
         ),

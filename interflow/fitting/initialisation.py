@@ -13,7 +13,7 @@ from interflow.boundaries import Boundary, OpenBoundary
 _JITTER = 0.1
 
 
-def from_samples(count: int, target: Tensor, weights: Tensor | None, generator: torch.Generator) -> Tensor:
+def init_from_target(count: int, target: Tensor, weights: Tensor | None, generator: torch.Generator) -> Tensor:
     """Points of the target: different ones at random, or, weighted or where more are wanted, with repetition.
 
     Repeated points are chosen systematically, one in each of ``count`` equal parts of the mass, and moved apart by a
@@ -23,22 +23,22 @@ def from_samples(count: int, target: Tensor, weights: Tensor | None, generator: 
         order: Tensor = _permutation(len(target), generator)
         chosen: Tensor = target[order[:count].to(target.device)]
         return chosen
-    repeated: Tensor = target[systematic(count, _shares(target, weights), generator)]
+    repeated: Tensor = target[systematic_resampling(count, _shares(target, weights), generator)]
     extent = float((target.amax(0) - target.amin(0)).amax()) or 1.0
     spacing: float = extent * float(count) ** (-1 / target.shape[1])
     return repeated + _JITTER * spacing * _uniform(repeated.shape, generator, repeated).sub(0.5)
 
 
-def from_box(count: int, target: Tensor, weights: Tensor | None, generator: torch.Generator) -> Tensor:
+def init_from_box(count: int, target: Tensor, weights: Tensor | None, generator: torch.Generator) -> Tensor:
     """Uniform points in the smallest box around the target."""
     lower, upper = target.amin(0), target.amax(0)
     return lower + (upper - lower) * _uniform((count, target.shape[1]), generator, target)
 
 
-STARTS = {"samples": from_samples, "box": from_box}
+INITIALISERS = {"samples": init_from_target, "box": init_from_box}
 
 
-def systematic(count: int, shares: Tensor, generator: torch.Generator) -> Tensor:
+def systematic_resampling(count: int, shares: Tensor, generator: torch.Generator) -> Tensor:
     """Indices, one for each of ``count`` equal parts of a mass that is dealt out in shares of sum 1."""
     offsets = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
     parts = (torch.arange(count, dtype=torch.float64, device=generator.device) + offsets) / count

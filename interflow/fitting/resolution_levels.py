@@ -19,7 +19,7 @@ from torch import Tensor
 from interflow.discrepancies import Discrepancy
 from interflow.energies import DiscrepancyEnergy
 from interflow.errors import ArgumentError
-from interflow.fitting.initialisation import systematic
+from interflow.fitting.initialisation import systematic_resampling
 from interflow.kernels import Kernel
 from interflow.parameters import Parametrised
 
@@ -27,7 +27,7 @@ DiscrepancyT = TypeVar("DiscrepancyT", bound=Discrepancy)
 BANDWIDTH = "sigma"
 
 
-def rungs(discrepancy: DiscrepancyT, factors: Sequence[float]) -> list[DiscrepancyT]:
+def scaled_discrepancies(discrepancy: DiscrepancyT, factors: Sequence[float]) -> list[DiscrepancyT]:
     """A copy of the discrepancy for each factor, the bandwidths of its kernels multiplied by it.
 
     Args:
@@ -40,41 +40,41 @@ def rungs(discrepancy: DiscrepancyT, factors: Sequence[float]) -> list[Discrepan
     Example:
         >>> from interflow import GaussianKernel
         >>> from interflow.discrepancies import MMD
-        >>> [rung.kernel.sigma.item() for rung in rungs(MMD(GaussianKernel(sigma=0.5)), (4, 1))]
+        >>> [rung.kernel.sigma.item() for rung in scaled_discrepancies(MMD(GaussianKernel(sigma=0.5)), (4, 1))]
         [2.0, 0.5]
     """
     if not factors:
         return [copy.deepcopy(discrepancy)]
     for factor in factors:
         if not factor > 0:
-            raise ArgumentError("ladder", came=factor, wanted="positive factors, such as (8, 4, 2, 1)")
-    return [_widened(copy.deepcopy(discrepancy), factor) for factor in factors]
+            raise ArgumentError("bandwidth_factors", came=factor, wanted="positive factors, such as (8, 4, 2, 1)")
+    return [_scale_bandwidths(copy.deepcopy(discrepancy), factor) for factor in factors]
 
 
-def _widened(discrepancy: DiscrepancyT, factor: float) -> DiscrepancyT:
+def _scale_bandwidths(discrepancy: DiscrepancyT, factor: float) -> DiscrepancyT:
     kernels = [part for part in discrepancy.modules() if isinstance(part, Parametrised) and BANDWIDTH in part._positive]
     if not kernels:
         named = sorted({type(part).__name__ for part in discrepancy.modules() if isinstance(part, Kernel)})
         of = f" with {' and '.join(named)}" if named else ""
         came = f"{type(discrepancy).__name__}{of}, without a bandwidth `{BANDWIDTH}`"
-        remedy = "Take MMD with a GaussianKernel, say; the energy distance acts at all lengths and needs no ladder."
-        raise ArgumentError("ladder", came=came, wanted="a discrepancy with a bandwidth", remedy=remedy)
+        remedy = "Take MMD with a GaussianKernel, say; the energy distance acts at all lengths and needs no factors."
+        raise ArgumentError("bandwidth_factors", came=came, wanted="a discrepancy with a bandwidth", remedy=remedy)
     for kernel in kernels:
         setattr(kernel, BANDWIDTH, factor * getattr(kernel, BANDWIDTH).detach())
     return discrepancy
 
 
-GROWTH = 4
+GROWTH_FACTOR = 4
 NEIGHBOURS = 12
 """Nearest neighbours between which points may join: on a hexagonal grid six would do."""
 
 SHIFT = 0.3
 """How far points are set apart where there are too few places, as a part of the distance between neighbours."""
 
-FINE = {"samples": 0.25, "box": 0.15}
+STAGE_FRACTION = {"samples": 0.25, "box": 0.15}
 """The part of the steps that each number of points after the first gets: from a box the first have a way to go."""
 
-MOST = 3
+MAX_REFINEMENTS = 3
 
 
 @final
@@ -94,7 +94,7 @@ class Stage:
 
 
 def stages(
-    rungs: Sequence[Discrepancy],
+    discrepancies: Sequence[Discrepancy],
     target: Tensor,
     weights: Tensor | None,
     *,
@@ -104,10 +104,10 @@ def stages(
     steps: int,
     generator: torch.Generator,
 ) -> list[Stage]:
-    """The rungs of a ladder with the fewest points, and the last of them with ever more points.
+    """Stages of each discrepancy with the fewest points, and then of the last one with ever more points.
 
     Args:
-        rungs: the discrepancies of the ladder.
+        discrepancies: one for each bandwidth factor.
         target: ``(M, d)``.
         weights: ``(M,)``; None for equal ones.
         count: how many points there are in the end.
@@ -117,15 +117,15 @@ def stages(
         generator: of the choice of target points for fewer ones.
     """
     first = 1.0 - fine * refinements
-    parts = [first * (number + 1) / len(rungs) for number in range(len(rungs))]
+    parts = [first * (number + 1) / len(discrepancies) for number in range(len(discrepancies))]
     parts += [first + fine * (number + 1) for number in range(refinements)]
-    factors = [GROWTH**refinements] * len(rungs) + [
-        GROWTH ** (refinements - 1 - number) for number in range(refinements)
+    factors = [GROWTH_FACTOR**refinements] * len(discrepancies) + [
+        GROWTH_FACTOR ** (refinements - 1 - number) for number in range(refinements)
     ]
-    energies = [*rungs, *[rungs[-1]] * refinements]
+    energies = [*discrepancies, *[discrepancies[-1]] * refinements]
     return [
         Stage(
-            DiscrepancyEnergy(discrepancy, *thinned(target, weights, factor, generator)),
+            DiscrepancyEnergy(discrepancy, *subsample(target, weights, factor, generator)),
             -(-count // factor) if refinements else None,
             round(steps * part),
         )
@@ -133,17 +133,17 @@ def stages(
     ]
 
 
-def thinned(
+def subsample(
     target: Tensor, weights: Tensor | None, factor: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor | None]:
     """One point of a target in so many, with equal weights; the target itself for a factor of 1."""
     if factor == 1:
         return target, weights
     shares = target.new_full((len(target),), 1.0 / len(target)) if weights is None else weights
-    return target[systematic(-(-len(target) // factor), shares, generator)], None
+    return target[systematic_resampling(-(-len(target) // factor), shares, generator)], None
 
 
-def resized(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def resample_points(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """As many points as are wanted: evenly spread ones of those that are there, or all of them and more between them.
 
     New points lie in the middle between neighbours that are close in comparison with what is usual around them, so that
@@ -156,9 +156,9 @@ def resized(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
         generator: of the shifts of points that are repeated, where neighbours are too few.
 
     Example:
-        >>> resized(torch.arange(6.0)[:, None], 3, torch.Generator()).flatten()
+        >>> resample_points(torch.arange(6.0)[:, None], 3, torch.Generator()).flatten()
         tensor([0., 2., 4.])
-        >>> resized(torch.arange(3.0)[:, None], 5, torch.Generator()).flatten()
+        >>> resample_points(torch.arange(3.0)[:, None], 5, torch.Generator()).flatten()
         tensor([0.0000, 1.0000, 2.0000, 0.5000, 1.5000])
     """
     if count <= len(points):

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from typing import Literal, TypeVar, final
 
 from interflow.errors import ArgumentError
-from interflow.fitting.resolution_levels import MOST
+from interflow.fitting.resolution_levels import MAX_REFINEMENTS
 from interflow.validation import check_choice
 
 DefaultT = TypeVar("DefaultT")
@@ -58,16 +58,18 @@ class FitSettings:
     Lengths are in units of the target's root mean square radius.
 
     Args:
-        steps: the most steps that are made, dealt out evenly on a ladder.
-        seconds: the time after which it ends; none for no limit.
-        decrease: it ends when the loss falls by less than this part of itself over three checks; none to go on.
-        loss: it ends at this loss; none to go on.
-        start: where points start of which only the number is given: at ``"samples"`` of the target, or in its
+        steps: the most steps that are made, dealt out evenly over the bandwidths.
+        max_seconds: the time after which it ends; none for no limit.
+        min_relative_decrease: it ends when the loss falls by less than this part of itself over three checks; none to
+            go on.
+        target_loss: it ends at this loss; none to go on.
+        init: where points start of which only the number is given: at ``"samples"`` of the target, or in its
             ``"box"``.
-        ladder: factors of the kernel's bandwidth, one after the other, such as ``(8, 4, 2, 1)``; none for it alone.
+        bandwidth_factors: factors of the kernel's bandwidth, one after the other, such as ``(8, 4, 2, 1)``; none for
+            it alone.
         noise: level at the start of the noise that is injected, falling to 0 at the end.
-        batch: points of the target that each step sees, drawn anew; none for all of them.
-        weight_rate: η of learned weights; 0 keeps the weights.
+        batch_size: points of the target that each step sees, drawn anew; none for all of them.
+        weight_step_size: η of learned weights; 0 keeps the weights.
         refinements: number of coarse-to-fine stages; each quadruples the number of points. If None, chosen from the
             number of pairs with the default discrepancy, else 0.
         check_every: steps between two looks at the loss.
@@ -80,41 +82,43 @@ class FitSettings:
     """
 
     steps: int = _whole(60, ge=0)
-    seconds: float | None = _number(None, gt=0)
-    decrease: float | None = _number(None, gt=0)
-    loss: float | None = None
-    start: Literal["samples", "box"] = "samples"
-    ladder: tuple[float, ...] = ()
+    max_seconds: float | None = _number(None, gt=0)
+    min_relative_decrease: float | None = _number(None, gt=0)
+    target_loss: float | None = None
+    init: Literal["samples", "box"] = "samples"
+    bandwidth_factors: tuple[float, ...] = ()
     noise: float = _number(0.0, ge=0)
-    batch: int | None = _whole(None, ge=1)
-    weight_rate: float = _number(0.0, ge=0)
-    refinements: int | None = _whole(None, ge=0, le=MOST)
+    batch_size: int | None = _whole(None, ge=1)
+    weight_step_size: float = _number(0.0, ge=0)
+    refinements: int | None = _whole(None, ge=0, le=MAX_REFINEMENTS)
     check_every: int = _whole(10, ge=1)
     seed: int = 0
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        check_choice("start", self.start, ["samples", "box"])
+        check_choice("init", self.init, ["samples", "box"])
         for setting in fields(FitSettings):
             value = getattr(self, setting.name)
             if "bounds" in setting.metadata and value != setting.default:
                 setting.metadata["bounds"].check(setting.name, value)
-        if self.deterministic and self.seconds is not None:
+        if self.deterministic and self.max_seconds is not None:
             remedy = "Stop after steps, or at a loss."
-            raise ArgumentError("seconds", came=self.seconds, wanted="None with deterministic=True", remedy=remedy)
+            raise ArgumentError(
+                "max_seconds", came=self.max_seconds, wanted="None with deterministic=True", remedy=remedy
+            )
 
-    def stopping_rules(self, last_step: int, *, is_last: bool) -> list[Stop]:
+    def stopping_rules(self, last_step: int, *, is_last: bool) -> list[StoppingRule]:
         """The rules by which a stage ends that may go on to a step; the last stage alone looks at the loss."""
-        rules: list[Stop] = [MostSteps(last_step)]
-        rules += [MostSeconds(self.seconds)] if self.seconds is not None else []
-        rules += [SmallDecrease(self.decrease)] if is_last and self.decrease is not None else []
-        rules += [TargetLoss(self.loss)] if is_last and self.loss is not None else []
+        rules: list[StoppingRule] = [MaxSteps(last_step)]
+        rules += [MaxSeconds(self.max_seconds)] if self.max_seconds is not None else []
+        rules += [LossPlateau(self.min_relative_decrease)] if is_last and self.min_relative_decrease is not None else []
+        rules += [TargetLoss(self.target_loss)] if is_last and self.target_loss is not None else []
         return rules
 
 
 @final
 @dataclass(frozen=True)
-class Record:
+class FitRecord:
     """How far a fit had come.
 
     Args:
@@ -130,73 +134,73 @@ class Record:
 
 @final
 @dataclass(frozen=True)
-class Progress:
+class FitProgress:
     """A fit on its way: the steps made, the seconds they took, and the losses that were measured."""
 
     step: int
     seconds: float
-    history: tuple[Record, ...]
+    history: tuple[FitRecord, ...]
 
 
-class Stop(ABC):
+class StoppingRule(ABC):
     """A reason to end. A subclass writes `reason`."""
 
     @abstractmethod
-    def reason(self, progress: Progress) -> str | None:
+    def reason(self, progress: FitProgress) -> str | None:
         """Why the fit ends now, in words; None to go on."""
 
 
 @final
 @dataclass(frozen=True)
-class MostSteps(Stop):
+class MaxSteps(StoppingRule):
     """After a number of steps."""
 
     steps: int
 
-    def reason(self, progress: Progress) -> str | None:
+    def reason(self, progress: FitProgress) -> str | None:
         return f"{self.steps} steps were made" if progress.step >= self.steps else None
 
 
 @final
 @dataclass(frozen=True)
-class MostSeconds(Stop):
+class MaxSeconds(StoppingRule):
     """After the step with which a time is over."""
 
     seconds: float
 
-    def reason(self, progress: Progress) -> str | None:
+    def reason(self, progress: FitProgress) -> str | None:
         return f"{self.seconds:g} seconds were over" if progress.seconds >= self.seconds else None
 
 
 @final
 @dataclass(frozen=True)
-class TargetLoss(Stop):
+class TargetLoss(StoppingRule):
     """When the loss is as small as it need be."""
 
     loss: float
 
-    def reason(self, progress: Progress) -> str | None:
+    def reason(self, progress: FitProgress) -> str | None:
         reached = bool(progress.history) and progress.history[-1].loss <= self.loss
         return f"the loss came to {self.loss:g}" if reached else None
 
 
 @final
 @dataclass(frozen=True)
-class SmallDecrease(Stop):
+class LossPlateau(StoppingRule):
     """When the best of the last three losses is hardly less than the best before them.
 
     Args:
         fraction: the least relative decrease that is worth going on for.
 
     Example:
-        >>> records = tuple(Record(step, 0.0, loss) for step, loss in enumerate([1.0, 0.5, 0.49, 0.495, 0.492]))
-        >>> SmallDecrease(0.1).reason(Progress(4, 0.0, records))
+        >>> records = tuple(FitRecord(step, 0.0, loss) for step, loss in enumerate([1.0, 0.5, 0.49, 0.495, 0.492]))
+        >>> LossPlateau(0.1).reason(FitProgress(4, 0.0, records))
         'the loss fell by less than 0.1 of itself'
     """
 
     fraction: float
 
-    def reason(self, progress: Progress) -> str | None:
+    def reason(self, progress: FitProgress) -> str | None:
         losses = [record.loss for record in progress.history]
         if len(losses) <= 3:
             return None

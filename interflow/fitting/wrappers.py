@@ -24,14 +24,14 @@ import torch
 from torch import Tensor
 
 from interflow.energies import DiscrepancyEnergy, Energy
-from interflow.fitting.initialisation import systematic
+from interflow.fitting.initialisation import systematic_resampling
 from interflow.integrators.base import Dynamics, Integrator, non_negative
 from interflow.parameters import PositiveParameter
 from interflow.state import State
 
 
 @final
-class MiniBatches(Integrator):
+class MiniBatchIntegrator(Integrator):
     """An integrator that is drawn to a new part of the target at each step.
 
     Args:
@@ -55,13 +55,13 @@ class MiniBatches(Integrator):
         if weights is None:
             chosen = torch.randint(len(target), (self.size,), generator=noise, device=noise.device).to(target.device)
         else:
-            chosen = systematic(self.size, weights, noise)
+            chosen = systematic_resampling(self.size, weights, noise)
         batch = DiscrepancyEnergy(self.energy.discrepancy, target[chosen])
-        return self.inner.step(state, _Batch(dynamics, batch), generator)
+        return self.inner.step(state, _MiniBatchDynamics(dynamics, batch), generator)
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _MiniBatchDynamics:
     """Dynamics with another energy, in the same domain."""
 
     dynamics: Dynamics
@@ -78,7 +78,7 @@ class _Batch:
 
 
 @final
-class FadingDescent(Integrator):
+class DecayingEuler(Integrator):
     """`Euler` with a step size that falls to 0.
 
     Args:
@@ -101,14 +101,14 @@ class FadingDescent(Integrator):
 
 
 @final
-class NoiseInjection(Integrator):
+class NoiseInjectionIntegrator(Integrator):
     """An integrator whose velocities are taken at ``x + β ξ``, with ``β = level · (1 − step/steps)``.
 
     Args:
         inner: what makes the steps.
         level: β at the start, a length.
         steps: steps after which there is no noise.
-        before: steps that were made before those of the state, on earlier rungs of a ladder.
+        before: steps that were made before those of the state, in earlier stages.
     """
 
     level: Tensor
@@ -125,11 +125,11 @@ class NoiseInjection(Integrator):
 
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
         left = max(0.0, 1.0 - (self.before + state.step) / max(self.steps, 1))
-        return self.inner.step(state, _Shaken(dynamics, float(self.level) * left, generator), generator)
+        return self.inner.step(state, _NoisyDynamics(dynamics, float(self.level) * left, generator), generator)
 
 
 @dataclass(frozen=True)
-class _Shaken:
+class _NoisyDynamics:
     """Dynamics whose velocity is that of positions nearby."""
 
     dynamics: Dynamics
@@ -151,7 +151,7 @@ class _Shaken:
 
 
 @final
-class Reweighting(Integrator):
+class MirrorDescentIntegrator(Integrator):
     """An integrator that also moves mass from particle to particle, after each step.
 
     Args:

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from interflow.errors import InterflowError
 from interflow.integrators.base import Dynamics, Integrator
-from interflow.integrators.runge_kutta import Tableau, combination, moved, stages
+from interflow.integrators.runge_kutta import Tableau, stages, step_positions, weighted_slopes
 from interflow.parameters import PositiveParameter, positive
 from interflow.state import State
 from interflow.validation import check_choice
 
-PAIRS = {
+EMBEDDED_METHODS = {
     "dormand_prince": Tableau(
         a=(
             (),
@@ -50,22 +50,22 @@ PAIRS = {
     ),
 }
 
-SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 10.0
+SAFETY, MIN_FACTOR, MAX_FACTOR = 0.9, 0.2, 10.0
 FIRST_FRACTION = 0.01
 """Of a step, tried first: short, since the error of a long substep can vanish by accident."""
 
-SMALLEST_FRACTION, MOST_TRIALS = 1e-12, 10_000
+MIN_FRACTION, MAX_TRIALS = 1e-12, 10_000
 """A substep below this fraction of a step, or more trials in a step, mean that the velocity is singular or jumps."""
 
 
-class _Control(NamedTuple):
+class _PIController(NamedTuple):
     """What the controller hands from substep to substep: the size to try next, and the last accepted error."""
 
     trial: float
     error: float
 
     @classmethod
-    def of(cls, carry: Mapping[str, Tensor]) -> _Control:
+    def of(cls, carry: Mapping[str, Tensor]) -> _PIController:
         return cls(carry["adaptive_substep"].item(), carry["adaptive_error"].item())
 
     def carry(self) -> dict[str, Tensor]:
@@ -106,7 +106,7 @@ class AdaptiveRungeKutta(Integrator):
         learnable: bool = False,
     ) -> None:
         super().__init__()
-        check_choice("method", method, list(PAIRS))
+        check_choice("method", method, list(EMBEDDED_METHODS))
         self.step_size = PositiveParameter(step_size, learnable=learnable)
         self.relative_tolerance = positive("relative_tolerance", relative_tolerance).item()
         self.absolute_tolerance = positive("absolute_tolerance", absolute_tolerance).item()
@@ -115,22 +115,22 @@ class AdaptiveRungeKutta(Integrator):
     @property
     def tableau(self) -> Tableau:
         """The pair of methods."""
-        return PAIRS[self.method]
+        return EMBEDDED_METHODS[self.method]
 
     def init(self, state: State) -> State:
         if "adaptive_substep" in state.carry:
             return super().init(state)
-        fresh = _Control(trial=FIRST_FRACTION * self.step_size.item(), error=1.0)
+        fresh = _PIController(trial=FIRST_FRACTION * self.step_size.item(), error=1.0)
         return super().init(state).replace(carry={**state.carry, **fresh.carry()})
 
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
-        control, length, elapsed = _Control.of(state.carry), self.step_size.item(), 0.0
+        control, length, elapsed = _PIController.of(state.carry), self.step_size.item(), 0.0
         inner, slope = state, dynamics.velocity(state)
-        for _ in range(MOST_TRIALS):
+        for _ in range(MAX_TRIALS):
             last = elapsed + control.trial >= length
             substep = self.step_size - elapsed if last else torch.as_tensor(control.trial, dtype=torch.float64)
             slopes = stages(self.tableau, inner, substep, dynamics, slope)
-            positions = moved(inner.positions, slopes, self.tableau.b, substep)
+            positions = step_positions(inner.positions, slopes, self.tableau.b, substep)
             error = self._error(inner.positions, positions, slopes, substep)
             accepted = error <= 1.0
             control = self._controlled(control, substep.item(), error)
@@ -140,27 +140,27 @@ class AdaptiveRungeKutta(Integrator):
                     return inner.replace(step=state.step + 1, carry={**state.carry, **control.carry()})
                 elapsed += substep.item()
                 slope = self._first_slope(inner, positions, slopes, dynamics)
-            elif substep.item() < SMALLEST_FRACTION * length:
+            elif substep.item() < MIN_FRACTION * length:
                 break
-        return _give_up(state, positions, control.trial)
+        return _fail_step(state, positions, control.trial)
 
     @torch.no_grad()
     def _error(self, before: Tensor, after: Tensor, slopes: list[Tensor], substep: Tensor) -> float:
         """e; not a number where the velocity is not."""
-        error = substep.to(after.dtype) * combination(slopes, self.tableau.error)
+        error = substep.to(after.dtype) * weighted_slopes(slopes, self.tableau.error)
         allowed = self.absolute_tolerance + self.relative_tolerance * torch.maximum(before.abs(), after.abs())
         return (error.abs() / allowed).max().item() if error.numel() else 0.0
 
-    def _controlled(self, control: _Control, substep: float, error: float) -> _Control:
+    def _controlled(self, control: _PIController, substep: float, error: float) -> _PIController:
         """The control after a substep of a given error; a step cut short by its end never lowers the next trial."""
         order = self.tableau.order
         if not error <= 1.0:
             factor = SAFETY * error ** (-1.0 / order) if error < float("inf") else 0.0
-            return _Control(substep * max(factor, SMALLEST_FACTOR), control.error)
+            return _PIController(substep * max(factor, MIN_FACTOR), control.error)
         error = max(error, 1e-10)
         factor = SAFETY * error ** (-0.7 / order) * control.error ** (0.4 / order)
-        proposed = substep * min(max(factor, SMALLEST_FACTOR), LARGEST_FACTOR)
-        return _Control(max(proposed, control.trial) if substep < control.trial else proposed, error)
+        proposed = substep * min(max(factor, MIN_FACTOR), MAX_FACTOR)
+        return _PIController(max(proposed, control.trial) if substep < control.trial else proposed, error)
 
     def _first_slope(self, state: State, unwrapped: Tensor, slopes: list[Tensor], dynamics: Dynamics) -> Tensor:
         """The velocity at an accepted state, which the last stage has already where nothing was wrapped."""
@@ -169,7 +169,7 @@ class AdaptiveRungeKutta(Integrator):
         return dynamics.velocity(state)
 
 
-def _give_up(state: State, positions: Tensor, substep: float) -> State:
+def _fail_step(state: State, positions: Tensor, substep: float) -> State:
     """The state as it is where it is not finite, for the run to name the cause; otherwise an error."""
     if not bool(positions.isfinite().all()):
         return state.replace(positions=positions, step=state.step + 1)

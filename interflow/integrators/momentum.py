@@ -45,10 +45,10 @@ class Momentum(Integrator):
         return state if state.velocities is not None else state.replace(velocities=torch.zeros_like(state.positions))
 
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
-        return ball_step(state, dynamics, self.step_size, self.friction)
+        return heavy_ball_step(state, dynamics, self.step_size, self.friction)
 
 
-def ball_step(state: State, dynamics: Dynamics, step_size: Tensor, friction: Tensor) -> State:
+def heavy_ball_step(state: State, dynamics: Dynamics, step_size: Tensor, friction: Tensor) -> State:
     """A step of the heavy ball, as `Momentum` describes it; h and γ are 0-d float64 tensors."""
     velocities = _velocities(state)
     h = step_size.to(state.positions.dtype)

@@ -7,7 +7,7 @@ from typing import final
 import torch
 
 from interflow.integrators.base import Dynamics, Integrator
-from interflow.integrators.momentum import ball_step
+from interflow.integrators.momentum import heavy_ball_step
 from interflow.parameters import PositiveParameter
 from interflow.state import State
 
@@ -37,4 +37,4 @@ class Nesterov(Integrator):
 
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
         friction = 3.0 / (state.time + self.step_size)
-        return ball_step(state, dynamics, self.step_size, friction)
+        return heavy_ball_step(state, dynamics, self.step_size, friction)

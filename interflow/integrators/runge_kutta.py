@@ -143,7 +143,7 @@ class ExplicitRungeKutta(Integrator, ABC):
     def step(self, state: State, dynamics: Dynamics, generator: torch.Generator | None) -> State:
         tableau, step_size = self.tableau, self.step_size
         slopes = stages(tableau, state, step_size, dynamics, dynamics.velocity(state))
-        positions = moved(state.positions, slopes, tableau.b, step_size)
+        positions = step_positions(state.positions, slopes, tableau.b, step_size)
         return state.replace(positions=dynamics.wrap(positions), time=state.time + step_size, step=state.step + 1)
 
 
@@ -151,17 +151,19 @@ def stages(tableau: Tableau, state: State, step_size: Tensor, dynamics: Dynamics
     """The velocities kᵢ of a step, each ``(N, d)``; ``first`` is the one at the state itself."""
     slopes = [first]
     for row, fraction in zip(tableau.a[1:], tableau.c[1:], strict=True):
-        positions = moved(state.positions, slopes, row, step_size)
+        positions = step_positions(state.positions, slopes, row, step_size)
         slopes.append(dynamics.velocity(state.replace(positions=positions, time=state.time + fraction * step_size)))
     return slopes
 
 
-def moved(positions: Tensor, slopes: Sequence[Tensor], coefficients: Sequence[float], step_size: Tensor) -> Tensor:
+def step_positions(
+    positions: Tensor, slopes: Sequence[Tensor], coefficients: Sequence[float], step_size: Tensor
+) -> Tensor:
     """``x + h Σᵢ cᵢkᵢ``, the sum first, so that x is rounded once."""
-    return positions + step_size.to(positions.dtype) * combination(slopes, coefficients)
+    return positions + step_size.to(positions.dtype) * weighted_slopes(slopes, coefficients)
 
 
-def combination(slopes: Sequence[Tensor], coefficients: Sequence[float]) -> Tensor:
+def weighted_slopes(slopes: Sequence[Tensor], coefficients: Sequence[float]) -> Tensor:
     """``Σᵢ cᵢkᵢ``."""
     total = slopes[0] if coefficients[0] == 1.0 else coefficients[0] * slopes[0]
     for coefficient, slope in zip(coefficients[1:], slopes[1:], strict=True):

@@ -1,19 +1,18 @@
 """What watches a run: objects that are called with the state after each step."""
 
 from interflow.reporters.observables import (
-    Alignment,
     DiscrepancyTo,
     EnergyOf,
     FourierMode,
     MeanSpeed,
     Observable,
     PairDistances,
+    Polarisation,
 )
-from interflow.reporters.series import CsvReport, GradientNorms, Series
+from interflow.reporters.series import CsvReport, GradientNorms, TimeSeries
 from interflow.reporters.triggers import EverySeconds, EverySteps, StopWhen, Trigger, progress_bar, trigger
 
 __all__ = [
-    "Alignment",
     "CsvReport",
     "DiscrepancyTo",
     "EnergyOf",
@@ -24,8 +23,9 @@ __all__ = [
     "MeanSpeed",
     "Observable",
     "PairDistances",
-    "Series",
+    "Polarisation",
     "StopWhen",
+    "TimeSeries",
     "Trigger",
     "progress_bar",
     "trigger",

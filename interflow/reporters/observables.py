@@ -115,22 +115,22 @@ class PairDistances(Observable):
 
     Args:
         bins: how many, of equal width, from 0 on.
-        longest: where the last one ends; pairs that are further apart are in none.
+        max_distance: where the last one ends; pairs that are further apart are in none.
         boundary: the domain.
 
     Example:
         >>> corner = State(torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]]), torch.ones(3) / 3)
-        >>> PairDistances(bins=3, longest=6.0)(corner)
+        >>> PairDistances(bins=3, max_distance=6.0)(corner)
         tensor([0.0000, 0.3333, 0.6667])
     """
 
-    def __init__(self, bins: int, longest: float, *, boundary: Boundary | None = None) -> None:
+    def __init__(self, bins: int, max_distance: float, *, boundary: Boundary | None = None) -> None:
         if not is_count(bins, at_least=1):
             raise ArgumentError("bins", came=repr(bins), wanted="an integer ≥ 1")
-        if not 0.0 < longest < float("inf"):
-            raise ArgumentError("longest", came=repr(longest), wanted="a positive number")
+        if not 0.0 < max_distance < float("inf"):
+            raise ArgumentError("max_distance", came=repr(max_distance), wanted="a positive number")
         self.bins = bins
-        self.longest = longest
+        self.max_distance = max_distance
         self.boundary = OpenBoundary() if boundary is None else boundary
 
     def __call__(self, state: State) -> Tensor:
@@ -141,7 +141,7 @@ class PairDistances(Observable):
             rows = torch.arange(start, min(start + block, count), device=positions.device)
             distances = self.boundary.displacement(positions[rows, None], positions[None]).norm(dim=-1)
             later = rows[:, None] < torch.arange(count, device=positions.device)
-            bins = (distances[later] * (self.bins / self.longest)).clamp(max=self.bins).long()
+            bins = (distances[later] * (self.bins / self.max_distance)).clamp(max=self.bins).long()
             found += torch.bincount(bins, minlength=self.bins + 1)
         return found[:-1].to(positions.dtype) / max(count * (count - 1) // 2, 1)
 
@@ -178,7 +178,7 @@ class FourierMode(Observable):
 
 
 @final
-class Alignment(Observable):
+class Polarisation(Observable):
     """``|Σᵢ aᵢ vᵢ/|vᵢ|| / Σᵢ aᵢ``: 1 where all move the same way, ~0 where none agree (Vicsek et al., 1995).
 
     Args:

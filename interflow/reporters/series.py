@@ -22,7 +22,7 @@ Observables = Mapping[str, Callable[[State], Tensor]]
 
 
 @final
-class Series:
+class TimeSeries:
     """A callback that keeps what it observes: ``series["speed"]``, beside ``series.steps`` and ``series.times``.
 
     Args:
@@ -34,7 +34,7 @@ class Series:
         >>> from interflow.reporters import MeanSpeed
         >>> repulsion = InteractionEnergy(GaussianKernel(sigma=1.0))
         >>> system = ParticleSystem(torch.tensor([[0.0], [1.0]]), energy=repulsion, integrator=Euler(step_size=0.1))
-        >>> series = Series({"speed": MeanSpeed(repulsion)}, every=5)
+        >>> series = TimeSeries({"speed": MeanSpeed(repulsion)}, every=5)
         >>> _ = system.simulate(steps=10, callbacks=[series])
         >>> series.steps, series["speed"].shape
         ([5, 10], torch.Size([2]))

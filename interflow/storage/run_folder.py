@@ -56,7 +56,7 @@ _logger = logging.getLogger("interflow")
 
 
 @final
-class FolderRecording:
+class FolderWriter:
     """Writer of frames and checkpoints to a run folder.
 
     Args:
@@ -72,7 +72,7 @@ class FolderRecording:
         self, folder: Path, manifest: Manifest, system: ParticleSystem, config: str, due: Trigger, lock: Lock
     ) -> None:
         self.manifest = manifest
-        self.made = system.state.step - manifest.first_step
+        self.steps_done = system.state.step - manifest.first_step
         self._folder = folder
         self._system = system
         self._config = config
@@ -81,7 +81,7 @@ class FolderRecording:
         self._trajectory = Trajectory(folder, manifest.arrays) if manifest.frames else None
         self._flushed = manifest.frames
 
-    def add(self, state: State, scalars: Mapping[str, Tensor]) -> None:
+    def write_frame(self, state: State, scalars: Mapping[str, Tensor]) -> None:
         """Write a frame, and then the manifest that counts it."""
         frame, arrays = self.manifest.frames, _arrays(state, scalars)
         with self._writing(f"the frame of step {state.step}"):
@@ -91,12 +91,12 @@ class FolderRecording:
             self._trajectory.write(frame, arrays)
             self._declare(durable=False, frames=frame + 1, arrays=self._trajectory.digests)
 
-    def step_made(self, state: State) -> None:
+    def after_step(self, state: State) -> None:
         """Write a checkpoint if it is time, and the state is a good one."""
         if self._due(state) and state.is_finite():
             self.save()
 
-    def solution(self, stats: Mapping[str, Any]) -> StoredSolution:
+    def finish(self, stats: Mapping[str, Any]) -> StoredSolution:
         """The run, which is finished with this."""
         if not self.manifest.finished:
             self.save()
@@ -206,7 +206,7 @@ class RunFolder:
         return f"RunFolder({short(str(self.path))})"
 
     @contextmanager
-    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> Iterator[FolderRecording]:
+    def recording(self, system: ParticleSystem, plan: FramePlan, resume: bool) -> Iterator[FolderWriter]:
         """Lock the folder and yield a writer for the run.
 
         Raises:
@@ -214,14 +214,14 @@ class RunFolder:
             StorageError: if the folder cannot be written or is damaged, or another process writes to it.
         """
         with self._resumed(system, plan) if resume else self._create(system, plan) as (manifest, lock):
-            recording = FolderRecording(self.path, manifest, system, self._config, self._due, lock)
+            writer = FolderWriter(self.path, manifest, system, self._config, self._due, lock)
             try:
-                yield recording
+                yield writer
             except (RunStoppedError, NonFiniteError):
-                recording.save()
+                writer.save()
                 raise
             except BaseException:
-                if not resume and not recording.manifest.frames and lock.holds(self.path):
+                if not resume and not writer.manifest.frames and lock.holds(self.path):
                     shutil.rmtree(self.path, ignore_errors=True)  # it failed to start, and has nothing to go on from
                 raise
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from interflow.cli import main
 from interflow.cli.fit import progress
 from interflow.fitting import FitSettings
-from interflow.fitting.settings import Record
+from interflow.fitting.settings import FitRecord
 from interflow.storage.points import PointCloud, PointReadOptions, format_of, read_points, write_points
 from tests.faults.disks import SIZE, small_disk
 
@@ -47,7 +47,7 @@ def test_the_folder_holds_the_points_in_the_format_of_the_target(interflow, tmp_
 
 
 def test_it_says_to_how_many_points_each_distance_is(interflow, tmp_path, monkeypatch):
-    monkeypatch.setattr("interflow.fitting.evaluation.MOST_POINTS", 20)
+    monkeypatch.setattr("interflow.fitting.evaluation.MAX_EXACT_POINTS", 20)
     write_points(tmp_path / "scan.csv", samples(200))
     done = interflow("fit", "scan.csv", "--points", "10", "--out", "here", *SMALL)
     assert "sliced W₂ to 40 held-out points" in done.output
@@ -204,7 +204,7 @@ def test_a_config_says_how(interflow, tmp_path):
     (tmp_path / "how.yaml").write_text(
         "points: 7\nbackend: {kind: dense}\ndiscrepancy: {kind: mmd, kernel: {kind: gaussian, sigma: 0.3}}\n"
         "integrator: {kind: optimizer, name: adam, learning_rate: 0.05}\n"
-        "descent: {steps: 6, ladder: [4, 1], noise: 0.1, batch: 20, start: box}\n"
+        "descent: {steps: 6, bandwidth_factors: [4, 1], noise: 0.1, batch_size: 20, init: box}\n"
     )
     done = interflow("fit", "scan.csv", "--config", "how.yaml", "--out", "here")
     assert done.exit_code == 0, done.output
@@ -222,7 +222,7 @@ def test_a_config_says_how(interflow, tmp_path):
 )
 def test_discrepancies_are_chosen_by_name(interflow, tmp_path, discrepancy):
     write_points(tmp_path / "scan.csv", samples())
-    asked = ["--set", f"discrepancy={discrepancy}", "--set", "descent.steps=30", "--set", "descent.start=box"]
+    asked = ["--set", f"discrepancy={discrepancy}", "--set", "descent.steps=30", "--set", "descent.init=box"]
     done = interflow("fit", "scan.csv", "--points", "10", "--out", "here", *asked, "--set", "backend.kind=dense")
     assert done.exit_code == 0, done.output
     losses = json.loads((tmp_path / "here/summary.json").read_text())["losses"]
@@ -246,7 +246,7 @@ def test_the_progress_tells_loss_distance_and_time_left(monkeypatch):
     monkeypatch.setattr(screen, "isatty", lambda: True)
     monkeypatch.setattr("sys.stderr", screen)
     with progress(FitSettings(steps=40), quiet=False) as show:
-        show(Record(10, 1.0, 0.5), 0.25)
+        show(FitRecord(10, 1.0, 0.5), 0.25)
     assert "25 %" in screen.getvalue()
     assert re.search(r"\d\d:\d\d left, step 10 of 40, loss 0\.5, held-out sliced W₂ 0\.25", screen.getvalue())
 
@@ -255,8 +255,8 @@ def test_the_progress_of_a_fit_with_a_time_limit_is_that_of_its_time(monkeypatch
     screen = io.StringIO()
     monkeypatch.setattr(screen, "isatty", lambda: True)
     monkeypatch.setattr("sys.stderr", screen)
-    with progress(FitSettings(steps=1000, seconds=4.0), quiet=False) as show:
-        show(Record(10, 3.0, 0.5), 0.25)
+    with progress(FitSettings(steps=1000, max_seconds=4.0), quiet=False) as show:
+        show(FitRecord(10, 3.0, 0.5), 0.25)
     assert "75 %" in screen.getvalue()
 
 
@@ -306,7 +306,7 @@ def test_the_folder_is_named_after_the_target_and_the_time(interflow, tmp_path):
         (["scan.csv", "--set", "descent.steps=-1"], "descent.steps: got -1"),
         (["scan.csv", "--set", "reading.gamma=0"], "reading"),
         (["scan.csv", "--set", "descent.noise=-1"], "descent.noise"),
-        (["scan.csv", "--set", "descent.ladder=[2, 1]"], "ladder"),
+        (["scan.csv", "--set", "descent.bandwidth_factors=[2, 1]"], "bandwidth_factors"),
         (["scan.csv", "--config", "missing.yaml"], "missing.yaml"),
         (["scan.csv", "--source", "space.csv"], "space.csv: got 3 coordinates a point, wanted 2"),
         (["scan.csv", "--source", "scan.csv", "--points", "3"], "--source brings its own points"),

@@ -32,7 +32,7 @@ def judged(request, tmp_path_factory):
         return fit_job_report(*arguments, history=history, **options)
 
     fit_job_fit, fit_job_report = fitting.fit, views.fit_report
-    settings = {"steps": 12, "check_every": 6, "weight_rate": 1.0, "start": "box"}
+    settings = {"steps": 12, "check_every": 6, "weight_step_size": 1.0, "init": "box"}
     config = FitConfig(points=15, dtype="float64", descent=settings, held_out=0.25, backend={"kind": "dense"}, seed=5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fitting, "fit", fit)
@@ -50,7 +50,7 @@ def test_no_point_that_judges_is_ever_fitted_to(judged):
     assert not seen & held_out
     both = torch.cat([found.target, found.job.split.held_out]) + found.job.offset
     np.testing.assert_allclose(np.sort(both.numpy(), 0), np.sort(found.positions, 0), rtol=0, atol=1e-12)
-    assert found.target_weights is found.job.split.seen_weights
+    assert found.target_weights is found.job.split.train_weights
     assert (found.target_weights is not None) == found.weighted
 
 
@@ -60,7 +60,9 @@ def test_the_weights_that_were_learned_are_judged(judged):
     assert fitted.weights.std() > 0.1 * fitted.weights.mean()
     given = (fitted.positions, parts.held_out, fitted.weights, parts.held_out_weights)
     assert said["sliced_w2"] == pytest.approx(sliced_w2(*given), rel=1e-12)
-    assert said["exact_w2"] == pytest.approx(exact_w2(fitted.positions, parts.few_held_out, fitted.weights), rel=1e-9)
+    assert said["exact_w2"] == pytest.approx(
+        exact_w2(fitted.positions, parts.held_out_subset, fitted.weights), rel=1e-9
+    )
     assert found.trace[-1][2] == pytest.approx(sliced_w2(*given, directions=16), rel=1e-12)
     assert found.trace[-1][1] == found.summary["loss"]
     equal = sliced_w2(fitted.positions, parts.held_out, None, parts.held_out_weights)

@@ -14,7 +14,7 @@ import interflow as fl
 from interflow.cli import main
 from interflow.config.document import MAX_BYTES
 from interflow.storage.checkpoint import latest
-from interflow.storage.run_folder import FolderRecording
+from interflow.storage.run_folder import FolderWriter
 
 CONFIG = """
 seed: 3
@@ -39,14 +39,14 @@ def at_step(monkeypatch):
     """Has something done when a step of a run in a folder is made."""
 
     def do(step, action):
-        original = FolderRecording.step_made
+        original = FolderWriter.after_step
 
-        def step_made(self, state):
+        def after_step(self, state):
             if state.step == step:
                 action()
             original(self, state)
 
-        monkeypatch.setattr(FolderRecording, "step_made", step_made)
+        monkeypatch.setattr(FolderWriter, "after_step", after_step)
 
     return do
 
@@ -102,7 +102,7 @@ def test_a_run_that_lacks_only_its_summary_gets_it(interflow, tmp_path):
 
 def test_a_disk_that_is_full_is_told_in_one_line_and_leaves_the_earlier_checkpoint(interflow, monkeypatch):
     assert interflow("run", "noise.yaml", "--out", "whole").exit_code == 0
-    write = FolderRecording.add
+    write = FolderWriter.add
 
     def fill_up(self, state, scalars):
         with monkeypatch.context() as patch:
@@ -114,7 +114,7 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_leaves_the_earlier_checkpoi
             write(self, state, scalars)
 
     with monkeypatch.context() as patch:
-        patch.setattr(FolderRecording, "add", fill_up)
+        patch.setattr(FolderWriter, "add", fill_up)
         done = interflow("run", "noise.yaml", "--out", "here", "--set", "run.checkpoint_every=0")
     assert done.exit_code == 1, done.output
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error")]

@@ -161,9 +161,9 @@ BACKENDS = {
 OBSERVABLES = {
     "mean_speed": kind("mean_speed"),
     "discrepancy": kind("discrepancy", discrepancy=DISCREPANCIES["mmd"], target=points),
-    "pair_distances": kind("pair_distances", bins=st.integers(1, 50), longest=positive),
+    "pair_distances": kind("pair_distances", bins=st.integers(1, 50), max_distance=positive),
     "fourier_mode": kind("fourier_mode", mode=st.tuples(rounded(-3, 3), rounded(-3, 3)), lengths=positive),
-    "alignment": kind("alignment"),
+    "polarisation": kind("polarisation"),
 }
 SCHEDULES = {
     name: kind(name, start=positive, end=positive, steps=st.integers(1, 1000))

@@ -56,7 +56,7 @@ integrator: {kind: momentum, step_size: 1e-2, friction: 1}
 schedules: {integrator.step_size: {kind: cosine, start: 0.01, end: 1e-3, steps: 5}}
 observables:
   speed: {kind: mean_speed}
-  pairs: {kind: pair_distances, bins: 3, longest: 2}
+  pairs: {kind: pair_distances, bins: 3, max_distance: 2}
   wave: {kind: fourier_mode, mode: [1, 0]}
 run: {steps: 3, save_every: 1, report_every: 2}
 """,
@@ -184,7 +184,7 @@ def _nudged(value: Any, generator: random.Random) -> Any:
 
 _KINDS = (
     "laplacian", "distance", "logarithmic", "lennard_jones", "soft_sphere", "open", "heun", "runge_kutta4", "nesterov",
-    "adaptive_runge_kutta", "momentum", "rmsprop", "auto", "fourier", "sorted", "energy_distance", "alignment",
+    "adaptive_runge_kutta", "momentum", "rmsprop", "auto", "fourier", "sorted", "energy_distance", "polarisation",
     "linear", "exponential", "normal", "uniform", "float32", "float64", "1e-3", "unbiased",
 )  # fmt: skip
 

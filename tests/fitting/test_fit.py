@@ -10,7 +10,7 @@ import torch
 
 import interflow as fl
 from interflow.config.fit_config import DescentConfig
-from interflow.fitting.defaults import repeatable
+from interflow.fitting.defaults import deterministic_copy
 from interflow.run import advance
 
 
@@ -36,14 +36,14 @@ def loss(x, y):
     "changes",
     [
         {},
-        {"start": "box"},
+        {"init": "box"},
         {"integrator": fl.Euler(step_size=0.2)},
         {"integrator": fl.Momentum(step_size=0.3, friction=1.0)},
         {"integrator": fl.NamedOptimizer("adam", learning_rate=0.05)},
         {"noise": 0.05},
-        {"batch": 100, "integrator": fl.Euler(step_size=0.2)},
-        {"weight_rate": 1.0},
-        {"discrepancy": fl.MMD(fl.GaussianKernel(sigma=0.3), backend="dense"), "ladder": (4, 2, 1)},
+        {"batch_size": 100, "integrator": fl.Euler(step_size=0.2)},
+        {"weight_step_size": 1.0},
+        {"discrepancy": fl.MMD(fl.GaussianKernel(sigma=0.3), backend="dense"), "bandwidth_factors": (4, 2, 1)},
     ],
     ids=str,
 )
@@ -74,7 +74,7 @@ def test_points_that_are_given_are_moved_onto_the_target_in_order():
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
-    first, second, other = (small(noise=0.1, batch=50, deterministic=True, seed=seed) for seed in (1, 1, 2))
+    first, second, other = (small(noise=0.1, batch_size=50, deterministic=True, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.positions, second.positions)
     assert [record.loss for record in first.history] == [record.loss for record in second.history]
     assert not torch.equal(first.positions, other.positions)
@@ -97,22 +97,22 @@ def test_two_processes_give_the_same_bits():
 
 def test_a_fit_that_is_to_repeat_leaves_the_choice_to_backends_that_do():
     own = fl.EnergyDistance()
-    said = repeatable(fl.MMD(fl.GaussianKernel(0.3) + fl.GaussianKernel(1.0), backend=fl.Auto(repetitions=3)))
+    said = deterministic_copy(fl.MMD(fl.GaussianKernel(0.3) + fl.GaussianKernel(1.0), backend=fl.Auto(repetitions=3)))
     assert said.backend == fl.Auto(repetitions=3, deterministic=True)
-    assert repeatable(own).mmd.backend == fl.Auto(deterministic=True)
+    assert deterministic_copy(own).mmd.backend == fl.Auto(deterministic=True)
     assert own.mmd.backend == "auto"
-    assert repeatable(DENSE).mmd.backend == "dense"
+    assert deterministic_copy(DENSE).mmd.backend == "dense"
 
 
 def test_a_ladder_without_a_bandwidth_names_the_kernel():
     with pytest.raises(fl.ArgumentError, match="EnergyDistance with DistanceKernel, without a bandwidth"):
-        small(ladder=(2, 1))
+        small(bandwidth_factors=(2, 1))
 
 
 def test_weights_are_learned_on_the_simplex_and_carry_the_mass_of_the_target():
     y = target()
     masses = torch.rand(len(y), generator=torch.Generator().manual_seed(0)) * 3
-    fitted = small(y=y, weight_rate=2.0, target_weights=masses)
+    fitted = small(y=y, weight_step_size=2.0, target_weights=masses)
     assert fitted.weights.sum().item() == pytest.approx(masses.sum().item(), rel=1e-5)
     assert bool((fitted.weights > 0).all())
     assert fitted.weights.std() > 0
@@ -128,7 +128,7 @@ def test_points_stay_in_the_domain_of_the_discrepancy():
     torus = fl.PeriodicBoundary(1.0)
     y = torch.rand(100, 2, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.9
     kernel = fl.MMD(fl.GaussianKernel(sigma=0.1), boundary=torus, backend="dense")
-    fitted = small(y=y % 1.0, discrepancy=kernel, start="box", steps=30)
+    fitted = small(y=y % 1.0, discrepancy=kernel, init="box", steps=30)
     assert fitted.stats["scale"] == 1.0
     assert bool(((fitted.positions >= 0) & (fitted.positions < 1)).all())
 
@@ -140,7 +140,7 @@ def test_more_points_than_the_target_has_are_started_apart():
 
 def test_the_user_s_own_discrepancy_is_left_as_it_is():
     own = fl.MMD(fl.GaussianKernel(sigma=0.3), backend="dense")
-    small(discrepancy=own, ladder=(4, 1))
+    small(discrepancy=own, bandwidth_factors=(4, 1))
     assert own.kernel.sigma.item() == 0.3
 
 
@@ -169,8 +169,8 @@ def test_an_option_that_does_not_exist_is_refused_before_and_during_the_run() ->
 
 def test_the_settings_of_a_fit_make_the_same_fit_again():
     first = small(noise=0.1, seed=3, deterministic=True)
-    again = small(**vars(first.config))
-    assert again.config == first.config == fl.FitSettings(steps=20, noise=0.1, seed=3, deterministic=True)
+    again = small(**vars(first.settings))
+    assert again.settings == first.settings == fl.FitSettings(steps=20, noise=0.1, seed=3, deterministic=True)
     assert torch.equal(again.positions, first.positions)
 
 
@@ -193,7 +193,7 @@ def test_fits_and_simulations_whole_or_resumed_advance_in_one_loop(monkeypatch, 
         system = fl.ParticleSystem(target(5), energy=repulsion, integrator=fl.Euler(step_size=0.1))
         return system.simulate(5, out=fl.RunFolder(tmp_path / "run"), progress=False, **options)
 
-    small(ladder=(2, 1), discrepancy=fl.MMD(fl.GaussianKernel(sigma=0.3), backend="dense"), steps=4)
+    small(bandwidth_factors=(2, 1), discrepancy=fl.MMD(fl.GaussianKernel(sigma=0.3), backend="dense"), steps=4)
     with pytest.raises(fl.RunStoppedError):
         simulate(callbacks=[stop])
     simulate(resume=True)
@@ -205,9 +205,9 @@ def test_fits_and_simulations_whole_or_resumed_advance_in_one_loop(monkeypatch, 
     [
         ({"steps": 7}, "7 steps were made"),
         ({"steps": 0}, "0 steps were made"),
-        ({"seconds": 1e-9}, "1e-09 seconds were over"),
-        ({"loss": 1e3}, "the loss came to 1000"),
-        ({"decrease": 0.9, "steps": 1000, "check_every": 1}, "the loss fell by less than 0.9 of itself"),
+        ({"max_seconds": 1e-9}, "1e-09 seconds were over"),
+        ({"target_loss": 1e3}, "the loss came to 1000"),
+        ({"min_relative_decrease": 0.9, "steps": 1000, "check_every": 1}, "the loss fell by less than 0.9 of itself"),
     ],
 )
 def test_it_says_which_stop_it_was(changes, said):
@@ -228,16 +228,16 @@ def test_it_says_which_stop_it_was(changes, said):
         ({"target_weights": torch.zeros(300)}, "target_weights"),
         ({"target_weights": -torch.ones(300)}, "target_weights"),
         ({"steps": -1}, "steps"),
-        ({"seconds": 0.0}, "seconds"),
-        ({"seconds": 1.0, "deterministic": True}, "seconds"),
-        ({"start": "middle"}, "start"),
+        ({"max_seconds": 0.0}, "max_seconds"),
+        ({"max_seconds": 1.0, "deterministic": True}, "max_seconds"),
+        ({"init": "middle"}, "init"),
         ({"noise": -1.0}, "noise"),
-        ({"batch": 0}, "batch"),
+        ({"batch_size": 0}, "batch_size"),
         ({"check_every": 2.5}, "check_every"),
         ({"refinements": 4}, "refinements"),
-        ({"decrease": float("nan")}, "decrease"),
-        ({"ladder": (2, 1)}, "ladder"),
-        ({"ladder": (-1,)}, "ladder"),
+        ({"min_relative_decrease": float("nan")}, "min_relative_decrease"),
+        ({"bandwidth_factors": (2, 1)}, "bandwidth_factors"),
+        ({"bandwidth_factors": (-1,)}, "bandwidth_factors"),
         ({"discrepancy": 3}, "discrepancy"),
     ],
     ids=str,

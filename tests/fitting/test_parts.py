@@ -8,9 +8,9 @@ import torch
 
 import interflow as fl
 from interflow.fitting.descent import step_size
-from interflow.fitting.evaluation import exact_w2, figures, sliced_w2, split
-from interflow.fitting.initialisation import from_box, from_samples, systematic
-from interflow.fitting.wrappers import FadingDescent, MiniBatches, NoiseInjection
+from interflow.fitting.evaluation import exact_w2, held_out_distances, sliced_w2, split
+from interflow.fitting.initialisation import init_from_box, init_from_target, systematic_resampling
+from interflow.fitting.wrappers import DecayingEuler, MiniBatchIntegrator, NoiseInjectionIntegrator
 
 
 def normal(*shape, seed=0):
@@ -29,7 +29,7 @@ def test_noise_of_level_zero_changes_nothing():
     x, y = normal(5, 2), normal(9, 2, seed=1)
     plain, shaken = (
         fl.ParticleSystem(x, energy=energy(y), integrator=integrator, generator=generator())
-        for integrator in (fl.Euler(0.1), NoiseInjection(fl.Euler(0.1), level=0.0, steps=3))
+        for integrator in (fl.Euler(0.1), NoiseInjectionIntegrator(fl.Euler(0.1), level=0.0, steps=3))
     )
     assert torch.equal(plain.step(plain.state).positions, shaken.step(shaken.state).positions)
 
@@ -38,7 +38,7 @@ def test_noise_shakes_where_velocities_are_taken_and_not_where_points_are():
     y = normal(9, 2, seed=1)
     x = normal(5, 2)
     system = fl.ParticleSystem(
-        x, energy=energy(y), integrator=NoiseInjection(fl.Euler(0.1), 10.0, steps=100), generator=generator()
+        x, energy=energy(y), integrator=NoiseInjectionIntegrator(fl.Euler(0.1), 10.0, steps=100), generator=generator()
     )
     moved = system.step(system.state).positions
     assert not torch.equal(moved, x)
@@ -50,7 +50,7 @@ def test_velocities_are_taken_inside_the_domain_however_points_are_shaken():
     landscape = fl.ExternalEnergy(
         lambda x: (asked.append(x.detach()), x.square().sum(-1))[1], boundary=fl.ReflectingBoundary(-1.0, 2.0)
     )
-    shaken = NoiseInjection(fl.Euler(0.1), level=10.0, steps=100)
+    shaken = NoiseInjectionIntegrator(fl.Euler(0.1), level=10.0, steps=100)
     system = fl.ParticleSystem(normal(5, 2).clamp(-1, 2), energy=landscape, integrator=shaken, generator=generator())
     system.step(system.state)
     assert asked
@@ -58,7 +58,7 @@ def test_velocities_are_taken_inside_the_domain_however_points_are_shaken():
 
 
 def test_noise_falls_on_from_rung_to_rung():
-    shaken = NoiseInjection(fl.Euler(1.0), level=1.0, steps=10, before=10)
+    shaken = NoiseInjectionIntegrator(fl.Euler(1.0), level=1.0, steps=10, before=10)
     system = fl.ParticleSystem(normal(5, 2), energy=energy(normal(9, 2, seed=1)), integrator=shaken)
     assert torch.equal(
         system.step(system.state).positions,
@@ -67,7 +67,7 @@ def test_noise_falls_on_from_rung_to_rung():
 
 
 def test_a_descent_that_fades_starts_as_plain_descent_and_comes_to_rest():
-    system = fl.ParticleSystem(normal(5, 2), energy=energy(normal(9, 2, seed=1)), integrator=FadingDescent(0.2, 4))
+    system = fl.ParticleSystem(normal(5, 2), energy=energy(normal(9, 2, seed=1)), integrator=DecayingEuler(0.2, 4))
     start = system.state
     plain = start.positions + 0.2 * system.energy.velocity(start.positions)
     torch.testing.assert_close(system.step(start).positions, plain, rtol=0, atol=1e-15)
@@ -78,8 +78,8 @@ def test_a_descent_that_fades_starts_as_plain_descent_and_comes_to_rest():
 @pytest.mark.parametrize("size", [30, 100])
 def test_mini_batches_of_any_size_do_not_carry_points_away(size):
     y = normal(400, 2)
-    fitted = fl.fit(60, y, fl.EnergyDistance(backend="dense"), batch=size, steps=100, start="box")
-    assert fitted.stats["integrator"] == "FadingDescent"
+    fitted = fl.fit(60, y, fl.EnergyDistance(backend="dense"), batch_size=size, steps=100, init="box")
+    assert fitted.stats["integrator"] == "DecayingEuler"
     assert fitted.history[-1].loss < min(0.1 * fitted.history[0].loss, 1.3 * min(r.loss for r in fitted.history))
 
 
@@ -89,7 +89,7 @@ def test_mini_batches_have_the_velocity_of_the_whole_target_on_average(weighted)
     weights = torch.rand(40, generator=generator(2), dtype=torch.float64) if weighted else None
     weights = weights / weights.sum() if weighted else None
     whole = energy(y, weights)
-    batched = MiniBatches(fl.Euler(1.0), whole, size=10)
+    batched = MiniBatchIntegrator(fl.Euler(1.0), whole, size=10)
     system = fl.ParticleSystem(x, energy=whole, integrator=batched, generator=generator())
     velocities = torch.stack([system.step(system.state).positions - x for _ in range(600)])
     error = velocities.std(0) / 600**0.5
@@ -98,16 +98,16 @@ def test_mini_batches_have_the_velocity_of_the_whole_target_on_average(weighted)
 
 def test_systematic_draws_are_within_one_of_their_share():
     shares = torch.tensor([0.05, 0.5, 0.0, 0.45])
-    counts = torch.bincount(systematic(1000, shares, generator()), minlength=4)
+    counts = torch.bincount(systematic_resampling(1000, shares, generator()), minlength=4)
     assert ((counts - 1000 * shares).abs() <= 1).all()
     assert counts[2] == 0
 
 
 def test_starts_lie_where_they_should():
     y = normal(50, 3)
-    chosen = from_samples(20, y, None, generator())
+    chosen = init_from_target(20, y, None, generator())
     assert len({tuple(point) for point in chosen.tolist()} & {tuple(point) for point in y.tolist()}) == 20
-    box = from_box(1000, y, None, generator())
+    box = init_from_box(1000, y, None, generator())
     assert (box >= y.amin(0)).all()
     assert (box <= y.amax(0)).all()
 
@@ -170,20 +170,20 @@ def test_exact_w2_of_many_points_is_refused():
 def test_a_split_of_samples_keeps_the_parts_apart():
     y = torch.arange(100.0)[:, None]
     parts = split(y, None, 0.2, count=10, seed=0)
-    assert (len(parts.seen), len(parts.held_out), len(parts.sample)) == (80, 20, 10)
-    assert not set(parts.seen.flatten().tolist()) & set(parts.held_out.flatten().tolist())
-    assert set(parts.sample.flatten().tolist()) <= set(parts.seen.flatten().tolist())
+    assert (len(parts.train), len(parts.held_out), len(parts.sample)) == (80, 20, 10)
+    assert not set(parts.train.flatten().tolist()) & set(parts.held_out.flatten().tolist())
+    assert set(parts.sample.flatten().tolist()) <= set(parts.train.flatten().tolist())
 
 
 def test_a_split_of_a_measure_keeps_the_parts_apart_and_its_mass():
     y, weights = torch.arange(1000.0)[:, None], torch.rand(1000, generator=generator())
     weights[::10] = 0.0
     parts = split(y, weights, 0.2, count=50, seed=0)
-    assert (len(parts.seen), len(parts.held_out), len(parts.sample)) == (800, 200, 50)
-    assert not set(parts.seen.flatten().tolist()) & set(parts.held_out.flatten().tolist())
+    assert (len(parts.train), len(parts.held_out), len(parts.sample)) == (800, 200, 50)
+    assert not set(parts.train.flatten().tolist()) & set(parts.held_out.flatten().tolist())
     assert torch.equal(parts.held_out_weights, weights[parts.held_out.flatten().long()])
-    assert parts.seen_weights.sum().item() == pytest.approx(weights.sum().item(), rel=1e-5)
-    assert torch.equal(parts.seen, y[parts.index])
+    assert parts.train_weights.sum().item() == pytest.approx(weights.sum().item(), rel=1e-5)
+    assert torch.equal(parts.train, y[parts.index])
 
 
 def test_a_split_of_a_measure_takes_evenly_from_its_order():
@@ -202,7 +202,7 @@ def test_the_sample_of_a_split_follows_the_weights():
 def test_figures_are_the_distances_to_the_held_out_part(weighted):
     y, weights = normal(40, 2), torch.rand(40, generator=generator(), dtype=torch.float64) if weighted else None
     parts = split(y, weights, 0.25, count=5, seed=0)
-    found = figures(parts.sample, None, parts)
+    found = held_out_distances(parts.sample, None, parts)
     assert found["sliced_w2"] == sliced_w2(parts.sample, parts.held_out, None, parts.held_out_weights)
     assert found["exact_w2"] == pytest.approx(found["sliced_w2"] * 2**0.5, rel=0.6)
 
@@ -210,8 +210,8 @@ def test_figures_are_the_distances_to_the_held_out_part(weighted):
 @pytest.mark.parametrize("weights", [None, torch.tensor([2.0])])
 def test_a_single_point_is_fitted_to_and_judges_nothing(weights):
     parts = split(torch.zeros(1, 2), weights, 0.2, count=5, seed=0)
-    assert (len(parts.seen), len(parts.held_out), len(parts.few_held_out), len(parts.sample)) == (1, 0, 0, 5)
-    assert figures(parts.sample, None, parts) == {"sliced_w2": None, "exact_w2": None}
+    assert (len(parts.train), len(parts.held_out), len(parts.held_out_subset), len(parts.sample)) == (1, 0, 0, 5)
+    assert held_out_distances(parts.sample, None, parts) == {"sliced_w2": None, "exact_w2": None}
 
 
 @pytest.mark.parametrize("massive", [[3], [0, 9], [17, 18, 19]])
@@ -219,9 +219,9 @@ def test_a_single_point_is_fitted_to_and_judges_nothing(weights):
 def test_both_parts_of_a_measure_have_mass_unless_one_point_has_it_all(massive, seed):
     weights = torch.zeros(20).index_fill(0, torch.tensor(massive), 0.5)
     parts = split(normal(20, 2).float(), weights, 0.2, count=5, seed=seed)
-    assert parts.seen_weights.sum().item() == pytest.approx(0.5 * len(massive))
+    assert parts.train_weights.sum().item() == pytest.approx(0.5 * len(massive))
     assert bool(parts.held_out_weights.sum() > 0) == (len(massive) > 1)
-    found = figures(parts.sample, None, parts)
+    found = held_out_distances(parts.sample, None, parts)
     assert (found["sliced_w2"] is None) == (len(massive) == 1)
     assert found["sliced_w2"] is None or found["sliced_w2"] > 0.0
 

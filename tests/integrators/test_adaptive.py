@@ -15,7 +15,7 @@ from interflow import (
 from interflow.integrators import adaptive
 from tests.flows import Spring, cloud, masses, repulsion
 
-PAIRS = ["dormand_prince", "bogacki_shampine"]
+EMBEDDED_METHODS = ["dormand_prince", "bogacki_shampine"]
 
 
 def count_evaluations(tolerance, method, step_size=1.0, steps=1):
@@ -28,7 +28,7 @@ def count_evaluations(tolerance, method, step_size=1.0, steps=1):
     return len(calls)
 
 
-@pytest.mark.parametrize("method", PAIRS)
+@pytest.mark.parametrize("method", EMBEDDED_METHODS)
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-5, 1e-7, 1e-9])
 def test_the_error_of_a_contracting_flow_stays_under_the_tolerance(method, tolerance):
     positions, weights = cloud(), masses()
@@ -40,7 +40,7 @@ def test_the_error_of_a_contracting_flow_stays_under_the_tolerance(method, toler
     assert (solution.positions - exact).abs().max() < 2 * tolerance
 
 
-@pytest.mark.parametrize("method", PAIRS)
+@pytest.mark.parametrize("method", EMBEDDED_METHODS)
 def test_a_tighter_tolerance_costs_more_velocities(method):
     assert count_evaluations(1e-4, method) < count_evaluations(1e-7, method) < count_evaluations(1e-10, method)
 
@@ -90,7 +90,7 @@ def test_a_collision_in_finite_time_stops_with_the_reason():
 
 
 def test_a_velocity_that_jumps_stops_with_the_reason(monkeypatch):
-    monkeypatch.setattr(adaptive, "MOST_TRIALS", 300)
+    monkeypatch.setattr(adaptive, "MAX_TRIALS", 300)
     ridge = ExternalEnergy(lambda x: x.abs().sum(-1))
     integrator = AdaptiveRungeKutta(1.0, relative_tolerance=1e-9, absolute_tolerance=1e-9)
     system = ParticleSystem(torch.tensor([[0.3]], dtype=torch.float64), energy=ridge, integrator=integrator)
@@ -112,7 +112,7 @@ def test_what_cannot_be_used_is_named(name, options):
     assert caught.value.argument == name
 
 
-@pytest.mark.parametrize("method", PAIRS)
+@pytest.mark.parametrize("method", EMBEDDED_METHODS)
 def test_a_step_that_bounces_off_a_wall_midway_is_two_steps_with_a_pause_at_the_wall(method):
     steep = ExternalEnergy(lambda x: -3.0 * x.pow(3).sum(-1), boundary=ReflectingBoundary(-0.5, 0.75))
     start = torch.tensor([[0.7, -0.3], [0.1, 0.72]], dtype=torch.float64)

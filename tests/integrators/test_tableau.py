@@ -1,10 +1,10 @@
 import pytest
 
 from interflow import ArgumentError, Euler, Heun, RungeKutta4, Tableau
-from interflow.integrators.adaptive import PAIRS
+from interflow.integrators.adaptive import EMBEDDED_METHODS
 from interflow.integrators.runge_kutta import _trees
 
-TABLEAUS = [Euler.tableau, Heun.tableau, RungeKutta4.tableau, *PAIRS.values()]
+TABLEAUS = [Euler.tableau, Heun.tableau, RungeKutta4.tableau, *EMBEDDED_METHODS.values()]
 
 
 def test_rooted_trees_are_as_many_as_cayley_counted():
@@ -26,11 +26,11 @@ def test_a_changed_coefficient_is_found_by_the_order_conditions(tableau):
 
 
 def test_the_embedded_pair_shares_its_last_stage_with_the_next_step():
-    assert all(pair.first_same_as_last for pair in PAIRS.values())
+    assert all(pair.first_same_as_last for pair in EMBEDDED_METHODS.values())
     assert not RungeKutta4.tableau.first_same_as_last
 
 
-@pytest.mark.parametrize("pair", PAIRS.values())
+@pytest.mark.parametrize("pair", EMBEDDED_METHODS.values())
 def test_the_embedded_method_has_its_own_order(pair):
     assert abs(sum(pair.error)) < 1e-15
     with pytest.raises(ArgumentError, match="`embedded`"):

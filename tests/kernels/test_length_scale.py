@@ -14,7 +14,7 @@ import interflow as fl
 from interflow import config
 from interflow.config.builtin_kinds import KERNELS as KINDS
 from interflow.errors import ArgumentError, BackendError
-from interflow.fitting.resolution_levels import rungs
+from interflow.fitting.resolution_levels import scaled_discrepancies
 from interflow.kernels import Kernel
 from interflow.sums import field, potential, potential_and_field
 from interflow.testing import KernelSuite
@@ -200,5 +200,5 @@ def test_lengths_go_through_configs_and_are_assigned_in_place() -> None:
 
 
 def test_a_ladder_widens_each_length() -> None:
-    (wide,) = rungs(fl.MMD(fl.GaussianKernel([0.1, 0.2])), (4.0,))
+    (wide,) = scaled_discrepancies(fl.MMD(fl.GaussianKernel([0.1, 0.2])), (4.0,))
     assert wide.kernel.sigma.tolist() == pytest.approx([0.4, 0.8])

@@ -5,7 +5,7 @@ import csv
 import pytest
 import torch
 
-from interflow import ArgumentError, CsvReport, Euler, Series, StorageError
+from interflow import ArgumentError, CsvReport, Euler, StorageError, TimeSeries
 from tests.flows import torus_system
 
 OBSERVED = {"mean": lambda state: state.positions.mean(0), "time2": lambda state: 2 * state.time}
@@ -17,7 +17,7 @@ def rows(file):
 
 
 def test_a_series_holds_what_was_observed_when_it_was_time():
-    series = Series(OBSERVED, every=3)
+    series = TimeSeries(OBSERVED, every=3)
     solution = torus_system(Euler(0.01)).simulate(7, save_every=3, callbacks=[series], progress=False)
     assert series.steps == [3, 6]
     assert torch.equal(series["mean"], torch.stack([solution.positions[1].mean(0), solution.positions[2].mean(0)]))
@@ -25,7 +25,7 @@ def test_a_series_holds_what_was_observed_when_it_was_time():
 
 
 def test_a_series_of_nothing_is_empty():
-    assert len(Series(OBSERVED)["mean"]) == 0
+    assert len(TimeSeries(OBSERVED)["mean"]) == 0
 
 
 def test_a_table_has_a_row_a_time_and_a_column_a_number(tmp_path):
@@ -46,7 +46,7 @@ def test_a_table_that_goes_on_equals_one_that_was_never_broken(tmp_path):
 
 
 def test_steps_that_are_made_again_are_observed_once(tmp_path):
-    watching = [Series(OBSERVED), CsvReport(tmp_path / "report.csv", OBSERVED)]
+    watching = [TimeSeries(OBSERVED), CsvReport(tmp_path / "report.csv", OBSERVED)]
     system = torus_system(Euler(0.1))
     start = system.state
     system.simulate(3, callbacks=watching, progress=False)
