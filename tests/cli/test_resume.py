@@ -102,7 +102,7 @@ def test_a_run_that_lacks_only_its_summary_gets_it(interflow, tmp_path):
 
 def test_a_disk_that_is_full_is_told_in_one_line_and_leaves_the_earlier_checkpoint(interflow, monkeypatch):
     assert interflow("run", "noise.yaml", "--out", "whole").exit_code == 0
-    write = FolderWriter.add
+    write = FolderWriter.write_frame
 
     def fill_up(self, state, scalars):
         with monkeypatch.context() as patch:
@@ -114,7 +114,7 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_leaves_the_earlier_checkpoi
             write(self, state, scalars)
 
     with monkeypatch.context() as patch:
-        patch.setattr(FolderWriter, "add", fill_up)
+        patch.setattr(FolderWriter, "write_frame", fill_up)
         done = interflow("run", "noise.yaml", "--out", "here", "--set", "run.checkpoint_every=0")
     assert done.exit_code == 1, done.output
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error")]
