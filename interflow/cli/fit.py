@@ -245,6 +245,7 @@ class FitJob:
             _LOG.info("%s has a cell that repeats; to fit in it: --set 'boundary=%s'", self.target, domain.strip())
 
     def _summary(self, fitted: FitResult) -> dict[str, Any]:
+        from interflow.fitting.evaluation import held_out_distances
 
         parts = self.split
         judged = {
