@@ -153,7 +153,6 @@ def test_a_surface_needs_a_package_only_for_polygons_that_turn_inwards(files, mo
         ("trimesh", "points", "square.stl", ("fit", "square.stl", "--points", "3")),
         ("pillow", "points", "photo.png", ("fit", "photo.png", "--points", "3")),
         ("plyfile", "points", "points.ply", ("fit", "points.npy", "--source", "points.ply")),
-        ("geomloss", "geomloss", "SinkhornDivergence", ("fit", "points.csv", "--set", "discrepancy.kind=sinkhorn")),
         ("plyfile", "points", "out.0000.ply", ("export", "run", "out.ply")),
         ("gsd", "gsd", "The format of out.gsd", ("export", "run", "out.gsd")),
         ("imageio-ffmpeg", "movie", "The movie movie.mp4", ("show", "run", "--movie")),

@@ -106,7 +106,7 @@ def test_long_values_are_cut(value):
         ),
         (fl.EnergyDistance(backend="dense", tolerance=1e-3), ["backend='dense'", "tolerance=0.001"]),
         (fl.SlicedWasserstein(projections=7), ["projections=7"]),
-        (fl.SinkhornDivergence(), ["blur=0.05", "solver='auto'"]),
+        (fl.SinkhornDivergence(), ["blur=0.05", "backend='auto'"]),
         (
             -2.0 * fl.InteractionEnergy(KERNEL, backend="fourier", tolerance=1e-2),
             ["scale=-2.0", "backend='fourier'", "tolerance=0.01", "GaussianKernel(sigma=0.3)"],

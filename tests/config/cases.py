@@ -98,7 +98,6 @@ INTEGRATORS = {
 }
 integrators = st.one_of(*INTEGRATORS.values())
 
-solvers = st.sampled_from(["auto", "tensorized", "online", "multiscale"])
 samplings = st.sampled_from(["design", "random", "quasi"])
 estimators = st.sampled_from(["biased", "unbiased"])
 reductions = st.sampled_from(["mean", "sum", "none"])
@@ -110,7 +109,6 @@ DISCREPANCIES = {
         blur=positive,
         p=st.sampled_from([1, 2]),
         scaling=rounded(0.1, 0.9),
-        solver=solvers,
         reduction=reductions,
     ),
     "sliced_wasserstein": kind(
