@@ -6,7 +6,7 @@ out, so that a loss that passes them outside compiles to one graph.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import torch
@@ -75,6 +75,38 @@ def _check_weights(weights: Tensor, positions: Tensor, name: str, positions_name
         wanted = f"shape {tuple(positions.shape[:-1])}, one weight a point of `{positions_name}`"
         raise ArgumentError(name, came=_shape(weights), wanted=wanted)
     _check_alike(weights, positions, name, positions_name)
+
+
+OWN_NAMES: Final = ("position", "weight", "velocity", "mass")
+"""What laws read of every particle, and no feature may be called."""
+
+
+def check_features(features: Mapping[str, Tensor] | None, positions: Tensor) -> None:
+    """Raise `ArgumentError` unless features are tensors ``(N,)`` or ``(N, k)`` by name, alike the positions.
+
+    Floating ones have the dtype of the positions, others are whole numbers.
+    """
+    if features is None:
+        return
+    if not isinstance(features, Mapping):
+        raise ArgumentError("features", came=f"a {type(features).__name__}", wanted="a mapping of tensors by name")
+    for name, value in features.items():
+        if not f"{name}".isidentifier() or name in OWN_NAMES:
+            wanted = f"names of letters, digits and underscores, other than {', '.join(OWN_NAMES)}"
+            raise ArgumentError("features", came=repr(name), wanted=wanted)
+        _check_feature(f"features[{name!r}]", value, positions)
+
+
+def _check_feature(argument: str, value: Tensor, positions: Tensor) -> None:
+    if not isinstance(value, Tensor):
+        raise ArgumentError(argument, came=f"a {type(value).__name__}", wanted="a tensor, one entry a particle")
+    if value.dtype == torch.bool or value.is_complex():
+        raise ArgumentError(argument, came=value.dtype, wanted="numbers or whole numbers", remedy="Convert it first.")
+    if value.ndim not in (1, 2) or value.shape[0] != positions.shape[0]:
+        count = positions.shape[0]
+        wanted = f"shape ({count},) or ({count}, k), one entry a particle"
+        raise ArgumentError(argument, came=_shape(value), wanted=wanted)
+    _check_alike(value, positions, argument, "positions", any_dtype=not value.is_floating_point())
 
 
 def check_same_space(x: Tensor, y: Tensor, names: tuple[str, str] = ("x", "y")) -> None:
@@ -149,8 +181,8 @@ def can_read(*tensors: Tensor) -> bool:
     return not any(tensor.is_meta for tensor in tensors)
 
 
-def _check_alike(tensor: Tensor, model: Tensor, name: str, model_name: str) -> None:
-    if tensor.dtype != model.dtype:
+def _check_alike(tensor: Tensor, model: Tensor, name: str, model_name: str, *, any_dtype: bool = False) -> None:
+    if tensor.dtype != model.dtype and not any_dtype:
         wanted = f"{model.dtype}, as `{model_name}`"
         raise ArgumentError(name, came=tensor.dtype, wanted=wanted, remedy=f"Convert one with .to({model.dtype}).")
     if tensor.device != model.device:

@@ -290,6 +290,8 @@ def codec(annotation: Any, from_object: FromObject) -> Codec:
         return Codec(annotation, _keep, _plain)
     if origin in (Union, types.UnionType) and type(None) in parameters:
         return _optional(codec(reduce(operator.or_, (p for p in parameters if p is not type(None))), from_object))
+    if origin is types.UnionType and sum(part in Family.by_base for part in parameters) == 1:
+        return codec(next(part for part in parameters if part in Family.by_base), from_object)  # no config has others
     if origin in (list, tuple, Sequence) and set(parameters[1:]) <= {...}:
         return _sequence(codec(parameters[0], from_object))
     raise ArgumentError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast, final
 
 import torch
@@ -17,11 +17,18 @@ from interflow.parameters import LinearSpace, Parametrised, finite
 from interflow.sums import Explanation
 from interflow.validation import check_cloud
 
+Features = Mapping[str, Tensor]
+"""Features of particles by name, such as a charge: ``(N,)`` for numbers, ``(N, k)`` for vectors."""
+
 
 class Energy(Parametrised, LinearSpace, ABC):
     """An energy E of the measure ``Σ aᵢ δ_{xᵢ}``. A subclass writes `forward`; the velocity is derived from it.
 
     Energies add and scale: ``e1 - 2.0 * e2``.
+
+    Attributes:
+        reads_features: whether E depends on features of the particles. A subclass that sets it to True writes
+            ``forward(positions, weights, features)``; the others are not given any.
 
     Args:
         boundary: the domain; None where the energy is the same function on every domain, so that in a sum it follows
@@ -37,6 +44,8 @@ class Energy(Parametrised, LinearSpace, ABC):
                 [-1.]])
     """
 
+    reads_features: bool = False
+
     def __init__(self, boundary: Boundary | None = None) -> None:
         super().__init__()
         self._boundary = boundary
@@ -48,7 +57,9 @@ class Energy(Parametrised, LinearSpace, ABC):
 
     if TYPE_CHECKING:  # PyTorch types calls of modules as Any
 
-        def __call__(self, positions: Tensor, weights: Tensor | None = None) -> Tensor: ...
+        def __call__(
+            self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None
+        ) -> Tensor: ...
 
     @abstractmethod
     def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -59,7 +70,9 @@ class Energy(Parametrised, LinearSpace, ABC):
             weights: ``(N,)``; None for 1/N.
         """
 
-    def value_and_velocity(self, positions: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def value_and_velocity(
+        self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None
+    ) -> tuple[Tensor, Tensor]:
         """E and its velocity, in one pass.
 
         Returns:
@@ -69,9 +82,9 @@ class Energy(Parametrised, LinearSpace, ABC):
             ArgumentError: if a shape, dtype or device does not fit, or E is not a differentiable scalar.
         """
         self.check(positions, weights)
-        return measures.value_and_velocity(lambda x: self(x, weights), positions, weights)
+        return measures.value_and_velocity(lambda x: self(*self.arguments(x, weights, features)), positions, weights)
 
-    def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
+    def velocity(self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None) -> Tensor:
         """``vᵢ = −(1/aᵢ) ∂E/∂xᵢ``, zero where ``aᵢ = 0``.
 
         It can be differentiated wherever E can; under ``torch.no_grad()`` it keeps no graph.
@@ -79,11 +92,12 @@ class Energy(Parametrised, LinearSpace, ABC):
         Args:
             positions: ``(N, d)``.
             weights: ``(N,)``; None for 1/N.
+            features: by name, of which the energy takes those that it reads.
 
         Returns:
             ``(N, d)``.
         """
-        return self.value_and_velocity(positions, weights)[1]
+        return self.value_and_velocity(positions, weights, features)[1]
 
     def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
         """Which backends its sums take and why, each with the name of the term that sums; none for other energies."""
@@ -100,6 +114,11 @@ class Energy(Parametrised, LinearSpace, ABC):
     def describe(self) -> str:
         """A name for messages."""
         return type(self).__name__
+
+    @final
+    def arguments(self, positions: Tensor, weights: Tensor | None, features: Features | None) -> tuple[Any, ...]:
+        """Arguments for its methods: with the features where E depends on them, else without."""
+        return (positions, weights, features) if self.reads_features else (positions, weights)
 
     @final
     def check(self, positions: Tensor, weights: Tensor | None = None) -> None:
@@ -144,16 +163,19 @@ class SumEnergy(Energy):
         flat = [part for energy in energies for part in _parts(energy)]
         super().__init__(_common_boundary(flat))
         self.energies = nn.ModuleList(flat)
+        self.reads_features = any(energy.reads_features for energy in flat)
 
-    def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
-        return _total(energy(positions, weights) for energy in self.energies)
+    def forward(self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None) -> Tensor:
+        return _total(energy(*energy.arguments(positions, weights, features)) for energy in _parts(self))
 
-    def value_and_velocity(self, positions: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        pairs = [energy.value_and_velocity(positions, weights) for energy in _parts(self)]
+    def value_and_velocity(
+        self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None
+    ) -> tuple[Tensor, Tensor]:
+        pairs = [energy.value_and_velocity(*energy.arguments(positions, weights, features)) for energy in _parts(self)]
         return _total(value for value, _ in pairs), _total(velocity for _, velocity in pairs)
 
-    def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
-        return _total(energy.velocity(positions, weights) for energy in _parts(self))
+    def velocity(self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None) -> Tensor:
+        return _total(energy.velocity(*energy.arguments(positions, weights, features)) for energy in _parts(self))
 
     def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
         return [said for energy in _parts(self) for said in energy.explain(positions, weights)]
@@ -189,16 +211,19 @@ class ScaledEnergy(Energy):
         super().__init__(energy._boundary)
         self.register_buffer("scale", finite("scale", scale))
         self.energy = energy
+        self.reads_features = energy.reads_features
 
-    def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
-        return self._scaled(self.energy(positions, weights))
+    def forward(self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None) -> Tensor:
+        return self._scaled(self.energy(*self.energy.arguments(positions, weights, features)))
 
-    def value_and_velocity(self, positions: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        value, velocity = self.energy.value_and_velocity(positions, weights)
+    def value_and_velocity(
+        self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None
+    ) -> tuple[Tensor, Tensor]:
+        value, velocity = self.energy.value_and_velocity(*self.energy.arguments(positions, weights, features))
         return self._scaled(value), self._scaled(velocity)
 
-    def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
-        return self._scaled(self.energy.velocity(positions, weights))
+    def velocity(self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None) -> Tensor:
+        return self._scaled(self.energy.velocity(*self.energy.arguments(positions, weights, features)))
 
     def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
         return self.energy.explain(positions, weights)

@@ -7,7 +7,7 @@ from typing import final
 from torch import Tensor
 
 from interflow.discrepancies import Discrepancy
-from interflow.energies.base import Energy
+from interflow.energies.base import Energy, Features
 from interflow.kernels import Kernel
 from interflow.sums import Explanation
 from interflow.validation import check_cloud, check_instance, check_masses, check_not_empty
@@ -50,10 +50,12 @@ class DiscrepancyEnergy(Energy):
     def forward(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
         return self.discrepancy(positions, self.target, weights, self.target_weights)
 
-    def value_and_velocity(self, positions: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def value_and_velocity(
+        self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None
+    ) -> tuple[Tensor, Tensor]:
         return self.discrepancy.value_and_velocity(positions, self.target, weights, self.target_weights)
 
-    def velocity(self, positions: Tensor, weights: Tensor | None = None) -> Tensor:
+    def velocity(self, positions: Tensor, weights: Tensor | None = None, features: Features | None = None) -> Tensor:
         return self.discrepancy.velocity(positions, self.target, weights, self.target_weights)
 
     def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
