@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 import torch
@@ -136,7 +136,7 @@ def _nonfinite_error(energy: Energy, good: State, bad: State) -> NonFiniteError:
 def _term(energy: Energy, state: State) -> str:
     """What is not finite at a state, in words: the first term of the energy, or the step alone."""
     for name, term in energy.terms():
-        if not bool(term.velocity(state.positions, state.weights).isfinite().all()):
+        if not bool(term.velocity(*term.arguments(state.positions, state.weights, state.features)).isfinite().all()):
             return f"the velocity of the term {name} is not finite"
     return "the velocity of every term is finite, and the step itself went too far"
 
@@ -155,6 +155,7 @@ class MemorySolution(ShortRepr):
     stats: Mapping[str, Any]
     final: State
     extent: Extent
+    features: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def energies(self) -> Tensor:
@@ -172,6 +173,7 @@ class MemorySolution(ShortRepr):
             velocities=None if self.velocities is None else self.velocities[frame],
             time=self.times[frame],
             step=int(self.steps[frame]),
+            features=self.features,
         )
 
     def plot(self, kind: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:
@@ -235,6 +237,7 @@ class MemoryWriter:
             stats=stats,
             final=final_state,
             extent=self._boundary.extent(final_state.positions.shape[1]),
+            features=final_state.features,
         )
 
 

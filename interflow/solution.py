@@ -12,7 +12,7 @@ from torch import Tensor
 from interflow.boundaries import Extent
 from interflow.errors import ArgumentError
 from interflow.state import State
-from interflow.validation import is_count
+from interflow.validation import MAX_NAME, is_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,8 +22,6 @@ ENERGY = "energy"
 """The scalar that every frame has."""
 OF_EVERY_FRAME = (ENERGY, "step", "time")
 """The columns of every table of a run."""
-LONGEST_NAME = 92
-"""Characters of the name of what is observed."""
 
 
 class Frames(Protocol):
@@ -58,6 +56,10 @@ class Solution(Protocol):
     @property
     def weights(self) -> Tensor:
         """``(N,)``."""
+
+    @property
+    def features(self) -> Mapping[str, Tensor]:
+        """Those of the particles, by name: ``(N,)`` or ``(N, k)``."""
 
     @property
     def times(self) -> Tensor:
@@ -138,9 +140,9 @@ def check_observables(observables: Mapping[str, object] | None) -> None:
     """Raise `ArgumentError` unless the values are functions, and the names words that mean nothing else yet."""
     for name, observe in (observables or {}).items():
         word = f"{name}"
-        if not word.isidentifier() or not word.isascii() or len(word) > LONGEST_NAME or word in OF_EVERY_FRAME:
-            came = f"the name {word!r}" if len(word) <= LONGEST_NAME else f"a name of {len(word)} characters"
-            wanted = f"at most {LONGEST_NAME} letters, digits and underscores, other than {', '.join(OF_EVERY_FRAME)}"
+        if not word.isidentifier() or not word.isascii() or len(word) > MAX_NAME or word in OF_EVERY_FRAME:
+            came = f"the name {word!r}" if len(word) <= MAX_NAME else f"a name of {len(word)} characters"
+            wanted = f"at most {MAX_NAME} letters, digits and underscores, other than {', '.join(OF_EVERY_FRAME)}"
             raise ArgumentError("observables", came=came, wanted=f"{wanted}, which every frame has")
         if not callable(observe):
             raise ArgumentError("observables", came=f"{observe!r} as {name!r}", wanted="a function of the state")

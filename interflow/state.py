@@ -14,9 +14,9 @@ from torch import Tensor
 
 from interflow._repr import ShortRepr
 from interflow.errors import ArgumentError
-from interflow.validation import check_cloud
+from interflow.validation import check_cloud, check_features
 
-CARRY = "carry."
+CARRY, FEATURES = "carry.", "features."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,6 +32,8 @@ class State(ShortRepr):
         time: a number or a 0-d tensor; kept as a 0-d float64 tensor.
         step: the number of steps made so far.
         carry: named tensors that an integrator keeps from step to step, such as an optimizer's moments.
+        features: named tensors that belong to the particles, such as a charge or a species, and that no step changes:
+            ``(N,)`` or ``(N, k)``, of the positions' dtype or whole numbers.
 
     Raises:
         ArgumentError: if shapes, dtypes or devices do not fit together.
@@ -49,6 +51,7 @@ class State(ShortRepr):
     time: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     step: int = 0
     carry: Mapping[str, Tensor] = field(default_factory=dict)
+    features: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_cloud(self.positions, self.weights)
@@ -56,6 +59,8 @@ class State(ShortRepr):
             _check_velocities(self.velocities, self.positions)
         object.__setattr__(self, "time", torch.as_tensor(self.time, dtype=torch.float64))
         object.__setattr__(self, "carry", MappingProxyType(dict(self.carry)))
+        check_features(self.features, self.positions)
+        object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
 
     def replace(self, **changes: Any) -> Self:
         """This state with the named fields changed; checked again unless every change is alike what it replaces."""
@@ -74,6 +79,7 @@ class State(ShortRepr):
             velocities=None if self.velocities is None else self.velocities.detach(),
             time=self.time.detach(),
             carry={name: tensor.detach() for name, tensor in self.carry.items()},
+            features={name: tensor.detach() for name, tensor in self.features.items()},
         )
 
     def is_finite(self) -> bool:
@@ -82,24 +88,29 @@ class State(ShortRepr):
         return math.isfinite(total.item()) or bool(self.positions.isfinite().all())
 
     def to_dict(self) -> dict[str, Tensor]:
-        """All of the state as named tensors, for checkpoints; the carry's names begin with ``carry.``."""
+        """All of the state as named tensors, for checkpoints; names in it begin with ``carry.`` and ``features.``."""
         own = {"positions": self.positions, "weights": self.weights, "time": self.time}
         moving = {} if self.velocities is None else {"velocities": self.velocities}
         carried = {CARRY + name: tensor for name, tensor in self.carry.items()}
-        return {**own, **moving, "step": torch.tensor(self.step), **carried}
+        features = {FEATURES + name: tensor for name, tensor in self.features.items()}
+        return {**own, **moving, "step": torch.tensor(self.step), **carried, **features}
 
     @classmethod
     def from_dict(cls, tensors: Mapping[str, Tensor]) -> Self:
         """The state that `to_dict` took apart."""
-        carry = {name.removeprefix(CARRY): tensor for name, tensor in tensors.items() if name.startswith(CARRY)}
         return cls(
             positions=tensors["positions"],
             weights=tensors["weights"],
             velocities=tensors.get("velocities"),
             time=tensors["time"],
             step=int(tensors["step"]),
-            carry=carry,
+            carry=_named(CARRY, tensors),
+            features=_named(FEATURES, tensors),
         )
+
+
+def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _is_alike(value: object, present: object) -> bool:

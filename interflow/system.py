@@ -22,7 +22,7 @@ from interflow.rollout import Gradient, gradient_mode, iterate_frames
 from interflow.run import FrameWriter, MemorySolution, MemoryStore, MemoryWriter, advance
 from interflow.schedules import Schedule, Schedules
 from interflow.solution import ENERGY, FramePlan, Solution, check_observables
-from interflow.state import CARRY, State
+from interflow.state import CARRY, FEATURES, State
 from interflow.sums import backends_used, sums_made
 from interflow.validation import check_instance, check_masses
 
@@ -62,6 +62,8 @@ class ParticleSystem(nn.Module):
         integrator: what makes the steps.
         weights: ``(N,)``, not negative; None for 1/N.
         velocities: ``(N, d)``, at the start of a motion of second order; None for rest.
+        features: named tensors that belong to the particles, ``(N,)`` or ``(N, k)``, such as ``{"charge": q}``: the
+            laws of interactions read them by name, and no step changes them.
         generator: where noise is drawn from, for integrators that need it.
         schedules: hyperparameters that change from step to step, by name: ``{"integrator.temperature":
             LinearSchedule(1.0, 0.0, steps=100)}``.
@@ -83,6 +85,7 @@ class ParticleSystem(nn.Module):
     weights: Tensor
     velocities: Tensor | None
     time: Tensor
+    features: nn.Module | None
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class ParticleSystem(nn.Module):
         integrator: Integrator,
         weights: Tensor | None = None,
         velocities: Tensor | None = None,
+        features: Mapping[str, Tensor] | None = None,
         generator: torch.Generator | None = None,
         schedules: Mapping[str, Schedule] | None = None,
     ) -> None:
@@ -105,6 +109,7 @@ class ParticleSystem(nn.Module):
         self.integrator = integrator
         self.generator = generator
         self.carry = nn.Module()
+        self.register_module("features", None)  # a module of buffers, where there are features
         self._step = 0
         for name in _BUFFERS:
             self.register_buffer(name, None)
@@ -112,7 +117,8 @@ class ParticleSystem(nn.Module):
         uniform = positions.new_full(positions.shape[:1], 1.0 / max(len(positions), 1))
         masses = uniform if weights is None else weights
         self._schedules = Schedules(self, schedules or {})
-        self.state = self._prepared(_inside(State(positions, masses, velocities), self.boundary))
+        state = State(positions, masses, velocities, features={} if features is None else features)
+        self.state = self._prepared(_inside(state, self.boundary))
 
     @property
     def boundary(self) -> Boundary:
@@ -141,7 +147,8 @@ class ParticleSystem(nn.Module):
     def state(self) -> State:
         """The state now; assign another to go on from there."""
         carry = dict(self.carry.named_buffers(remove_duplicate=False))
-        return State(self.positions, self.weights, self.velocities, self.time, self._step, carry)
+        features = self._feature_buffers()
+        return State(self.positions, self.weights, self.velocities, self.time, self._step, carry, features)
 
     @state.setter
     def state(self, state: State) -> None:
@@ -153,6 +160,12 @@ class ParticleSystem(nn.Module):
             self.carry = nn.Module()
         for name, tensor in state.carry.items():
             self.carry.register_buffer(name, tensor.detach())
+        features = self._feature_buffers()
+        if features.keys() != state.features.keys():
+            self.features = nn.Module() if state.features else None
+            features = self._feature_buffers()
+        for name, tensor in state.features.items():  # register_buffer refuses what modules have, such as `type`
+            features[name] = tensor.detach()
 
     def step(self, state: State) -> State:
         """The state that follows another: pure, and differentiable in the state and in all parameters.
@@ -287,6 +300,9 @@ class ParticleSystem(nn.Module):
         velocities = fresh.velocities if state.velocities is None else state.velocities
         return fresh.replace(velocities=velocities, carry={**fresh.carry, **state.carry})
 
+    def _feature_buffers(self) -> dict[str, Tensor]:
+        return {} if self.features is None else cast(dict[str, Tensor], self.features._buffers)
+
     def _check_differentiable(self) -> None:
         obstacle = self.integrator.not_differentiable_reason() if torch.is_grad_enabled() else None
         if obstacle is not None:
@@ -300,7 +316,8 @@ class ParticleSystem(nn.Module):
         self._schedules.apply(state.step)
         observed = {name: observe(state) for name, observe in (observables or {}).items()}
         heading(observed)  # raises where a table of the run would have two columns of one name
-        writer.write_frame(state, {**observed, ENERGY: self.energy(state.positions, state.weights)})
+        energy = self.energy(*self.energy.arguments(state.positions, state.weights, state.features))
+        writer.write_frame(state, {**observed, ENERGY: energy})
 
 
 def _stats(steps: int, seconds: float, used: Counter[str], before: int = 0) -> dict[str, Any]:
@@ -318,7 +335,7 @@ class _EnergyDynamics:
     boundary: Boundary
 
     def velocity(self, state: State) -> Tensor:
-        return self.energy.velocity(state.positions, state.weights)
+        return self.energy.velocity(*self.energy.arguments(state.positions, state.weights, state.features))
 
     def wrap(self, positions: Tensor) -> Tensor:
         return self.boundary.wrap(positions)
@@ -330,6 +347,10 @@ class _EnergyDynamics:
 def _prepare_to_load(module: nn.Module, tensors: Mapping[str, Any], prefix: str, *_: object) -> None:
     """Make room for a state_dict: its carry has names of its own, and states handed out earlier must not change."""
     system = cast(ParticleSystem, module)
+    theirs = {name.removeprefix(prefix + FEATURES) for name in tensors if name.startswith(prefix + FEATURES)}
+    if theirs != system.state.features.keys():
+        wanted = f"those of the system, {sorted(system.state.features)}"
+        raise ArgumentError("features", came=f"a state_dict with {sorted(theirs)}", wanted=wanted)
     within = prefix + CARRY
     carry = {
         name.removeprefix(within): tensor.to(system.positions.device if tensor.ndim else tensor.device, copy=True)
@@ -342,11 +363,11 @@ def _prepare_to_load(module: nn.Module, tensors: Mapping[str, Any], prefix: str,
 
 def _inside(state: State, boundary: Boundary) -> State:
     """A copy of a state, brought inside the domain."""
-    positions, weights = state.positions.clone(), state.weights.clone()
+    state = State.from_dict({name: tensor.clone() for name, tensor in state.to_dict().items()})
     if state.velocities is None:
-        return state.replace(positions=boundary.wrap(positions), weights=weights)
-    positions, velocities = boundary.reflect(positions, state.velocities.clone())
-    return state.replace(positions=positions, weights=weights, velocities=velocities)
+        return state.replace(positions=boundary.wrap(state.positions))
+    positions, velocities = boundary.reflect(state.positions, state.velocities)
+    return state.replace(positions=positions, velocities=velocities)
 
 
 def _check_finite(positions: Tensor) -> None:

@@ -77,6 +77,8 @@ def _check_weights(weights: Tensor, positions: Tensor, name: str, positions_name
     _check_alike(weights, positions, name, positions_name)
 
 
+MAX_NAME: Final = 92
+"""Characters of the name of what is observed or belongs to particles, which names an array of a run."""
 OWN_NAMES: Final = ("position", "weight", "velocity", "mass")
 """What laws read of every particle, and no feature may be called."""
 
@@ -91,9 +93,11 @@ def check_features(features: Mapping[str, Tensor] | None, positions: Tensor) -> 
     if not isinstance(features, Mapping):
         raise ArgumentError("features", came=f"a {type(features).__name__}", wanted="a mapping of tensors by name")
     for name, value in features.items():
-        if not f"{name}".isidentifier() or name in OWN_NAMES:
-            wanted = f"names of letters, digits and underscores, other than {', '.join(OWN_NAMES)}"
-            raise ArgumentError("features", came=repr(name), wanted=wanted)
+        word = f"{name}"
+        if not word.isidentifier() or not word.isascii() or len(word) > MAX_NAME or word in OWN_NAMES:
+            came = f"the name {word!r}" if len(word) <= MAX_NAME else f"a name of {len(word)} characters"
+            wanted = f"at most {MAX_NAME} letters, digits and underscores, other than {', '.join(OWN_NAMES)}"
+            raise ArgumentError("features", came=came, wanted=wanted)
         _check_feature(f"features[{name!r}]", value, positions)
 
 

@@ -54,7 +54,7 @@ class EnergyOf(Observable):
         self.energy = energy
 
     def __call__(self, state: State) -> Tensor:
-        return self.energy(state.positions, state.weights)
+        return self.energy(*self.energy.arguments(state.positions, state.weights, state.features))
 
 
 @final
@@ -77,7 +77,7 @@ class MeanSpeed(Observable):
     def __call__(self, state: State) -> Tensor:
         velocities = state.velocities
         if velocities is None:
-            velocities = self.energy.velocity(state.positions, state.weights)
+            velocities = self.energy.velocity(*self.energy.arguments(state.positions, state.weights, state.features))
         speeds: Tensor = velocities.norm(dim=-1)
         return state.weights @ speeds / state.weights.sum()
 
@@ -191,6 +191,6 @@ class Polarisation(Observable):
     def __call__(self, state: State) -> Tensor:
         velocities = state.velocities
         if velocities is None:
-            velocities = self.energy.velocity(state.positions, state.weights)
+            velocities = self.energy.velocity(*self.energy.arguments(state.positions, state.weights, state.features))
         mean: Tensor = (state.weights @ torch.nn.functional.normalize(velocities, dim=-1)).norm()
         return mean / state.weights.sum()

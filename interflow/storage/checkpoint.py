@@ -20,7 +20,7 @@ from torch import Tensor
 
 from interflow.errors import ArgumentError, StorageError
 from interflow.solution import FramePlan
-from interflow.state import CARRY, State
+from interflow.state import CARRY, FEATURES, State
 from interflow.storage.files import atomic_write
 from interflow.storage.manifest import Manifest, NumericalEnvironment, StoredExtent, comma_list
 from interflow.system import ParticleSystem
@@ -67,7 +67,8 @@ class Checkpoint:
     def state(self) -> State:
         """The state that it holds."""
         names = ("positions", "weights", "velocities", "time")
-        tensors = {name: tensor for name, tensor in self.system.items() if name in names or name.startswith(CARRY)}
+        parts = (CARRY, FEATURES)
+        tensors = {name: tensor for name, tensor in self.system.items() if name in names or name.startswith(parts)}
         return State.from_dict({**tensors, "step": torch.tensor(self.step)})
 
     def write(self, folder: Path) -> None:

@@ -1,22 +1,27 @@
 """Export of runs to files for other programs; the suffix selects the format.
 
-``.npz``   arrays ``positions``, ``velocities``, ``weights``, ``times``, ``steps`` and ``scalars.NAME``, for NumPy
+``.npz``   arrays ``positions``, ``velocities``, ``weights``, ``times``, ``steps``, ``scalars.NAME`` and
+           ``features.NAME``, for NumPy
 ``.csv``   a row a frame: step, time and the scalars
-``.xyz``   extended XYZ (the format of ASE): a block a frame, with its time, scalars, masses, and the domain if it ends
-``.ply``   a file a frame, numbered: ``cloud.0000.ply``, …
+``.xyz``   extended XYZ (the format of ASE): a block a frame, with its time, scalars, masses, features, and the domain
+           if it ends
+``.ply``   a file a frame, numbered: ``cloud.0000.ply``, …, with a property a number of a feature
 ``.gsd``   the format of HOOMD-blue, which OVITO opens; needs the package ``gsd``. It has float32, and boxes around the
-           origin: where the domain ends, positions are counted from its centre
+           origin: where the domain ends, positions are counted from its centre. The features ``species`` and ``charge``
+           are its types and charges, others are in its log
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import string
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from torch import Tensor
 
 from interflow.errors import ArgumentError, needed_package
 from interflow.reporters.series import columns, heading, numbers, write_rows
@@ -24,8 +29,11 @@ from interflow.solution import Solution
 from interflow.state import State
 from interflow.storage.outputs import output_file
 from interflow.storage.points import PointCloud, check_points, write_points
-from interflow.storage.points.format import Lattice
+from interflow.storage.points.format import Lattice, distinct
 from interflow.storage.points.xyz import write_frame
+
+MAX_TYPES: Final = 1024
+"""Species of GSD, each of which has a name."""
 
 
 def export(solution: Solution, file: str | os.PathLike[str]) -> list[Path]:
@@ -64,7 +72,8 @@ def _npz(solution: Solution, file: Path) -> list[Path]:
     moving = {} if solution.velocities is None else {"velocities": np.asarray(solution.velocities)}
     names = ("weights", "times", "steps")
     scalars = {f"scalars.{name}": _array(values) for name, values in solution.scalars.items()}
-    arrays = {name: _array(getattr(solution, name)) for name in names} | moving | scalars
+    features = {f"features.{name}": _array(values) for name, values in solution.features.items()}
+    arrays = {name: _array(getattr(solution, name)) for name in names} | moving | scalars | features
     with output_file(file) as unfinished:
         np.savez(unfinished, positions=np.asarray(solution.positions), **arrays)
     return [file]
@@ -109,6 +118,7 @@ def _cloud(state: State, lattice: Lattice | None) -> PointCloud:
     velocities: Any = [] if state.velocities is None else _pad_to_3d(state.velocities).T
     moving = {f"velo_{axis}": values for axis, values in enumerate(velocities)}
     named = {"species": np.full(len(state.positions), "X"), **moving}
+    named |= _columns(state, named)
     return PointCloud(_pad_to_3d(state.positions), _array(state.weights), named, weight_name="mass", lattice=lattice)
 
 
@@ -126,7 +136,18 @@ def _vertices(state: State) -> PointCloud:
     """Return particles with the names of PLY for velocities."""
     velocities: Any = [] if state.velocities is None else _array(state.velocities).T
     moving = dict(zip(("vx", "vy", "vz"), velocities, strict=False))
-    return PointCloud(_array(state.positions), _array(state.weights), moving)
+    return PointCloud(_array(state.positions), _array(state.weights), {**moving, **_columns(state, moving)})
+
+
+def _columns(state: State, taken: Collection[str]) -> dict[str, Any]:
+    """Return a column for each number of a feature; one whose name is taken gets a number."""
+    columns = {
+        name if values.ndim == 1 else f"{name}_{place}": column
+        for name, values in state.features.items()
+        for place, column in enumerate(_array(values[:, None] if values.ndim == 1 else values).T)
+    }
+    names = distinct([*taken, *columns])[len(taken) :]
+    return dict(zip(names, columns.values(), strict=True))
 
 
 def _gsd(solution: Solution, file: Path) -> list[Path]:
@@ -153,14 +174,31 @@ def _gsd_frame(solution: Solution, index: int, centre: Any, lengths: list[float]
     frame.configuration.dimensions = 2 if lengths[2] == 0 else 3
     frame.configuration.box = [*lengths, 0, 0, 0]
     frame.particles.N = len(state.positions)
-    frame.particles.types = ["X"]
+    features = dict(state.features)
+    frame.particles.types = _type_names(features.get("species"))
+    if len(frame.particles.types) > 1:
+        frame.particles.typeid = _array(features.pop("species"))
+    if "charge" in features and features["charge"].ndim == 1:
+        frame.particles.charge = _array(features.pop("charge"))
     frame.particles.mass = _array(state.weights)
     frame.particles.position = _pad_to_3d(state.positions) - centre
     if state.velocities is not None:
         frame.particles.velocity = _pad_to_3d(state.velocities)
     scalars = {name: np.atleast_1d(_array(values[index])) for name, values in solution.scalars.items()}
-    frame.log = {"time": np.atleast_1d(_array(state.time)), **scalars}
+    others = {f"particles/{name}": _array(values) for name, values in features.items()}
+    frame.log = {"time": np.atleast_1d(_array(state.time)), **scalars, **others}
     return frame
+
+
+def _type_names(species: Tensor | None) -> list[str]:
+    """Return a name for each species, if these are whole numbers from 0 on; else one for all particles."""
+    if species is None or species.ndim != 1 or species.is_floating_point() or not len(species):
+        return ["X"]
+    lowest, highest = int(species.min()), int(species.max())
+    if lowest < 0 or not 0 < highest < MAX_TYPES:
+        return ["X"]
+    letters = string.ascii_uppercase
+    return [letters[kind] if highest < len(letters) else f"T{kind}" for kind in range(highest + 1)]
 
 
 def _box(solution: Solution) -> tuple[np.ndarray[Any, np.dtype[Any]], list[float]]:

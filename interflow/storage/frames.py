@@ -6,6 +6,7 @@ The frames of a run as a Zarr v3 group, a chunk a frame, each with a checksum (C
 ``times``, ``steps``             ``(frames,)``
 ``scalars/NAME``                 ``(frames, …)``: the energy, and what else was observed
 ``weights``                      ``(N,)``
+``features/NAME``                ``(N,)`` or ``(N, k)``: features of the particles
 
 The arrays have room for every frame of the run from its start. How many of them exist, the manifest alone tells.
 """
@@ -40,6 +41,7 @@ from interflow.storage.manifest import Manifest
 FOLDER: Final = "frames.zarr"
 WEIGHTS: Final = "weights"
 SCALARS: Final = "scalars/"
+FEATURES: Final = "features/"
 _DESCRIPTION = "zarr.json"
 _CODECS = ["bytes", "crc32c"]
 _CONFIG: Any = {"write_empty_chunks": True}
@@ -64,17 +66,18 @@ class Trajectory:
         self._arrays = {name: self._open(name, digest) for name, digest in digests.items()}
 
     @classmethod
-    def create(cls, folder: Path, capacity: int, first: Mapping[str, Array], weights: Array) -> Trajectory:
-        """Make room for frames that are like the first one, and keep the weights."""
+    def create(cls, folder: Path, capacity: int, first: Mapping[str, Array], fixed: Mapping[str, Array]) -> Trajectory:
+        """Make room for frames that are like the first one, and keep what is the same at all frames."""
         group = zarr.create_group(LocalStore(folder / FOLDER), overwrite=True)
         for name, array in first.items():
             _create(group, name, (capacity, *array.shape), (1, *array.shape), array.dtype)
-        stored = _create(group, WEIGHTS, weights.shape, weights.shape, weights.dtype)
-        if weights.size:
-            stored[...] = weights
+        for name, array in fixed.items():
+            stored = _create(group, name, array.shape, array.shape, array.dtype)
+            if array.size:
+                stored[...] = array
         for path in (folder / FOLDER, *(folder / FOLDER).rglob("*")):
             flush(path)
-        return cls(folder, {name: _digest(folder / FOLDER / name) for name in (*first, WEIGHTS)})
+        return cls(folder, {name: _digest(folder / FOLDER / name) for name in (*first, *fixed)})
 
     def write(self, frame: int, arrays: Mapping[str, Array]) -> None:
         """Put arrays in the place of a frame."""
@@ -149,6 +152,11 @@ def _create(
         fill_value=np.nan if dtype.kind == "f" else 0,
         config=_CONFIG,
     )
+
+
+def _is_fixed(name: str) -> bool:
+    """Whether an array is the same at all frames."""
+    return name == WEIGHTS or name.startswith(FEATURES)
 
 
 def _digest(folder: Path) -> str:
@@ -247,7 +255,7 @@ class StoredSolution:
         missing = {"positions", "times", "steps", SCALARS + ENERGY, WEIGHTS} - manifest.arrays.keys()
         if manifest.frames and missing:
             raise StorageError(f"{folder}: the manifest lacks the arrays {', '.join(sorted(missing))}.")
-        rooms = [self._trajectory.shape(name) for name in manifest.arrays if name != WEIGHTS]
+        rooms = [self._trajectory.shape(name) for name in manifest.arrays if not _is_fixed(name)]
         if any(not room or room[0] < manifest.frames for room in rooms):
             raise StorageError(f"{folder}: the manifest counts more frames than its arrays have room for.")
         if not manifest.frames:
@@ -267,6 +275,12 @@ class StoredSolution:
     def weights(self) -> Tensor:
         """``(N,)``."""
         return self._trajectory.read(WEIGHTS, None)
+
+    @cached_property
+    def features(self) -> Mapping[str, Tensor]:
+        """``(N,)`` or ``(N, k)`` each, by name."""
+        names = [name for name in self.manifest.arrays if name.startswith(FEATURES)]
+        return {name.removeprefix(FEATURES): self._trajectory.read(name, None) for name in names}
 
     @cached_property
     def times(self) -> Tensor:
@@ -320,6 +334,7 @@ class StoredSolution:
             velocities=None if velocities is None else velocities[frame],
             time=self._frames("times")[frame],
             step=int(self._frames("steps")[frame]),
+            features=self.features,
         )
 
     def plot(self, kind: str = "evolution", *, colour: Any = None, title: str = "") -> Figure:

@@ -17,9 +17,10 @@ from torch import nn
 
 from interflow.boundaries import Extent
 from interflow.errors import StorageError
-from interflow.solution import LONGEST_NAME, FramePlan
+from interflow.solution import FramePlan
 from interflow.storage.files import atomic_write
 from interflow.system import ParticleSystem
+from interflow.validation import MAX_NAME
 from interflow.versions import installed_version
 
 Precision = Literal["highest", "high", "medium"]
@@ -108,7 +109,8 @@ def _processor(device: torch.device) -> str:
 MANIFEST = "manifest.json"
 MAX_BYTES = 1 << 20
 
-Name = Annotated[str, Field(pattern=r"^(scalars/)?[A-Za-z_][A-Za-z0-9_]*$", max_length=len("scalars/") + LONGEST_NAME)]
+_NAME = r"^(scalars/|features/)?[A-Za-z_][A-Za-z0-9_]*$"
+Name = Annotated[str, Field(pattern=_NAME, max_length=len("features/") + MAX_NAME)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -46,7 +46,7 @@ from interflow.storage.files import (
     os_errors_as_storage_errors,
     temporary_path,
 )
-from interflow.storage.frames import SCALARS, Array, StoredSolution, Trajectory, read_manifest
+from interflow.storage.frames import FEATURES, SCALARS, WEIGHTS, Array, StoredSolution, Trajectory, read_manifest
 from interflow.storage.manifest import Manifest, NumericalEnvironment, StoredExtent
 from interflow.system import ParticleSystem
 
@@ -87,7 +87,7 @@ class FolderWriter:
         with self._writing(f"the frame of step {state.step}"):
             if self._trajectory is None:
                 capacity = len(self.manifest.plan)
-                self._trajectory = Trajectory.create(self._folder, capacity, arrays, _array(state.weights))
+                self._trajectory = Trajectory.create(self._folder, capacity, arrays, _fixed_arrays(state))
             self._trajectory.write(frame, arrays)
             self._declare(durable=False, frames=frame + 1, arrays=self._trajectory.digests)
 
@@ -155,6 +155,11 @@ def _arrays(state: State, scalars: Mapping[str, Tensor]) -> dict[str, Array]:
         "steps": np.array(state.step, dtype=np.int64),
         **{SCALARS + name: _array(scalar) for name, scalar in scalars.items()},
     }
+
+
+def _fixed_arrays(state: State) -> dict[str, Array]:
+    """Return what is the same at all frames, by name."""
+    return {WEIGHTS: _array(state.weights)} | {FEATURES + name: _array(part) for name, part in state.features.items()}
 
 
 def _array(tensor: Tensor) -> Array:
