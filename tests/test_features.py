@@ -21,7 +21,7 @@ from interflow import (
     export,
     open_run,
 )
-from interflow.reporters import Alignment, EnergyOf, MeanSpeed
+from interflow.reporters import Polarisation, EnergyOf, MeanSpeed
 from interflow.storage.points import read_points
 from tests.flows import cloud, generator, masses, repulsion, same, well
 from tests.storage.runs import same_frames, simulate
@@ -102,7 +102,7 @@ def test_what_the_caller_gave_is_copied():
 def test_observables_see_the_features():
     state = charged().state
     assert EnergyOf(ENERGY)(state) == ENERGY(state.positions, state.weights, FEATURES)
-    assert all(observable(ENERGY)(state).isfinite() for observable in (MeanSpeed, Alignment))
+    assert all(observable(ENERGY)(state).isfinite() for observable in (MeanSpeed, Polarisation))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 import zarr
 
 from interflow import ArgumentError, StorageError, open_run
-from interflow.solution import LONGEST_NAME
+from interflow.validation import MAX_NAME
 from tests.flows import same
 from tests.storage.runs import simulate, system
 
@@ -160,11 +160,11 @@ def test_a_manifest_that_could_not_be_read_again_is_not_written(stored):
 
 
 def test_the_longest_name_is_read_again(tmp_path):
-    simulate(system(), tmp_path / "run", observables={"a" * LONGEST_NAME: lambda state: state.time})
-    assert "a" * LONGEST_NAME in open_run(tmp_path / "run").scalars
+    simulate(system(), tmp_path / "run", observables={"a" * MAX_NAME: lambda state: state.time})
+    assert "a" * MAX_NAME in open_run(tmp_path / "run").scalars
 
 
-@pytest.mark.parametrize("name", ["energy", "step", "time", "a" * (LONGEST_NAME + 1), "a b", "../x", ""])
+@pytest.mark.parametrize("name", ["energy", "step", "time", "a" * (MAX_NAME + 1), "a b", "../x", ""])
 def test_a_scalar_must_have_a_name_of_its_own(name):
     with pytest.raises(ArgumentError, match="observables"):
         simulate(system(), observables={name: lambda state: state.time})

@@ -37,7 +37,7 @@ def recorded(path, boundary):
 
         def add(positions):
             state = particles.state.replace(positions=torch.as_tensor(positions), step=recording.manifest.frames)
-            recording.add(state, {"energy": torch.zeros(())})
+            recording.write_frame(state, {"energy": torch.zeros(())})
 
         yield add
 
