@@ -109,8 +109,8 @@ def _processor(device: torch.device) -> str:
 MANIFEST = "manifest.json"
 MAX_BYTES = 1 << 20
 
-_NAME = r"^(scalars/|features/)?[A-Za-z_][A-Za-z0-9_]*$"
-Name = Annotated[str, Field(pattern=_NAME, max_length=len("features/") + MAX_NAME)]
+_NAME = rf"^(scalars/|features/)?[A-Za-z_][A-Za-z0-9_]{{0,{MAX_NAME - 1}}}$"
+Name = Annotated[str, Field(pattern=_NAME)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -126,6 +126,9 @@ def test_the_velocity_can_be_differentiated_in_positions_features_and_parameters
 
     inputs = [part.requires_grad_() for part in (x, q, a, torch.tensor(-1.0, dtype=torch.float64))]
     assert torch.autograd.gradcheck(speed, inputs)
+    with torch.no_grad():
+        plain = energy.velocity(x, a, {"charge": q})
+    torch.testing.assert_close(energy.velocity(x, a, {"charge": q}), plain)
 
 
 class _Velocity(torch.nn.Module):
