@@ -21,7 +21,7 @@ from interflow import (
     export,
     open_run,
 )
-from interflow.reporters import Polarisation, EnergyOf, MeanSpeed
+from interflow.reporters import EnergyOf, MeanSpeed, Polarisation
 from interflow.storage.points import read_points
 from tests.flows import cloud, generator, masses, repulsion, same, well
 from tests.storage.runs import same_frames, simulate

@@ -95,7 +95,7 @@ class VectorFormula:
         """d, the components of a vector."""
         return len(self.periods)
 
-    @property
+    @cached_property
     def straight(self) -> bool:
         """Whether δ is ``x − y``."""
         return all(period is None for period in self.periods)

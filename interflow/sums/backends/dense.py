@@ -10,8 +10,8 @@ from torch import Tensor
 from interflow.errors import ArgumentError
 from interflow.sums.backends.base import Factors, register_backend
 from interflow.sums.backends.loop import LoopBackend, operations_per_pair
+from interflow.sums.backends.matmul import matmul_sum, predicted_seconds
 from interflow.sums.backends.matmul_distance import MatmulKernelDistance
-from interflow.sums.backends.products import predicted_seconds, sum_by_products
 from interflow.sums.backends.tiles import Tile, Workspace, block, compile_program, on_smaller_tiles, summand, tiles
 from interflow.sums.cache import ValueCache
 from interflow.sums.evaluation import cached_scalar, evaluate
@@ -65,7 +65,7 @@ class Dense(LoopBackend):
         return (
             super().pair_sum(pairs)
             if vectors is None or pairs.reduction == "max"
-            else sum_by_products(vectors, pairs, self.tile)
+            else matmul_sum(vectors, pairs, self.tile)
         )
 
     def kernel_distance(

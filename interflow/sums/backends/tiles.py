@@ -236,6 +236,10 @@ class Workspace:
                 values[target].neg_()
         return values
 
+    def scratch(self, shape: tuple[int, int, int]) -> Tensor:
+        """Memory ``(batch, rows, columns)`` for what a tile begins with, used again by the next tile."""
+        return self._take(-1, self.like.dtype, shape)
+
     def _take(self, index: int, dtype: torch.dtype, shape: tuple[int, int, int]) -> Tensor:
         view = self._views.get((index, dtype, shape))
         if view is None:

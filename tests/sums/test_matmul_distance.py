@@ -1,4 +1,4 @@
-"""The norm of a difference of clouds with many coordinates: one pass of products, and what it must not change."""
+"""The kernel distance of clouds with many coordinates: one pass of matrix products, and what it must not change."""
 
 import pytest
 import torch
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:`kernel`:interflow.InterflowWarn
 @pytest.fixture
 def passes(monkeypatch):
     """How often the one pass ran to its end."""
-    made, run = [], matmul_distance.difference_by_products
+    made, run = [], matmul_distance.matmul_distance
 
     def counted(*arguments):
         result = run(*arguments)
         made.append(result)
         return result
 
-    monkeypatch.setattr(matmul_distance, "difference_by_products", counted)
+    monkeypatch.setattr(matmul_distance, "matmul_distance", counted)
     return made
 
 
@@ -160,6 +160,29 @@ def test_a_kernel_without_a_slope_is_no_exception():
     value = MMD(Flat(), estimator="unbiased", backend="dense")(x, cloud(6, MANY, 2))
     assert abs(value.item()) <= 1e-14
     assert torch.autograd.grad(value, x)[0].count_nonzero() == 0
+
+
+class Exponential(RadialKernel):
+    """Its profile is minus its own derivative: both are one tensor of pairs."""
+
+    symmetric = True
+
+    def profile(self, squared_distance):
+        return torch.exp(-squared_distance)
+
+
+@pytest.mark.parametrize("estimator", ["biased", "unbiased"])
+def test_a_profile_that_is_its_own_derivative_is_summed_like_any_other(estimator, passes):
+    x, y = 0.3 * cloud(9, MANY, 1), 0.3 * cloud(7, MANY, 2)
+    losses = (MMD(kernel, estimator=estimator, backend="dense") for kernel in (Exponential(), GaussianKernel(0.5**0.5)))
+    values, gradients = [], []
+    for loss in losses:
+        points = x.clone().requires_grad_()
+        values.append(loss(points, y))
+        gradients.append(torch.autograd.grad(values[-1], points)[0])
+    torch.testing.assert_close(*values, rtol=1e-13, atol=1e-15)
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-15)
+    assert len(passes) == 2
 
 
 def test_a_scaled_kernel_is_scaled(passes):
