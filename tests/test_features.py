@@ -54,6 +54,13 @@ class Plain(Energy):
         return positions.square().sum()
 
 
+class Fused(Plain):
+    """The same with a velocity of its own."""
+
+    def value_and_velocity(self, positions, weights=None):
+        return self(positions, weights), -2.0 * positions / weights[:, None]
+
+
 ENERGY = InteractionEnergy(Yukawa(), boundary=TORUS) + 0.3 * repulsion(TORUS)
 
 
@@ -82,8 +89,9 @@ def test_the_velocity_of_a_system_is_that_of_its_energy_with_the_features():
     torch.testing.assert_close(moved, TORUS.wrap(cloud() + 0.1 * velocity))
 
 
-def test_energies_of_users_get_features_only_where_they_ask_for_them():
-    system = charged(Euler(0.1), energy=Field() + Plain() + well())
+@pytest.mark.parametrize("plain", [Plain(), Fused()], ids=["derived", "fused"])
+def test_energies_of_users_get_features_only_where_they_ask_for_them(plain):
+    system = charged(Euler(0.1), energy=Field() + plain + well())
     moved = system.step(system.state).positions
     expected = cloud() - 0.1 * (24.0 * cloud() + cloud())
     expected[:, 0] -= 0.1 * CHARGE

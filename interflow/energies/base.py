@@ -97,7 +97,7 @@ class Energy(Parametrised, LinearSpace, ABC):
         Returns:
             ``(N, d)``.
         """
-        return self.value_and_velocity(positions, weights, features)[1]
+        return self.value_and_velocity(*self.arguments(positions, weights, features))[1]
 
     def explain(self, positions: Tensor, weights: Tensor | None = None) -> list[tuple[str, Explanation]]:
         """Which backends its sums take and why, each with the name of the term that sums; none for other energies."""

@@ -45,6 +45,15 @@ class InteractionEnergy(Energy):
         >>> energy.velocity(torch.tensor([[0.0], [1.0]]))  # the two repel each other
         tensor([[-0.3033],
                 [ 0.3033]])
+
+        >>> from interflow import Interaction
+        >>> class Charges(Interaction):
+        ...     def pair(self, displacement, i, j):
+        ...         return i.charge * j.charge * (-displacement.square().sum()).exp()
+        >>> energy = InteractionEnergy(Charges())
+        >>> energy.velocity(torch.tensor([[0.0], [1.0]]), features={"charge": torch.tensor([1.0, -1.0])})
+        tensor([[ 0.3679],
+                [-0.3679]])
     """
 
     kernel: Any  # a Kernel, or where there is a `_law` its Interaction
