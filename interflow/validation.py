@@ -42,6 +42,7 @@ def check_cloud(
     *,
     names: tuple[str, str] = ("positions", "weights"),
     batched: bool = False,
+    accepts_vectors: bool = False,
 ) -> None:
     """Raise `ArgumentError` unless the positions are ``(N, d)`` floating numbers and the weights ``(N,)`` alike.
 
@@ -50,6 +51,7 @@ def check_cloud(
         weights: their weights, of the same dtype and device; None for uniform ones.
         names: what the caller calls the two.
         batched: accept ``(B, N, d)`` with ``(B, N)`` as well.
+        accepts_vectors: accept weights ``(N, E)``, or ``(B, N, E)``, as well: a vector a point.
     """
     name, weights_name = names
     wanted = "a floating tensor of shape (N, d) or (B, N, d)" if batched else "a floating tensor of shape (N, d)"
@@ -63,16 +65,20 @@ def check_cloud(
     if positions.shape[-1] == 0:
         raise ArgumentError(name, came=_shape(positions), wanted="at least one coordinate a point")
     if weights is not None:
-        _check_weights(weights, positions, weights_name, name)
+        _check_weights(weights, positions, weights_name, name, accepts_vectors)
 
 
-def _check_weights(weights: Tensor, positions: Tensor, name: str, positions_name: str) -> None:
+def _check_weights(weights: Tensor, positions: Tensor, name: str, positions_name: str, accepts_vectors: bool) -> None:
     if not isinstance(weights, Tensor):
         raise ArgumentError(
             name, came=type(weights).__name__, wanted=f"a tensor, one weight a point of `{positions_name}`"
         )
-    if weights.shape != positions.shape[:-1]:
-        wanted = f"shape {tuple(positions.shape[:-1])}, one weight a point of `{positions_name}`"
+    points = positions.shape[:-1]
+    is_vectors = accepts_vectors and weights.shape[:-1] == points and weights.shape[-1] > 0
+    if weights.shape != points and not is_vectors:
+        wanted = f"shape {tuple(points)}, one weight a point of `{positions_name}`"
+        if accepts_vectors:
+            wanted += f", or {(*points, 'E')}, a vector a point".replace("'E'", "E")
         raise ArgumentError(name, came=_shape(weights), wanted=wanted)
     _check_alike(weights, positions, name, positions_name)
 

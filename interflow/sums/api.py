@@ -28,7 +28,7 @@ _ROUND_OFF = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 @torch.no_grad()
 def check_promise(pairs: PairSum, potential: Tensor | None = None, gradient: Tensor | None = None) -> None:
-    """Compare ``(batch, 1, N)`` potentials or ``(batch, d, N)`` fields with exact sums at random points.
+    """Compare ``(batch, E, N)`` potentials or ``(batch, E·d, N)`` fields with exact sums at random points.
 
     Raises:
         PromiseError: if the error is over the tolerance, with both.
@@ -41,7 +41,9 @@ def check_promise(pairs: PairSum, potential: Tensor | None = None, gradient: Ten
         columns = torch.cat([chosen, columns[is_other]])
     exact = replace(
         pairs,
-        formula=formula_name(pairs.kernel, pairs.boundary, pairs.x.shape[1], torch.float64),
+        formula=formula_name(
+            pairs.kernel, pairs.boundary, pairs.x.shape[1], torch.float64, weights=pairs.weights.shape[1]
+        ),
         backend="auto",
         rows=(pairs.x[..., chosen].double(),),
         columns=(pairs.y[..., columns].double(), pairs.weights[..., columns].double()),
@@ -88,7 +90,8 @@ def potential(
         x: where the potential is wanted, ``(N, d)`` or ``(B, N, d)``, float32 or float64; half types are computed and
             returned in float32, with a warning.
         y: the points that make it, ``(M, d)`` or ``(B, M, d)``.
-        weights: of the points y, of any sign, ``(M,)`` or ``(B, M)``; 1/M each by default.
+        weights: of the points y, of any sign, ``(M,)`` or ``(B, M)``; 1/M each by default. With as many axes as y,
+            ``(M, E)`` or ``(B, M, E)``, they are vectors, for E potentials in one pass: the product ``K·w``.
         boundary: the domain; None for open space.
         self_pairs: False leaves out the pairs i = j, by index, with all of their images; ``"images"`` leaves out a
             particle itself and counts its own images, which differs only where all images count.
@@ -98,7 +101,7 @@ def potential(
         check: compare the result with exact sums at 512 random points.
 
     Returns:
-        ``(N,)`` or ``(B, N)``.
+        ``(N,)`` or ``(B, N)``; with vectors for weights ``(N, E)`` or ``(B, N, E)``.
 
     Raises:
         ArgumentError: for arguments that do not fit, naming the argument.
@@ -118,7 +121,7 @@ def potential(
     total = by_pairs.potential(pairs)
     if check:
         check_promise(pairs, potential=total)
-    return pairs.per_cloud(total[:, 0])
+    return pairs.as_potential(total)
 
 
 def field(
@@ -135,7 +138,8 @@ def field(
 ) -> Tensor:
     """The field ``∇ₓ uᵢ = Σⱼ wⱼ ∇ₓ k(xᵢ, yⱼ)``, shape ``(N, d)`` or ``(B, N, d)``; arguments as of `potential`.
 
-    At coincident points it is 0 where the kernel has no gradient.
+    With vectors for weights there are E fields, ``(N, E, d)`` or ``(B, N, E, d)``. At coincident points a field is 0
+    where the kernel has no gradient.
 
     Example:
         >>> import torch
@@ -149,7 +153,7 @@ def field(
     gradient = by_pairs.gradient(pairs)
     if check:
         check_promise(pairs, gradient=gradient)
-    return pairs.per_cloud(gradient.mT)
+    return pairs.as_field(gradient)
 
 
 def potential_and_field(
@@ -179,7 +183,7 @@ def potential_and_field(
     potential, gradient = by_pairs.potential_and_gradient(pairs)
     if check:
         check_promise(pairs, potential=potential, gradient=gradient)
-    return pairs.per_cloud(potential[:, 0]), pairs.per_cloud(gradient.mT)
+    return pairs.as_potential(potential), pairs.as_field(gradient)
 
 
 def quadratic(
@@ -204,7 +208,15 @@ def quadratic(
         tensor(1.)
     """
     pairs = prepare(
-        kernel, x, x, weights, boundary=boundary, self_pairs=self_pairs, backend=backend, tolerance=tolerance
+        kernel,
+        x,
+        x,
+        weights,
+        boundary=boundary,
+        self_pairs=self_pairs,
+        backend=backend,
+        tolerance=tolerance,
+        accepts_vectors=False,
     )
     return pairs.per_cloud(by_pairs.cached_form(pairs, cache))
 
@@ -294,6 +306,7 @@ def prepare(
     backend: str | Backend = "auto",
     tolerance: float | None = None,
     weights_name: str = "weights",
+    accepts_vectors: bool = True,
 ) -> PairSum:
     """The checked `PairSum` of a public call; arguments as of `potential`."""
     key = backend_key(backend)
@@ -308,6 +321,7 @@ def prepare(
         needs_formula=backend_of(key).needs_formula,
         tolerance=tolerance,
         weights_name=weights_name,
+        accepts_vectors=accepts_vectors,
     )
 
 
@@ -324,7 +338,15 @@ def prepare_form(
 ) -> PairSum:
     """The checked `PairSum` of a form of two measures; arguments as of `bilinear`."""
     pairs = prepare(
-        kernel, x, y, y_weights, boundary=boundary, backend=backend, tolerance=tolerance, weights_name="y_weights"
+        kernel,
+        x,
+        y,
+        y_weights,
+        boundary=boundary,
+        backend=backend,
+        tolerance=tolerance,
+        weights_name="y_weights",
+        accepts_vectors=False,
     )
     check_cloud(x, x_weights, names=("x", "x_weights"), batched=True)
     return replace(pairs, row_weights=weights_row(x_weights, x).to(pairs.dtype))

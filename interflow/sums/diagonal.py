@@ -34,7 +34,7 @@ from interflow.sums.pairsum import PairSum
 
 
 def self_potential(pairs: PairSum, *, counted: bool) -> Tensor | None:
-    """What the pairs i = j add to a potential, ``(batch, 1, N)``; None for nothing.
+    """What the pairs i = j add to potentials, ``(batch, E, N)``; None for nothing.
 
     Args:
         pairs: what is summed.
@@ -50,7 +50,7 @@ def self_potential(pairs: PairSum, *, counted: bool) -> Tensor | None:
 
 
 def self_gradient(pairs: PairSum, *, counted: bool) -> Tensor | None:
-    """What they add to a field, ``(batch, d, N)``, likewise."""
+    """What they add to fields, ``(batch, E·d, N)``, likewise."""
     if not pairs.skip_diagonal or (pairs.is_one_cloud and pairs.kernel.symmetric):
         return None  # the gradient of an even sum at 0
     slope = _nearest(pairs, gradient=True) if counted else None
@@ -103,4 +103,7 @@ def _sum(a: Tensor | None, b: Tensor) -> Tensor:
 
 
 def _weighted(value: Tensor | None, pairs: PairSum, sign: float) -> Tensor | None:
-    return None if value is None else sign * pairs.weights[..., : pairs.x.shape[2]] * value
+    if value is None:
+        return None
+    weights = sign * pairs.weights[..., : pairs.x.shape[2]]
+    return (weights[:, :, None] * value[:, None]).flatten(1, 2)

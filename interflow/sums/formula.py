@@ -1,7 +1,7 @@
 """What a pair sum sums, and the formulas of its derivatives: ``out_c(i) = Σⱼ f_c(Aᵢ, Bⱼ, P)``.
 
 A is the data of a row (the coordinates of xᵢ, and whatever derivatives bring along), B that of a column (the
-coordinates of yⱼ and its weight), P the parameters. The derivative of such a sum by A, B or P is a sum of the same
+coordinates of yⱼ and its weights), P the parameters. The derivative of such a sum by A, B or P is a sum of the same
 kind, so formulas are closed under differentiation.
 
 Formulas have names, which compiled programs hold: the digest of the formula that a user wrote, then the path of
@@ -27,9 +27,9 @@ from interflow.kernels.images import ImageSum
 from interflow.parameters import hyperparameters
 from interflow.sums.cache import BoundedCache, structure
 from interflow.sums.even_part import at_coincidence, with_even_parts
-from interflow.sums.expression import ONE, Expression, leaf, rebuild, topological
+from interflow.sums.expression import ONE, ZERO, Expression, leaf, rebuild, topological
 from interflow.sums.images import image_sum, remember
-from interflow.sums.operations import gradient, multiply, subtract, tangent, unary
+from interflow.sums.operations import gradient, multiply, negate, subtract, tangent, unary, where
 from interflow.sums.tracing import trace_displacement, trace_kernel
 from interflow.sums.vectors import Rewriting, VectorFormula, periods_of, weighted_radial
 
@@ -98,12 +98,16 @@ class Formula:
         )
 
     def row_gradient(self, components: Sequence[int]) -> Formula:
-        """``Σ_c ∂f_c/∂A_k``, the derivative with all cotangents equal to 1."""
-        slopes = gradient(self.outputs, [ONE] * len(self.outputs), [leaf("row", component) for component in components])
+        """``∂f_c/∂A_k``: for each output those by the given k, one output after another."""
+        leaves = [leaf("row", component) for component in components]
+        if len(self.outputs) == 1:  # reverse accumulation multiplies by the weight once, not once for each k
+            slopes = gradient(self.outputs, (ONE,), leaves)
+        else:
+            slopes = tuple(slope for output in self.outputs for slope in _slopes(output, leaves))
         return Formula(self.rows, self.columns, self.parameters, slopes)
 
     def with_row_gradient(self, components: Sequence[int]) -> Formula:
-        """f followed by its row gradient: value and gradient in one pass."""
+        """f followed by its row gradient: values and gradients in one pass."""
         slopes = self.row_gradient(components).outputs
         return Formula(self.rows, self.columns, self.parameters, self.outputs + slopes)
 
@@ -116,6 +120,23 @@ class Formula:
     def rewritten(self, rewrite: Rewriting) -> Formula:
         """The same with other expressions."""
         return replace(self, outputs=rewrite(self.outputs))
+
+
+def _slopes(output: Expression, leaves: Sequence[Expression]) -> tuple[Expression, ...]:
+    """The derivatives of an output by leaves of the row, times its factors that are the same for all rows.
+
+    Outputs that are multiples of one expression share its derivatives.
+    """
+    match output.operation, output.arguments:
+        case "multiply", (a, b) if "row" not in a.sides or "row" not in b.sides:
+            factor, rest = (b, a) if "row" in a.sides else (a, b)
+            return tuple(multiply(factor, slope) for slope in _slopes(rest, leaves))
+        case "neg", (a,):
+            return tuple(map(negate, _slopes(a, leaves)))
+        case "where", (condition, a, b) if ZERO in (a, b):
+            branches = zip(_slopes(a, leaves), _slopes(b, leaves), strict=True)
+            return tuple(where(condition, *pair) for pair in branches)
+    return gradient((output,), (ONE,), leaves)
 
 
 MAX_FORMULAS: Final = 4096
@@ -244,9 +265,10 @@ _VECTOR_DERIVATIONS: dict[str, Callable[..., VectorFormula]] = {
 }
 
 
-def weighted(kernel_value: Expression, dimension: int, parameters: int) -> Formula:
-    """The formula of a potential, ``f(x, (y, w)) = w·k(x, y)``."""
-    return Formula(dimension, dimension + 1, parameters, (multiply(leaf("column", dimension), kernel_value),))
+def weighted(kernel_value: Expression, dimension: int, parameters: int, weights: int = 1) -> Formula:
+    """The formula of potentials, ``f_e(x, (y, w)) = wₑ·k(x, y)``."""
+    outputs = tuple(multiply(leaf("column", dimension + index), kernel_value) for index in range(weights))
+    return Formula(dimension, dimension + weights, parameters, outputs)
 
 
 def _digest(formula: Formula | VectorFormula) -> str:
@@ -277,16 +299,17 @@ def formula_name(
     dtype: torch.dtype = torch.float64,
     *,
     nearest: bool = False,
+    weights: int = 1,
 ) -> str:
-    """The name of ``w·k(x, y)``; traced once for all kernels of one structure, whatever their parameters.
+    """The name of ``wₑ·k(x, y)``; traced once for all kernels of one structure, whatever their parameters.
 
     Where all images count, their number is part of the structure: it follows from parameters and dtype. With
-    ``nearest`` the nearest image alone counts.
+    ``nearest`` the nearest image alone counts. ``weights`` is the number of weights of a point.
     """
     own = structure(kernel)
     images = None if nearest else image_sum(kernel, own, boundary, dimension, dtype)
-    key = (own, structure(boundary), dimension, images)
-    name, formula = _names.get_or_compute(key, lambda: named(_formula(kernel, boundary, dimension, images)))
+    key = (own, structure(boundary), dimension, images, weights)
+    name, formula = _names.get_or_compute(key, lambda: named(_formula(kernel, boundary, dimension, images, weights)))
     register(name, formula)
     if images is not None:
         remember(name, kernel, boundary, dimension, dtype, images)
@@ -305,15 +328,15 @@ _count = itertools.count()
 
 
 def _formula(
-    kernel: Kernel, boundary: Boundary, dimension: int, images: ImageSum[Any] | None
+    kernel: Kernel, boundary: Boundary, dimension: int, images: ImageSum[Any] | None, weights: int
 ) -> Formula | VectorFormula:
-    """``w·k(x, y)`` in inner products, for many coordinates and a kernel of the distance; else in components."""
+    """``wₑ·k(x, y)`` in inner products, for many coordinates and a kernel of the distance; else in components."""
     parameters = sum(value.numel() for part in (kernel, boundary) for value in hyperparameters(part).values())
-    radial = _radial(kernel, boundary, dimension, parameters) if images is None else None
-    return radial or weighted(trace_kernel(kernel, boundary, dimension, images), dimension, parameters)
+    radial = _radial(kernel, boundary, dimension, parameters, weights) if images is None else None
+    return radial or weighted(trace_kernel(kernel, boundary, dimension, images), dimension, parameters, weights)
 
 
-def _radial(kernel: Kernel, boundary: Boundary, dimension: int, parameters: int) -> VectorFormula | None:
+def _radial(kernel: Kernel, boundary: Boundary, dimension: int, parameters: int, weights: int) -> VectorFormula | None:
     if dimension < MANY_COORDINATES:
         return None
     periods = periods_of(trace_displacement(kernel, boundary, dimension))
@@ -323,7 +346,7 @@ def _radial(kernel: Kernel, boundary: Boundary, dimension: int, parameters: int)
         plane = trace_kernel(kernel, OpenBoundary(), 2)
     except KernelError:  # such as one that has a length for each of its axes
         return None
-    return weighted_radial(plane, periods, parameters)
+    return weighted_radial(plane, periods, parameters, weights)
 
 
 MANY_COORDINATES: Final = 8

@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, reduce
+from itertools import permutations
 from typing import Final
 
 from interflow.sums.expression import ONE, TINY, ZERO, Expression, constant, leaf, node, rebuild, topological
@@ -204,8 +205,19 @@ def plan_of(outputs: Sequence[Expression], *, whole: bool = False) -> Plan:
         return old if whole else old.with_arguments(tuple(map(hoisted, parts)))
 
     inner = cheaper(without_selections([inner for inner, _ in pulled]))
+    inner = tuple(map(_weighted_last, inner))
     inner = tuple(map(hoisted, rebuild(rebuild(inner, _grouped), hoist)))
     return Plan(tuple(before), inner, tuple(after for _, after in pulled))
+
+
+def _weighted_last(output: Expression) -> Expression:
+    """An output with a factor of the column alone outside of a selection, which outputs of other weights then share."""
+    if output.operation == "where" and output.arguments[2] is ZERO and output.arguments[1].operation == "multiply":
+        condition, product, _ = output.arguments
+        for factor, rest in permutations(product.arguments):
+            if factor.sides == {"column"} and rest.per_pair:
+                return node("multiply", factor, node("where", condition, rest, ZERO))
+    return output
 
 
 def _grouped(old: Expression, parts: tuple[Expression, ...]) -> Expression:

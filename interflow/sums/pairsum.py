@@ -35,7 +35,8 @@ class PairSum:
     """The sum ``out_c(i) = Σⱼ f_c(Aᵢ, Bⱼ, P)`` over pairs of a row i and a column j, with its data.
 
     Rows and columns are blocks of components, each ``(1 or batch, components, points)``: a batch of 1 stands for all of
-    the others. The first block of either side holds the points; those of a potential's columns are y and the weights.
+    the others. The first block of either side holds the points; those of a potential's columns are y and the weights,
+    E of each point.
 
     Attributes:
         formula: name of f.
@@ -50,6 +51,7 @@ class PairSum:
         tolerance: the error that may be made; None for exact sums.
         row_weights: weights of the rows, ``(batch, 1, N)``, where a form of two measures is summed.
         batched: whether the caller's clouds had a batch axis.
+        of_vectors: whether the caller's weights were vectors, which give E sums.
         order: 0 if the potential alone is wanted, 1 if the field is.
         highest: order of the highest derivative of the kernel that must be right: one more than is summed where
             gradients by points are wanted of the sum.
@@ -67,6 +69,7 @@ class PairSum:
     tolerance: float | None = None
     row_weights: Tensor | None = None
     batched: bool = True
+    of_vectors: bool = False
     order: int = 0
     highest: int = 0
 
@@ -84,6 +87,7 @@ class PairSum:
         needs_formula: bool,
         tolerance: float | None,
         weights_name: str = "weights",
+        accepts_vectors: bool = False,
     ) -> PairSum:
         """The potential ``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)`` of a public call, checked and laid out.
 
@@ -91,13 +95,14 @@ class PairSum:
             kernel: the kernel k.
             x: ``(N, d)`` or ``(B, N, d)``.
             y: ``(M, d)`` or ``(B, M, d)``.
-            weights: ``(M,)`` or ``(B, M)``; None for 1/M each.
+            weights: ``(M,)`` or ``(B, M)``; with `accepts_vectors` also ``(M, E)`` or ``(B, M, E)``; None for 1/M each.
             boundary: the domain; None for open space.
             self_pairs: whether the pairs i = j count.
             backend: key of the backend.
             needs_formula: whether that backend sums the formula of a pair, so that the kernel is traced.
             tolerance: the error that may be made; None for exact sums.
             weights_name: what the caller calls the weights of y.
+            accepts_vectors: whether a weight may be a vector.
 
         Raises:
             ArgumentError: for what cannot be summed, naming the argument.
@@ -105,20 +110,23 @@ class PairSum:
         """
         hide_opaque_functions()
         boundary = OpenBoundary() if boundary is None else boundary
-        check_cloud(y, weights, names=("y", weights_name), batched=True)
+        check_cloud(y, weights, names=("y", weights_name), batched=True, accepts_vectors=accepts_vectors)
         _check(kernel, boundary, x, y, self_pairs, tolerance)
         dimension = index(x.shape[-1])  # a number also where a compiler takes shapes for symbols: it names the formula
         one_cloud = y is x
         x = boundary.fold(in_full_precision(x))
         y = x if one_cloud else boundary.fold(in_full_precision(y))
-        name = formula_name if needs_formula else untraced_name
-        formula = name(kernel, boundary, dimension, x.dtype)
+        row = weights_row(weights, y)
+        if needs_formula:
+            formula = formula_name(kernel, boundary, dimension, x.dtype, weights=index(row.shape[1]))
+        else:
+            formula = untraced_name(kernel, boundary, dimension, x.dtype)
         parameters = parameter_vector(kernel, boundary, like=x)
         rows = components_first(x)
         return cls(
             formula=formula,
             rows=(rows,),
-            columns=(rows if one_cloud else components_first(y), weights_row(weights, y)),
+            columns=(rows if one_cloud else components_first(y), row),
             parameters=watched(parameters, formula, boundary, dimension, x.dtype),
             self_pairs=self_pairs,
             backend=backend,
@@ -126,6 +134,7 @@ class PairSum:
             domain=boundary,
             tolerance=tolerance,
             batched=x.ndim == 3,
+            of_vectors=weights is not None and weights.ndim == y.ndim,
         )
 
     @property
@@ -152,7 +161,7 @@ class PairSum:
 
     @property
     def weights(self) -> Tensor:
-        """The weights of the columns, ``(batch, 1, M)``."""
+        """The weights of the columns, ``(batch, E, M)``."""
         return self.columns[1]
 
     @property
@@ -256,6 +265,14 @@ class PairSum:
         """Values ``(batch, …)`` as the caller's clouds were given: without a batch axis where they had none."""
         return values if self.batched else values[0]
 
+    def as_potential(self, sums: Tensor) -> Tensor:
+        """Sums ``(batch, E, N)`` as the caller wants them: ``(N,)``, with a batch axis before and E after it or not."""
+        return self.per_cloud(sums.mT if self.of_vectors else sums[:, 0])
+
+    def as_field(self, sums: Tensor) -> Tensor:
+        """Sums ``(batch, E·d, N)`` as the caller wants them: ``(N, d)``, or ``(N, E, d)``, with a batch axis before."""
+        return self.per_cloud(sums.mT.unflatten(-1, (-1, self.dimension)) if self.of_vectors else sums.mT)
+
 
 def reduced(values: Tensor, reduction: Reduction) -> Tensor:
     """Values ``(…, M)`` of the pairs of a row made one."""
@@ -281,11 +298,15 @@ def components_first(points: Tensor) -> Tensor:
 
 
 def weights_row(weights: Tensor | None, points: Tensor) -> Tensor:
-    """The weights ``(N,)`` or ``(B, N)`` of points as ``(batch, 1, N)`` of the same dtype; 1/N each by default."""
+    """The weights of points as ``(batch, E, N)`` of the same dtype; 1/N each by default.
+
+    With as many axes as the points they are ``(N, E)`` or ``(B, N, E)``; with one less, ``(N,)`` or ``(B, N)``.
+    """
     if weights is None:
         weights = points.new_full(points.shape[:-1], 1.0 / max(points.shape[-2], 1))
     weights = weights.to(points.dtype)
-    return weights[:, None] if weights.ndim == 2 else weights[None, None]
+    row = weights.mT if weights.ndim == points.ndim else weights[..., None, :]
+    return row if points.ndim == 3 else row[None]
 
 
 def in_full_precision(points: Tensor) -> Tensor:

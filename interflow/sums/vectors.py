@@ -172,16 +172,15 @@ class VectorFormula:
         return replace(self, rows=layouts["row"], columns=layouts["column"], parameters=count, outputs=outputs)
 
     def row_gradient(self, components: Sequence[int]) -> VectorFormula:
-        """The slope of outputs that are numbers; see `Formula.row_gradient`."""
-        total = ZERO
+        """The slopes of outputs that are numbers; see `Formula.row_gradient`."""
+        slopes: list[Expression | VectorSum] = []
         for output in self.outputs:
             assert isinstance(output, Expression)  # asked of potentials alone
-            total = add(total, output)
-        slopes = (self._slope(total, "row", block) for block in self._blocks(self.rows, components))
+            slopes += (self._slope(output, "row", block) for block in self._blocks(self.rows, components))
         return replace(self, outputs=tuple(slopes))
 
     def with_row_gradient(self, components: Sequence[int]) -> VectorFormula:
-        """The outputs followed by their slope; see `Formula.with_row_gradient`."""
+        """The outputs followed by their slopes; see `Formula.with_row_gradient`."""
         return replace(self, outputs=self.outputs + self.row_gradient(components).outputs)
 
     def rewritten(self, rewrite: Rewriting) -> VectorFormula:
@@ -341,8 +340,8 @@ def periods_of(displacement: Sequence[Expression]) -> Periods | None:
     return tuple(periods)
 
 
-def weighted_radial(plane: Expression, periods: Periods, parameters: int) -> VectorFormula | None:
-    """``f(x, (y, w)) = w·k(x, y)`` on as many axes as there are periods, from the formula of k in the open plane.
+def weighted_radial(plane: Expression, periods: Periods, parameters: int, weights: int = 1) -> VectorFormula | None:
+    """``f_e(x, (y, w)) = wₑ·k(x, y)`` on as many axes as there are periods, from the formula of k in the open plane.
 
     None if that depends on the points otherwise than through ``|x − y|²`` and ``⟨x, y⟩``.
     """
@@ -352,5 +351,5 @@ def weighted_radial(plane: Expression, periods: Periods, parameters: int) -> Vec
     (radial,) = rebuild([plane], lambda old, parts: known.get(old) or old.with_arguments(parts))
     if any(current.operation in _SWAPPED for current in topological([radial])):
         return None
-    value = multiply(leaf("column", 1), radial)
-    return VectorFormula(VECTOR, VECTOR + SCALAR, parameters, (value,), periods)
+    outputs = tuple(multiply(leaf("column", 1 + index), radial) for index in range(weights))
+    return VectorFormula(VECTOR, VECTOR + weights * SCALAR, parameters, outputs, periods)

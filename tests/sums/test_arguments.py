@@ -33,7 +33,7 @@ SUMS = pytest.mark.parametrize("total", [potential, field, potential_and_field])
         ("y", (KERNEL, X, Y[None])),
         ("y", (KERNEL, X.expand(2, 4, 2), Y.expand(3, 3, 2))),
         ("weights", (KERNEL, X, Y, W[:2])),
-        ("weights", (KERNEL, X, Y, W[:, None])),
+        ("weights", (KERNEL, X, Y, W[None])),
         ("weights", (KERNEL, X, Y, W.float())),
         ("weights", (KERNEL, X, Y, W.long())),
         ("weights", (KERNEL, X, Y, W.to("meta"))),

@@ -116,16 +116,16 @@ class Backend(ABC):
         """``Σⱼ f_c(Aᵢ, Bⱼ, P)``, shape ``(batch, outputs, N)``; rows and columns come as one contiguous block each."""
 
     def potential(self, pairs: PairSum) -> Tensor:
-        """``uᵢ = Σⱼ wⱼ k(xᵢ, yⱼ)``, shape ``(batch, 1, N)``."""
+        """``uᵢₑ = Σⱼ wⱼₑ k(xᵢ, yⱼ)``, shape ``(batch, E, N)``."""
         return with_self_pairs(_sum(pairs, pairs.formula), self_potential(pairs, counted=False), pairs)
 
     def gradient(self, pairs: PairSum) -> Tensor:
-        """``∇ₓ uᵢ``, shape ``(batch, d, N)``."""
+        """``∇ₓ uᵢₑ``, shape ``(batch, E·d, N)``, for each e all d components."""
         formula = derive(pairs.formula, "row_gradient", range(pairs.dimension))
         return with_self_pairs(_sum(pairs, formula), self_gradient(pairs, counted=False), pairs)
 
     def potential_and_gradient(self, pairs: PairSum) -> tuple[Tensor, Tensor]:
-        """The potential ``(batch, 1, N)`` and its gradient ``(batch, d, N)`` in one pass."""
+        """The potentials ``(batch, E, N)`` and their gradients ``(batch, E·d, N)`` in one pass."""
         potential, gradient = _value_and_gradient(pairs)
         return (
             with_self_pairs(potential, self_potential(pairs, counted=False), pairs),
@@ -215,19 +215,19 @@ _WORTH_HALVING: Final = 4096
 
 
 def potential(pairs: PairSum) -> Tensor:
-    """The potential ``(batch, 1, N)``."""
+    """The potentials ``(batch, E, N)``."""
     pairs = pairs.asked(order=0)
     return backend_of(pairs.backend).select(pairs).potential(pairs)
 
 
 def gradient(pairs: PairSum) -> Tensor:
-    """The field ``(batch, d, N)``."""
+    """The fields ``(batch, E·d, N)``."""
     pairs = pairs.asked(order=1)
     return backend_of(pairs.backend).select(pairs).gradient(pairs)
 
 
 def potential_and_gradient(pairs: PairSum) -> tuple[Tensor, Tensor]:
-    """The potential ``(batch, 1, N)`` and the field ``(batch, d, N)`` in one pass."""
+    """The potentials ``(batch, E, N)`` and the fields ``(batch, E·d, N)`` in one pass."""
     pairs = pairs.asked(order=1)
     return backend_of(pairs.backend).select(pairs).potential_and_gradient(pairs)
 
@@ -264,7 +264,8 @@ def _sum(pairs: PairSum, formula: str) -> Tensor:
 
 def _value_and_gradient(pairs: PairSum) -> tuple[Tensor, Tensor]:
     both = _sum(pairs, pairs.value_and_gradient)
-    return both.narrow(1, 0, 1), both.narrow(1, 1, pairs.dimension)
+    count = pairs.weights.shape[1]
+    return both.narrow(1, 0, count), both.narrow(1, count, count * pairs.dimension)
 
 
 def with_self_pairs(total: Tensor, own: Tensor | None, pairs: PairSum) -> Tensor:

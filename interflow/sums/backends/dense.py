@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -88,19 +91,53 @@ class Dense(LoopBackend):
     def sum_loop(self, pairs: PairSum, body: tuple[Expression, ...]) -> Tensor:
         if pairs.pairs <= _SMALL and 2 * pairs.column_count <= self.tile:
             return _at_once(pairs, body)
-        program = compile_program(body, _ones(pairs.parameters))
+        terms = _terms(body) if pairs.reduction == "sum" else [_Term(part, [at], []) for at, part in enumerate(body)]
+        wanted = tuple(part for term in terms for part in (term.summand, *term.factors))
+        program = compile_program(wanted, _ones(pairs.parameters))
         workspace = Workspace(program, pairs.x)
         out = pairs.x.new_full((pairs.batch, len(body), pairs.row_count), pairs.neutral, dtype=torch.float64)
         for tile in tiles((pairs.batch, pairs.row_count, pairs.column_count), (2 * self.tile, max(self.tile // 2, 1))):
             values = workspace.run(tile, lambda leaf, tile=tile: _data(leaf, tile, pairs))  # type: ignore[misc]
-            for output, slot in enumerate(program.results):
-                part = reduced(summand(values, slot, tile, pairs.skip_diagonal, pairs.neutral), pairs.reduction)
-                place = out[tile.batch, output, tile.rows]
-                if pairs.reduction == "sum":
-                    place += part
+            slots = iter(program.results)
+            for term in terms:
+                part = summand(values, next(slots), tile, pairs.skip_diagonal, pairs.neutral)
+                factors = [values[next(slots)][:, 0] for _ in term.factors]
+                if pairs.reduction == "max":
+                    place = out[tile.batch, term.outputs, tile.rows]
+                    out[tile.batch, term.outputs, tile.rows] = torch.maximum(place, part.amax(-1)[:, None].double())
                 else:
-                    torch.maximum(place, part.double(), out=place)
+                    sums = torch.matmul(part, torch.stack(factors, -1)).mT if factors else part.sum(-1)[:, None]
+                    out[tile.batch, term.outputs, tile.rows] += sums
         return out.to(pairs.x.dtype)
+
+
+class _Term(NamedTuple):
+    """Outputs that are multiples of one summand, each by a factor of the column; or a single one, without factors."""
+
+    summand: Expression
+    outputs: list[int]
+    factors: list[Expression]
+
+
+def _terms(body: tuple[Expression, ...]) -> list[_Term]:
+    """The outputs taken together, so that those of one summand are a product of matrices."""
+    together: dict[Expression, _Term] = {}
+    for output, expression in enumerate(body):
+        for factor, rest in _splits(expression):
+            term = together.setdefault(rest, _Term(rest, [], []))
+            term.outputs.append(output)
+            term.factors.append(factor)
+    shared = [term for term in together.values() if len(term.outputs) > 1]
+    done = {output for term in shared for output in term.outputs}
+    return shared + [_Term(part, [output], []) for output, part in enumerate(body) if output not in done]
+
+
+def _splits(expression: Expression) -> Iterator[tuple[Expression, Expression]]:
+    """A product of a factor of the column alone with one that differs from pair to pair, if it is one."""
+    if expression.operation == "multiply":
+        for factor, rest in itertools.permutations(expression.arguments):
+            if factor.sides == {"column"} and rest.per_pair:
+                yield factor, rest
 
 
 _SMALL = 1 << 14

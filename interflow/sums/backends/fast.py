@@ -82,6 +82,12 @@ class FastBackend(Backend):
         return (pairs.row_weights * self.potential(pairs)).sum((1, 2))
 
 
+def weights_reason(pairs: PairSum) -> str | None:
+    """Why weights are not to be summed without visiting every pair; None where each point has one."""
+    count = pairs.weights.shape[1]
+    return None if count == 1 else f"it sums one weight a point, and here each has {count}"
+
+
 def tolerance_needed(name: str) -> ArgumentError:
     """What to raise where a backend that approximates is named without a tolerance."""
     wanted = f"a number such as 1e-5, for {name} approximates"

@@ -15,7 +15,7 @@ from interflow.errors import ArgumentError, BackendError
 from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
 from interflow.sums.backends.base import FLOOR
-from interflow.sums.backends.fast import FastBackend, tolerance_needed
+from interflow.sums.backends.fast import FastBackend, tolerance_needed, weights_reason
 from interflow.sums.pairsum import PairSum
 from interflow.sums.series import Cloud, Demand, Limit, Series, Settings, Transform, UnsuitableError, settle
 from interflow.sums.series.modes import Modes
@@ -47,7 +47,7 @@ class SeriesBackend(FastBackend):
         return tolerance_needed(self.name) if tolerance is None else None
 
     def unsupported_reason(self, pairs: PairSum) -> str | None:
-        missing = self.unavailable_reason(pairs.device)
+        missing = self.unavailable_reason(pairs.device) or weights_reason(pairs)
         if missing is not None:
             return missing
         if not can_read(pairs.x, pairs.y):

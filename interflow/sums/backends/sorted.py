@@ -13,7 +13,7 @@ from interflow.boundaries import Boundary, OpenBoundary, PeriodicBoundary, Refle
 from interflow.errors import ArgumentError, BackendError
 from interflow.sums.autograd import note_backend
 from interflow.sums.backends.base import FLOOR, Backend, Factors, register_backend
-from interflow.sums.backends.fast import LONGEST, FastBackend, check_longest, tolerance_needed
+from interflow.sums.backends.fast import LONGEST, FastBackend, check_longest, tolerance_needed, weights_reason
 from interflow.sums.cache import ValueCache
 from interflow.sums.pairsum import PairSum
 from interflow.sums.sorted import (
@@ -99,6 +99,8 @@ class Sorted(FastBackend):
         return self  # to give a number of directions is to ask for slices
 
     def unsupported_reason(self, pairs: PairSum) -> str | None:
+        if (vectors := weights_reason(pairs)) is not None:
+            return vectors
         if not can_read(pairs.x, pairs.y):
             return "it sorts values, which cannot be read inside torch.compile or torch.func"
         if pairs.device == "mps":
