@@ -42,3 +42,12 @@ def test_the_script_of_the_tour_compares_flows_and_draws(tmp_path, capsys):
     fused, differentiated = (float(part.split()[-1]) for part in differences.split(","))
     assert max(fused, differentiated) <= 3e-7
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_kernel_ridge_regression_of_many_outputs_removes_the_noise(capsys):
+    script = runpy.run_path(str(EXAMPLES / "kernel_ridge.py"))
+    script["main"](["--points", "1500", "--outputs", "3", "--backend", "dense"])
+    solved, judged = capsys.readouterr().out.splitlines()
+    assert int(solved.split(": ")[1].split()[0]) < 200
+    error, noise = (float(part.split()[-1]) for part in judged.split(", "))
+    assert error < 0.6 * noise
