@@ -117,7 +117,7 @@ def test_the_command_line_gives_help_without_torch():
     assert "run" in output
 
 
-def test_names_imported_at_first_use_are_as_other_names(python):
+def test_names_imported_at_first_use_are_as_other_names():
     python(
         "import pickle, pydoc, sys\n"
         "import interflow, interflow.config, interflow.views\n"
