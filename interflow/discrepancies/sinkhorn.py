@@ -14,16 +14,22 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from interflow import sums
-from interflow._torch_compat import constant_to_compilers, hide_opaque_functions, opaque_to_compilers
+from interflow._torch_compat import (
+    constant_to_compilers,
+    hide_opaque_functions,
+    opaque_to_compilers,
+    outside_transforms,
+)
 from interflow.boundaries import Boundary
 from interflow.discrepancies.base import Discrepancy, in_single_precision
 from interflow.discrepancies.mmd import Reduction
 from interflow.errors import ArgumentError, BackendError
 from interflow.kernels import Interaction
+from interflow.parameters import hyperparameters
 from interflow.sums import Backend
 from interflow.sums.autograd import attach_gradient
 from interflow.sums.backends import backend_key
-from interflow.sums.cache import BoundedCache, value_key
+from interflow.sums.cache import BoundedCache, structure
 from interflow.sums.pairsum import needs_gradient
 from interflow.validation import can_read, check_choice
 
@@ -288,10 +294,12 @@ def _solver_name(
     backend: str | Backend,
 ) -> str:
     """The name of a solver, by which compiled programs know it; it is the same for equal settings."""
-    domain = value_key(boundary)
-    if domain is None:
+    lengths = list(hyperparameters(boundary).values())
+    if any(tensor.requires_grad for tensor in lengths):
         wanted = "one of fixed lengths: a Sinkhorn divergence has no derivative by them"
         raise ArgumentError("boundary", came="a domain of learnable lengths", wanted=wanted)
+    with outside_transforms():
+        domain = structure(boundary), tuple(number for tensor in lengths for number in tensor.reshape(-1).tolist())
     settings = (p, blur, scaling, diameter, reach)
     whole = repr((settings, domain, backend_key(backend)))
     name = hashlib.sha256(whole.encode()).hexdigest()[:16]  # the same in every process, as graphs on disk need

@@ -88,10 +88,10 @@ def test_batches_are_summed_also_with_as_many_components_as_the_batch_that_a_loo
 def test_keops_is_given_the_same_program_for_one_point_as_for_several(monkeypatch, rows, columns, self_pairs):
     programs = []
 
-    def reduce(self, summands, job):
+    def reduce(self, summands, pairs, outputs):
         programs.append([re.sub(r"Var\(\d+", "Var(", summand.formula) for summand in summands])
-        kernel = (-0.5 * ((job.rows[:, :, :, None] - job.columns[:, :2, None]) / 0.3).square().sum(1)).exp()
-        return (kernel * job.columns[:, 2, None]).sum(-1)[:, None]
+        kernel = (-0.5 * ((pairs.x[:, :, :, None] - pairs.y[:, :2, None]) / 0.3).square().sum(1)).exp()
+        return (kernel * pairs.y[:, 2, None]).sum(-1)[:, None]
 
     monkeypatch.setattr(Keops, "_reduce", reduce)
     kernel, x, y = GaussianKernel(0.3), cloud(6, 2, 0), cloud(6, 2, 1)

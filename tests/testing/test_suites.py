@@ -215,8 +215,8 @@ class Secretive(Integrator):
 
 
 class Rounded(Dense):
-    def evaluate(self, inputs):
-        return super().evaluate(inputs).mul(1.0 + 1e-9)
+    def pair_sum(self, pairs):
+        return super().pair_sum(pairs).mul(1.0 + 1e-9)
 
 
 WRONG = [
