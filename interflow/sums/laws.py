@@ -136,13 +136,13 @@ class _Side:
     def of(cls, name: str, points: Tensor, features: Features, boundary: Boundary) -> _Side:
         _check_points(name, points)
         boundary.check_dimension(points.shape[-1])
-        points = in_full_precision(points)
+        given, points = points, in_full_precision(points)
         blocks, described = [boundary.fold(points)], []
         for key, value in features.items():
             argument = f"{name}_features[{key!r}]"
             if key == "position" or not key.isidentifier():
                 raise ArgumentError(f"{name}_features", came=repr(key), wanted="a name other than position")
-            feature = _feature(argument, key, value, name, points)
+            feature = _feature(argument, key, value, name, given)
             described.append(feature)
             block = value.to(points.dtype) if value.dtype != points.dtype else value
             blocks.append(block[..., None] if feature.width is None else block)

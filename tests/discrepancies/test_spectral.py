@@ -12,7 +12,7 @@ from interflow import sums
 from interflow.boundaries import OpenBoundary, PeriodicBoundary
 from interflow.discrepancies import MMD
 from interflow.errors import BackendError
-from interflow.kernels import GaussianKernel
+from interflow.kernels import DistanceKernel, GaussianKernel
 from interflow.sums.series import Phases
 
 TORUS = PeriodicBoundary(1.0, images="all")
@@ -135,3 +135,20 @@ def test_a_series_that_cannot_keep_the_scale_of_a_distance_is_refused():
     loss = MMD(GaussianKernel(0.1), boundary=PeriodicBoundary(1.0), backend="fourier", tolerance=1e-2)
     with pytest.raises(BackendError, match="images beyond the nearest"):
         loss(x, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension", "options"),
+    [
+        ("nufft", 2, {"backend": "nufft", "tolerance": 1e-4}),
+        ("fourier", 2, {"backend": "fourier", "tolerance": 1e-4}),
+        ("dense", 12, {}),
+        ("sorted", 1, {"backend": "sorted"}),
+    ],
+)
+def test_what_sums_a_distance_in_one_piece_is_counted(name, dimension, options):
+    kernel = DistanceKernel() if name == "sorted" else GaussianKernel(0.3)
+    x, y = (torch.rand(40, dimension, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    with sums.backends_used() as used:
+        MMD(kernel, **options)(x, y)
+    assert dict(used) == {name: 1}

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from interflow import Interaction, PeriodicBoundary, PositiveParameter, ReflectingBoundary, pair_sum
-from interflow.errors import ArgumentError, BackendError, KernelError
+from interflow.errors import ArgumentError, BackendError, InterflowWarning, KernelError
 from interflow.sums.autograd import backends_used
 from tests.sums.cases import cloud
 
@@ -203,6 +203,13 @@ def test_a_number_that_a_function_reads_from_around_it_may_change():
     first = pair_sum(law, x)
     scale = 2.0
     torch.testing.assert_close(pair_sum(law, x), 2.0 * first)
+
+
+def test_half_types_are_summed_in_single_precision_with_a_warning():
+    x, q = cloud(6, 2, 0).half(), charges(6, 1).half()
+    with pytest.warns(InterflowWarning, match="float16"):
+        force = pair_sum(screened_force, x, x_features={"charge": q})
+    torch.testing.assert_close(force, pair_sum(screened_force, x.float(), x_features={"charge": q.float()}))
 
 
 def test_no_particles_give_nothing():

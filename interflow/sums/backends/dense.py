@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from interflow.errors import ArgumentError
+from interflow.sums.autograd import note_backend
 from interflow.sums.backends.base import Factors, register_backend
 from interflow.sums.backends.loop import LoopBackend, operations_per_pair
 from interflow.sums.backends.matmul import matmul_sum, predicted_seconds
@@ -86,7 +87,10 @@ class Dense(LoopBackend):
                 lambda other: from_pair_sums(other, factors, self_pairs, None),
             )
             value = distance.value()
-        return from_pair_sums(pairs, factors, self_pairs, cache) if value is None else value
+        if value is None:
+            return from_pair_sums(pairs, factors, self_pairs, cache)
+        note_backend(self.name)
+        return value
 
     def sum_loop(self, pairs: PairSum, body: tuple[Expression, ...]) -> Tensor:
         if pairs.pairs <= _SMALL and 2 * pairs.column_count <= self.tile:

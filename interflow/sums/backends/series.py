@@ -14,6 +14,7 @@ from interflow.boundaries import Boundary
 from interflow.errors import ArgumentError, BackendError
 from interflow.kernels import Kernel
 from interflow.parameters import hyperparameters
+from interflow.sums.autograd import note_backend
 from interflow.sums.backends.base import FLOOR
 from interflow.sums.backends.fast import FastBackend, tolerance_needed, weights_reason
 from interflow.sums.pairsum import PairSum
@@ -82,7 +83,9 @@ class SeriesBackend(FastBackend):
 
     def distance_series(self, pairs: PairSum) -> Series | None:
         self.select(pairs)
-        return self.series(pairs, of_distance=True)
+        series = self.series(pairs, of_distance=True)
+        note_backend(self.name)
+        return series
 
     def series(self, pairs: PairSum, *, of_distance: bool = False) -> Series:
         """The kernel's series for what is asked; and for the distance of two measures, as in `interflow.sums.spectra`.
