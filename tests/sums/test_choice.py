@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 from interflow import DistanceKernel, GaussianKernel, PeriodicBoundary, explain, field, potential, potential_and_field
 from interflow.errors import ArgumentError, BackendError, PromiseError
-from interflow.sums import Auto, Dense, Fourier, Nufft, Sorted
+from interflow.sums import Auto, Dense, Fourier, Nufft, Sorted, backends_used, register_backend
 from interflow.sums.api import prepare
-from interflow.sums.backends import FastBackend
+from interflow.sums.autograd import EVALUATORS
+from interflow.sums.backends import FastBackend, base
 from interflow.sums.pairsum import PairSum
 
 KERNEL, TORUS = GaussianKernel(0.05), PeriodicBoundary(1.0, images="all")
@@ -131,3 +133,34 @@ def test_auto_takes_the_cheapest_that_promises_the_tolerance_and_repeats_where_t
     assert Auto().select(question(None)) is slow
     monkeypatch.setattr("interflow.sums.backends.auto.candidates", lambda: (Dense(), worse))
     assert Auto().select(asked) == Auto()
+
+
+@dataclass(frozen=True)
+class Instant(Dense):
+    """A backend of a user's own that predicts to take no time."""
+
+    name = "instant"
+
+    def run_seconds(self, pairs):
+        return 0.0
+
+
+def test_a_backend_of_ones_own_is_one_class_and_one_registration():
+    few = X[:50]
+    with pytest.raises(ArgumentError, match=r"backend.*'instant'.*dense"):
+        potential(KERNEL, few, few, backend="instant")
+    assert register_backend(Instant) is Instant
+    try:
+        for backend in ("instant", "auto", Instant()):
+            with backends_used() as used:
+                potential(KERNEL, few, few, backend=backend)
+            assert dict(used) == {"instant": 1}
+        assert explain(KERNEL, few, few).backend == "instant"
+        with pytest.raises(ArgumentError, match="no other backend has"):
+            register_backend(type("Other", (Instant,), {}))
+    finally:
+        for table in (base.BACKENDS, base._named, EVALUATORS):
+            table.pop("instant", None)
+    with backends_used() as used:
+        potential(KERNEL, few, few)
+    assert dict(used) == {"dense": 1}

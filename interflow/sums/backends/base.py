@@ -69,7 +69,7 @@ class Backend(ABC):
 
     @abstractmethod
     def unsupported_reason(self, pairs: PairSum) -> str | None:
-        """Why a sum cannot be carried out here; None if it can."""
+        """Return the reason why a sum cannot be carried out here; None if it can."""
 
     @abstractmethod
     def run_seconds(self, pairs: PairSum) -> float:
@@ -88,7 +88,7 @@ class Backend(ABC):
         return True
 
     def missing_option(self, dimension: int, tolerance: float | None) -> ArgumentError | None:
-        """What to raise where something is not given that any sum in so many dimensions needs; None if all is there."""
+        """Return the error for an option that sums in so many dimensions need and lack; None if all is there."""
         return None
 
     def for_repeated_calls(self) -> Self:
@@ -100,7 +100,7 @@ class Backend(ABC):
         return tolerance
 
     def select(self, pairs: PairSum) -> Backend:
-        """What answers for a potential or a field: itself, unless it is a choice between others.
+        """Return the backend that gives a potential or a field: itself, unless it is a choice between others.
 
         Raises:
             BackendError: if this backend cannot answer, with the reason.
@@ -108,7 +108,7 @@ class Backend(ABC):
         return self
 
     def resolve(self, pairs: PairSum) -> Backend:
-        """What carries out a sum of the operator: itself, unless it is a choice between others."""
+        """Return the backend that carries out a sum of the operator: itself, unless it is a choice between others."""
         return self
 
     @abstractmethod
@@ -247,7 +247,7 @@ def bilinear_form(pairs: PairSum) -> Tensor:
 
 
 def cached_form(pairs: PairSum, cache: ValueCache[Tensor] | None) -> Tensor:
-    """`quadratic_form`, from before while nothing that it depends on has changed."""
+    """Quadratic form ``(batch,)`` of one cloud, cached until its points, weights, kernel or boundary change."""
     fixed = None if cache is None else value_key(pairs.kernel, pairs.boundary)
     if cache is None or fixed is None:
         return quadratic_form(pairs)
@@ -269,7 +269,7 @@ def _value_and_gradient(pairs: PairSum) -> tuple[Tensor, Tensor]:
 
 
 def with_self_pairs(total: Tensor, own: Tensor | None, pairs: PairSum) -> Tensor:
-    """Sums with what the pairs i = j add, in the dtype of the positions."""
+    """Add the contribution of the pairs i = j to sums, in the dtype of the positions."""
     return (total if own is None else total + own).to(pairs.dtype)
 
 
